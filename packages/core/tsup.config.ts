@@ -1,3 +1,0 @@
-import { library } from "../../tsup.config.base.ts";
-
-export default library({ index: "src/index.ts", memory: "src/memory.ts" });

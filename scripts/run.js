@@ -1,0 +1,148 @@
+// The workspace's commands, behind `npm start`, `npm test` and the others: `node scripts/run.js <task> [arguments]`.
+// Plain JavaScript without dependencies, for any Node since 20: it runs before anything is installed. What it starts runs on
+// the workspace's own Node, which comes with the install.
+
+import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { constants } from "node:os";
+import { delimiter, join } from "node:path";
+
+const root = join(import.meta.dirname, "..");
+const nodeFolder = join(root, "node_modules/node/bin");
+const node = join(nodeFolder, "node");
+const stamp = join(root, "node_modules/.installed");
+
+const tasks = { start, test, build, check, package: packAll, bench };
+
+/** Runs a command to its end and answers its exit code. SIGTERM and SIGINT go on to it. */
+function run(command, args, { detached = false, cwd = root } = {}) {
+  const child = spawn(command, args, {
+    cwd,
+    detached,
+    stdio: "inherit",
+    env: {
+      ...process.env,
+      PATH: [nodeFolder, join(root, "node_modules/.bin"), process.env.PATH].join(delimiter),
+      TURBO_TELEMETRY_DISABLED: "1",
+    },
+  });
+  // One Ctrl-C arrives twice, from the terminal and from npm, and a second signal means "at once" to the server.
+  let lastSignalAt = Number.NEGATIVE_INFINITY;
+  const forward = (signal) => {
+    const now = performance.now();
+    if (now - lastSignalAt > 300) child.kill(signal);
+    lastSignalAt = now;
+  };
+  process.on("SIGTERM", forward).on("SIGINT", forward);
+  return new Promise((resolve, reject) => {
+    child.once("error", reject);
+    child.once("exit", (code, signal) => {
+      process.off("SIGTERM", forward).off("SIGINT", forward);
+      resolve(code ?? 128 + constants.signals[signal]);
+    });
+  });
+}
+
+/** Runs a command that has to succeed. */
+async function must(command, ...args) {
+  const code = await run(command, args);
+  if (code !== 0) process.exit(code);
+}
+
+/** Runs every step, however the ones before ended, and answers 0 if all succeeded. */
+async function all(title, steps) {
+  const failed = [];
+  for (const [name, command, ...args] of steps) {
+    console.log(`\n── ${name}`);
+    if ((await run(command, args)) !== 0) failed.push(name);
+  }
+  console.log(
+    failed.length === 0
+      ? `\n${title}: ${steps.length} of ${steps.length} steps passed`
+      : `\n${title}: failed: ${failed.join(", ")}`,
+  );
+  return failed.length === 0 ? 0 : 1;
+}
+
+/** The folders of the packages and apps, relative to the root. */
+function workspaceFolders() {
+  return ["packages", "apps"]
+    .flatMap((parent) => readdirSync(join(root, parent)).map((name) => `${parent}/${name}`))
+    .filter((folder) => existsSync(join(root, folder, "package.json")));
+}
+
+function manifest(folder) {
+  return JSON.parse(readFileSync(join(root, folder, "package.json"), "utf8"));
+}
+
+/** Installs what the lockfile says, unless that is what is installed. */
+async function install() {
+  const hash = createHash("sha256").update(`${process.platform} ${process.arch}`);
+  const inputs = ["package.json", ...workspaceFolders().map((folder) => `${folder}/package.json`)];
+  for (const file of ["pnpm-lock.yaml", "pnpm-workspace.yaml", ...inputs]) hash.update(readFileSync(join(root, file)));
+  const wanted = hash.digest("hex");
+  if (existsSync(node) && existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return;
+  await must("npx", "--yes", manifest(".").packageManager, "install", "--frozen-lockfile");
+  writeFileSync(stamp, wanted);
+}
+
+/** Builds what changed: turbo keeps the results by the hash of their sources. */
+async function build(args) {
+  await must("turbo", "run", "build", "--output-logs=errors-only", ...args);
+  return 0;
+}
+
+async function start(args) {
+  await build(["--filter=@polywire/server"]);
+  const command = join(root, "apps/server", manifest("apps/server").bin.polywire);
+  return run(node, [command, "serve", ...args], { detached: true });
+}
+
+function test(args) {
+  return run("vitest", ["run", ...args]);
+}
+
+function check() {
+  const projects = ["."].concat(workspaceFolders().flatMap((folder) => [folder, `${folder}/test`]));
+  return all("check", [
+    ["format", "biome", "check", "--error-on-warnings"],
+    ["lint", "oxlint", "--type-aware", "--deny-warnings"],
+    ...projects.map((project) => [`types: ${project}`, "tsc", "--noEmit", "-p", project]),
+    ["imports", "turbo", "boundaries"],
+    ["unused", "knip"],
+    ["security floors", node, "scripts/security-floors.js"],
+  ]);
+}
+
+/** Packs every public package as a release does and judges the tarballs. They stay in `.packed`. */
+async function packAll() {
+  await build([]);
+  const folder = join(root, ".packed");
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder);
+  for (const publishable of workspaceFolders().filter((each) => !manifest(each).private)) {
+    await must("pnpm", "--dir", publishable, "pack", "--pack-destination", folder);
+  }
+  return all(
+    "package",
+    readdirSync(folder).flatMap((file) => [
+      [`publint ${file}`, "publint", "--strict", join(folder, file)],
+      [`attw ${file}`, "attw", "--profile", "esm-only", join(folder, file)],
+    ]),
+  );
+}
+
+async function bench(args) {
+  await build([]);
+  return run("pnpm", ["--dir", "apps/bench", "run", "bench", ...args]);
+}
+
+const [name, ...args] = process.argv.slice(2);
+const task = Object.hasOwn(tasks, name ?? "") ? tasks[name] : undefined;
+if (task === undefined) {
+  console.error(`usage: node scripts/run.js ${Object.keys(tasks).join("|")} [arguments]`);
+  process.exit(2);
+}
+await install();
+process.exitCode = await task(args);
