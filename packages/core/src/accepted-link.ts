@@ -1,0 +1,113 @@
+import type { CloseInfo, CloseReason } from "./close.ts";
+import { PolywireError } from "./error.ts";
+import type { HalfClosable, Link, Pingable, Refusal, SendResult, Sink, Traits } from "./link.ts";
+import type { Framing, Payload, Prepared } from "./payload.ts";
+import type { Peer } from "./peer.ts";
+
+/** Who keeps the list of accepted links. */
+export interface AcceptedLinkOwner {
+  linkClosed(link: AcceptedLink, info: CloseInfo): void;
+}
+
+/**
+ * A link that a listener accepted, with its place in the network: the server side's connection, born ready and closed
+ * with its link. It counts what passes and tells the network of the end; everything else goes straight through.
+ */
+export class AcceptedLink implements Link, Sink, HalfClosable, Pingable {
+  readonly id: string;
+  readonly listenerDisplay: string;
+  readonly openedAtMs: number;
+  messagesIn = 0;
+  messagesOut = 0;
+  refusals = 0;
+  readonly #link: Link;
+  readonly #owner: AcceptedLinkOwner;
+  #sink: Sink | undefined = undefined;
+
+  constructor(
+    link: Link,
+    owner: AcceptedLinkOwner,
+    place: { id: string; listenerDisplay: string; openedAtMs: number },
+  ) {
+    this.#link = link;
+    this.#owner = owner;
+    this.id = place.id;
+    this.listenerDisplay = place.listenerDisplay;
+    this.openedAtMs = place.openedAtMs;
+  }
+
+  get traits(): Traits {
+    return this.#link.traits;
+  }
+
+  get peer(): Peer {
+    return this.#link.peer;
+  }
+
+  get framing(): Framing | undefined {
+    return this.#link.framing;
+  }
+
+  get refusal(): Refusal | undefined {
+    return this.#link.refusal;
+  }
+
+  get bufferedBytes(): number {
+    return this.#link.bufferedBytes;
+  }
+
+  open(sink: Sink): void {
+    this.#link.open(this);
+    this.#sink = sink;
+  }
+
+  send(payload: Payload | Prepared): SendResult {
+    const result = this.#link.send(payload);
+    if (result === "refused") this.refusals++;
+    else this.messagesOut++;
+    return result;
+  }
+
+  pause(): void {
+    this.#link.pause();
+  }
+
+  resume(): void {
+    this.#link.resume();
+  }
+
+  close(reason?: CloseReason): void {
+    this.#link.close(reason);
+  }
+
+  end(): void {
+    const link = this.#link as Partial<HalfClosable>;
+    if (link.end === undefined)
+      throw new PolywireError("unsupported", "this wire has no half-close: see link.traits.halfClose");
+    link.end();
+  }
+
+  ping(done: (roundTripMs: number | undefined) => void): void {
+    const link = this.#link as Partial<Pingable>;
+    if (link.ping === undefined) throw new PolywireError("unsupported", "this wire has no ping: see link.traits.ping");
+    link.ping(done);
+  }
+
+  message(payload: Payload): void {
+    this.messagesIn++;
+    (this.#sink as Sink).message(payload);
+  }
+
+  drain(): void {
+    this.#sink?.drain?.();
+  }
+
+  ended(): void {
+    this.#sink?.ended?.();
+  }
+
+  closed(info: CloseInfo): void {
+    this.#owner.linkClosed(this, info);
+    this.#sink?.closed(info);
+  }
+}

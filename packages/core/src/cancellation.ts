@@ -1,0 +1,58 @@
+import type { Clock } from "./clock.ts";
+import { MAX_DELAY_MS } from "./clock.ts";
+import { PolywireError } from "./error.ts";
+
+export interface CancellationOptions {
+  readonly clock: Clock;
+  /** The caller's own signal. */
+  readonly signal?: AbortSignal | undefined;
+  /** Milliseconds from now; the deadline is set once and never moves. */
+  readonly timeoutMs: number;
+  /** What is being waited for, for the message: `connect to ws://host/`. */
+  readonly purpose: string;
+}
+
+/**
+ * One signal for the caller's abort and for a deadline. Its reason is always a PolywireError (`aborted`, `timed-out`).
+ * Release it when the wait is over, so that neither timer nor listener stays behind.
+ */
+export class Cancellation {
+  readonly #controller = new AbortController();
+  readonly #release: () => void;
+
+  constructor({ clock, signal, timeoutMs, purpose }: CancellationOptions) {
+    checkTimeout(timeoutMs);
+    const abort = (): void => {
+      this.#controller.abort(
+        new PolywireError("aborted", `${purpose}: aborted by the caller`, { cause: signal?.reason }),
+      );
+    };
+    const timer = clock.setTimer(() => {
+      this.#controller.abort(new PolywireError("timed-out", `${purpose}: not done within ${timeoutMs} ms`));
+    }, timeoutMs);
+    if (signal?.aborted === true) abort();
+    signal?.addEventListener("abort", abort, { once: true });
+    this.#release = () => {
+      timer.cancel();
+      signal?.removeEventListener("abort", abort);
+    };
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  release(): void {
+    this.#release();
+  }
+}
+
+/** @throws PolywireError `invalid-argument` for anything but 1 to 2,147,483,647 milliseconds. */
+export function checkTimeout(timeoutMs: number): void {
+  if (!(timeoutMs >= 1 && timeoutMs <= MAX_DELAY_MS)) {
+    throw new PolywireError(
+      "invalid-argument",
+      `timeoutMs is ${String(timeoutMs)}: give 1 to ${MAX_DELAY_MS} milliseconds`,
+    );
+  }
+}

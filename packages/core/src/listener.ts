@@ -1,0 +1,12 @@
+import type { Endpoint } from "./endpoint.ts";
+
+/** A bound address that turns arriving peers into links or exchanges. Made by a protocol plugin. */
+export interface Listener {
+  /** What it is bound to, with the port that the system gave for port 0. */
+  readonly endpoint: Endpoint;
+  /**
+   * Stops accepting at once; fulfilled when the address is free again. Established links live on: they belong to who
+   * holds them. Handshakes under way are refused. Idempotent.
+   */
+  close(): Promise<void>;
+}

@@ -1,0 +1,17 @@
+export type LogLevel = "trace" | "debug" | "info" | "warn" | "error";
+
+/**
+ * Where Polywire tells what happens. Messages are constant phrases ("connection opened"); everything that varies is in
+ * the fields, so that people can search and programs can count. Never called on the data path.
+ */
+export interface Logger {
+  /** Must not throw. `component` is a short name such as `network`, `ws` or `hub`. */
+  log(level: LogLevel, component: string, message: string, fields?: LogFields): void;
+}
+
+export type LogFields = Readonly<Record<string, unknown>>;
+
+/** Says nothing. */
+export const silentLogger: Logger = {
+  log() {},
+};

@@ -1,0 +1,53 @@
+/**
+ * What a wire knows of the other side. Absent fields are unknown to this wire.
+ *
+ * The peer that admission judges carries every request header; the peer of an established link keeps only those that
+ * admission named in `keepHeaders`, because an idle link should not hold its whole handshake in memory.
+ */
+export interface Peer {
+  /** IP address, or a wire's own name for the other side. */
+  readonly address?: string;
+  readonly port?: number;
+  /** Whether the wire is encrypted. */
+  readonly secure: boolean;
+  /** Path of the request, canonical, without the query. */
+  readonly path?: string;
+  /** Query string without the question mark. May hold secrets: never logged. */
+  readonly query?: string;
+  /** Subprotocols the peer offers (before admission). */
+  readonly offeredSubprotocols?: readonly string[];
+  /** The subprotocol that admission chose. */
+  readonly subprotocol?: string;
+  /** Header names are lower case. */
+  readonly headers?: ReadonlyMap<string, string>;
+  /** The peer's TLS certificate, when it gave one and it was verified. */
+  readonly certificate?: PeerCertificate;
+}
+
+export interface PeerCertificate {
+  readonly subject: string;
+  readonly issuer: string;
+  /** SHA-256 of the certificate, colon-separated hexadecimal. */
+  readonly fingerprint: string;
+}
+
+/** The verdict on a peer, given before its handshake ends. */
+export type Admission = Accepted | Refused;
+
+export interface Accepted {
+  readonly accepted: true;
+  /** One of the offered subprotocols. */
+  readonly subprotocol?: string;
+  /** Request headers to keep on the link's peer. */
+  readonly keepHeaders?: readonly string[];
+}
+
+export interface Refused {
+  readonly accepted: false;
+  /** An HTTP status (400 to 599); wires without one close in their own way. */
+  readonly status: number;
+  /** Told to the peer: plain text without secrets. */
+  readonly reason: string;
+}
+
+export const ACCEPTED: Accepted = { accepted: true };
