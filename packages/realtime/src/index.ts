@@ -1,1 +1,44 @@
-export {};
+// What programs use.
+
+// ————— What integrators use: dialects and brokers. —————
+export type {
+  Broker,
+  BrokerEvents,
+  Control,
+  ControlCommand,
+  Done,
+  Draft,
+  PresenceStore,
+  Published,
+  StreamOptions,
+  StreamPage,
+  StreamRead,
+  Streams,
+} from "./broker.ts";
+export { type ClientError, DISCONNECTS, type Disconnect, ERRORS, UNSUBSCRIBES, type Unsubscribe } from "./codes.ts";
+export type { ClientSession, Dialect, SessionHost } from "./dialect.ts";
+export type {
+  Authenticated,
+  AuthenticateRequest,
+  Authorized,
+  AuthorizeRequest,
+  ChannelRule,
+  Denied,
+  HubLimits,
+  HubOptions,
+  Origin,
+  PingOptions,
+  Procedure,
+  ProcedureCall,
+  ReceivedMessage,
+} from "./options.ts";
+export type { ChannelEvent, MembershipEvent, Outlet, PublicationEvent } from "./outlet.ts";
+export type {
+  Answer,
+  ConnectRequest,
+  ConnectResult,
+  HistoryCommand,
+  RecoverRequest,
+  SubscribeRequest,
+  SubscribeResult,
+} from "./requests.ts";

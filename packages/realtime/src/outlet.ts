@@ -1,0 +1,52 @@
+import type { ClientInfo, DataFormat, Publication, SendResult } from "@polywire/core";
+import type { Disconnect, Unsubscribe } from "./codes.ts";
+import type { SubscribeResult } from "./requests.ts";
+
+/**
+ * A session's way out: what a dialect gives the hub so that the hub can tell a client things. The hub calls it
+ * synchronously and in the order in which the client must see things; it never waits, and a call never throws.
+ *
+ * A dialect encodes each {@link ChannelEvent} once and sends the same bytes to everyone: the hub passes the very same
+ * object to every subscriber, one subscriber after the other, so a cache of one entry, keyed by the object, is enough.
+ */
+export interface Outlet {
+  /** What carries the session, for logs, metrics and hooks: `websocket`. */
+  readonly transport: string;
+  /** How it is encoded, for the same: `json` or `protobuf`. */
+  readonly encoding: string;
+  /** Bytes on their way to this client that the operating system has not taken. */
+  readonly bufferedBytes: number;
+
+  /** A publication, join or leave of a channel the session is subscribed to. `refused` means: queue full, cut it. */
+  event(event: ChannelEvent): SendResult;
+  /** The server ended a subscription. */
+  unsubscribed(channel: string, unsubscribe: Unsubscribe): void;
+  /** The server subscribed the session to a channel. */
+  subscribed(channel: string, result: SubscribeResult): void;
+  /** A message to this client alone. */
+  message(data: Uint8Array, format: DataFormat): SendResult;
+  /** Asks for a sign of life; the dialect answers with `session.pong()`. */
+  ping(): void;
+  /**
+   * Tells the client why, and closes the link. Everything sent before arrives first, unless `discard` says to drop it
+   * (a client that is too slow to take it). Nothing follows.
+   */
+  disconnect(disconnect: Disconnect, discard: boolean): void;
+}
+
+/** What happens in a channel. Immutable; one object for all subscribers. */
+export type ChannelEvent = PublicationEvent | MembershipEvent;
+
+export interface PublicationEvent {
+  readonly kind: "publication";
+  readonly channel: string;
+  readonly publication: Publication;
+  /** Set on the first publication of a stream, to teach its epoch to those who subscribed before there was one. */
+  readonly epoch?: string;
+}
+
+export interface MembershipEvent {
+  readonly kind: "join" | "leave";
+  readonly channel: string;
+  readonly info: ClientInfo;
+}

@@ -1,0 +1,79 @@
+import type { Position, Publication } from "@polywire/core";
+import type { ClientError } from "./codes.ts";
+
+/**
+ * The answer to a command: an error, or a result, exactly once. It is not called any more once the session is closed.
+ * What a dialect sends inside it leaves before anything that the answer makes possible: the answer to a subscribe comes
+ * before the first publication of that subscription.
+ */
+export type Answer<Result> = (error: ClientError | undefined, result: Result | undefined) => void;
+
+export interface ConnectRequest {
+  readonly token?: string;
+  /** The application's own data, as it came. */
+  readonly data?: Uint8Array;
+  /** What the client calls itself, for metrics only. */
+  readonly name?: string;
+  readonly version?: string;
+  /** Headers that a client sent in its command because its wire could not: as untrusted as any other data. */
+  readonly headers?: ReadonlyMap<string, string>;
+  /** Server-side subscriptions that the client wants to recover, by channel. */
+  readonly subscriptions?: ReadonlyMap<string, RecoverRequest>;
+}
+
+export interface RecoverRequest {
+  readonly recover: boolean;
+  readonly since: Position;
+}
+
+export interface ConnectResult {
+  /** The session's id, as other clients see it: a UUID. */
+  readonly client: string;
+  readonly version: string;
+  readonly data?: Uint8Array;
+  /** Server-side subscriptions, by channel. */
+  readonly subscriptions: ReadonlyMap<string, SubscribeResult>;
+  /** Milliseconds between pings of the server; 0 for none. A whole number of seconds. */
+  readonly pingIntervalMs: number;
+  /** Whether the client must answer each ping. */
+  readonly isPongExpected: boolean;
+}
+
+export interface SubscribeRequest {
+  readonly channel: string;
+  readonly token?: string;
+  readonly data?: Uint8Array;
+  /** Asks for everything after `since`. */
+  readonly recover: boolean;
+  /** Where the client was: offset 0 and an empty epoch when it never had a position. */
+  readonly since: Position;
+  /** Features that the client asks for; granted if the channel allows. */
+  readonly positioned: boolean;
+  readonly recoverable: boolean;
+  readonly joinLeave: boolean;
+  /** Answer `unrecoverablePosition` instead of `recovered: false`. */
+  readonly rejectUnrecovered: boolean;
+}
+
+export interface SubscribeResult {
+  readonly isRecoverable: boolean;
+  readonly isPositioned: boolean;
+  /** Nothing was missed: `publications` is all there was between the client's position and now. */
+  readonly isRecovered: boolean;
+  readonly wasRecovering: boolean;
+  /**
+   * Where the client is: the stream's top, or the request's own offset when recovered, for `publications` go on from
+   * there. Absent when the subscription keeps no position.
+   */
+  readonly position?: Position;
+  readonly publications: readonly Publication[];
+  readonly data?: Uint8Array;
+}
+
+export interface HistoryCommand {
+  readonly channel: string;
+  /** 0: only the position. Negative or above the server's limit: as many as the server gives. */
+  readonly limit: number;
+  readonly since?: Position;
+  readonly isReverse: boolean;
+}
