@@ -1,0 +1,106 @@
+import { isLoopback, type ListenAddress } from "./address.ts";
+import type { ChannelConfig, ServerConfig } from "./schema.ts";
+
+/** Something wrong with a key. */
+export interface Problem {
+  /** Path of the key: `channels[1].match`. */
+  readonly key: string;
+  readonly message: string;
+}
+
+/** What no single value shows: keys that contradict one another. The first contradiction, if any. */
+export function findContradiction(config: ServerConfig): Problem | undefined {
+  return (
+    findSameAddress("listen", config.listen) ??
+    findSameAddress("internal", config.internal) ??
+    findUnreachableChannel(config.channels) ??
+    findChannelContradiction(config.channels) ??
+    findLimitContradiction(config)
+  );
+}
+
+/** What is allowed but probably not meant. */
+export function findDoubts(config: ServerConfig): Problem[] {
+  const doubts: Problem[] = [];
+  if (config.client.allowedOrigins.includes("*")) {
+    doubts.push({ key: "client.allowedOrigins", message: '"*" lets pages of any origin connect as their visitor' });
+  }
+  for (const [index, address] of config.internal.entries()) {
+    if (!isLoopback(address.host)) {
+      doubts.push({ key: `internal[${index}]`, message: `${address.url} may be reached from other machines` });
+    }
+  }
+  return doubts;
+}
+
+function findSameAddress(key: string, addresses: readonly ListenAddress[]): Problem | undefined {
+  for (const [index, { url }] of addresses.entries()) {
+    const first = addresses.findIndex((other) => other.url === url);
+    if (first < index) return { key: `${key}[${index}]`, message: `${url} is the same address as ${key}[${first}]` };
+  }
+  return undefined;
+}
+
+function findUnreachableChannel(channels: readonly ChannelConfig[]): Problem | undefined {
+  for (const [index, { match }] of channels.entries()) {
+    const key = `channels[${index}].match`;
+    const earlier = channels.slice(0, index).findIndex((other) => covers(other.match, match));
+    if (earlier === -1) continue;
+    const above = `channels[${earlier}].match ${JSON.stringify(channels[earlier]?.match)}`;
+    if (channels[earlier]?.match === match) return { key, message: `${JSON.stringify(match)} is the same as ${above}` };
+    return { key, message: `${JSON.stringify(match)} is never reached: ${above} takes all its names; put it first` };
+  }
+  return undefined;
+}
+
+/**
+ * Whether every name that `narrow` matches is matched by `wide`. Since `*` is the only sign with a meaning, that is so
+ * when `wide` matches `narrow` itself with the stars of `narrow` taken as letters that only a star matches.
+ */
+function covers(wide: string, narrow: string): boolean {
+  let [w, n, lastStar, resume] = [0, 0, -1, 0];
+  while (n < narrow.length) {
+    if (wide[w] === "*") {
+      [lastStar, resume] = [w, n];
+      w += 1;
+    } else if (wide[w] === narrow[n]) {
+      w += 1;
+      n += 1;
+    } else if (lastStar !== -1) {
+      resume += 1;
+      [w, n] = [lastStar + 1, resume];
+    } else {
+      return false;
+    }
+  }
+  while (wide[w] === "*") w += 1;
+  return w === wide.length;
+}
+
+function findChannelContradiction(channels: readonly ChannelConfig[]): Problem | undefined {
+  for (const [index, channel] of channels.entries()) {
+    if (channel.recovery && channel.history === undefined) {
+      return {
+        key: `channels[${index}].recovery`,
+        message: "needs history: add history: { size, ttl }, or leave it out",
+      };
+    }
+    if (channel.joinLeave && !channel.presence) {
+      return { key: `channels[${index}].joinLeave`, message: "needs presence: true" };
+    }
+  }
+  return undefined;
+}
+
+function findLimitContradiction({ client, limits }: ServerConfig): Problem | undefined {
+  if (client.pongTimeoutMs >= client.pingIntervalMs) {
+    return { key: "client.pongTimeout", message: "must be less than client.pingInterval" };
+  }
+  if (limits.queueBytes < limits.messageBytes) {
+    return {
+      key: "limits.queueBytes",
+      message: "must be at least limits.messageBytes, or no such message gets through",
+    };
+  }
+  return undefined;
+}

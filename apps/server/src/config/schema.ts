@@ -1,0 +1,226 @@
+import { LOG_FORMS, type LogForm } from "@polywire/log";
+import { z } from "zod";
+import { type ListenAddress, readListenAddress, readOrigin } from "./address.ts";
+import { type ListedSetting, listSettings, setting } from "./setting.ts";
+import {
+  formatDuration,
+  formatSize,
+  readBoolean,
+  readChoice,
+  readDuration,
+  readInteger,
+  readSize,
+  readText,
+} from "./values.ts";
+
+/** The configuration as the server uses it: checked, complete, with units in the names. */
+export interface ServerConfig {
+  readonly listen: readonly ListenAddress[];
+  readonly internal: readonly ListenAddress[];
+  readonly client: ClientConfig;
+  readonly channels: readonly ChannelConfig[];
+  readonly limits: LimitsConfig;
+  readonly log: LogConfig;
+}
+
+export interface ClientConfig {
+  readonly allowAnonymous: true;
+  /** Empty: only the host that serves the page. */
+  readonly allowedOrigins: readonly string[];
+  readonly pingIntervalMs: number;
+  readonly pongTimeoutMs: number;
+}
+
+export interface ChannelConfig {
+  readonly match: string;
+  readonly kind: ChannelKind;
+  readonly publish: "server" | "subscribers" | "clients";
+  readonly history?: { readonly size: number; readonly ttlMs: number } | undefined;
+  readonly recovery: boolean;
+  readonly presence: boolean;
+  readonly joinLeave: boolean;
+  readonly read: "subscribers" | "clients";
+}
+
+export interface LimitsConfig {
+  readonly clients: number;
+  readonly messageBytes: number;
+  readonly queueBytes: number;
+  readonly channelsPerClient: number;
+  readonly subscribersPerChannel: number;
+}
+
+export interface LogConfig {
+  readonly level: LogLevelName;
+  readonly form: LogForm;
+}
+
+export type LogLevelName = (typeof LOG_LEVELS)[number];
+export type ChannelKind = (typeof KINDS)[number];
+
+const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "silent"] as const;
+const KINDS = ["public"] as const;
+const LATER_KINDS: readonly unknown[] = ["private", "system", "broadcast"];
+const PUBLISHERS = ["server", "subscribers", "clients"] as const;
+const READERS = ["subscribers", "clients"] as const;
+
+const GIBIBYTE = 1_073_741_824;
+
+/** With no channels in the configuration: a chat, and everything else without any frills. */
+const DEFAULT_CHANNELS: z.input<typeof channelSchema>[] = [
+  {
+    match: "chat:*",
+    kind: "public",
+    publish: "subscribers",
+    history: { size: 1000, ttl: "300s" },
+    recovery: true,
+    presence: true,
+    joinLeave: true,
+    read: "subscribers",
+  },
+  { match: "*", kind: "public" },
+];
+
+function wholeNumber(description: string, fallback: number, max: number) {
+  return setting({ form: "number", description, default: String(fallback) }, (raw) =>
+    readInteger(raw, { min: 1, max }),
+  ).default(fallback);
+}
+
+function size(description: string, fallback: number, min: number) {
+  return setting({ form: "text", description, default: formatSize(fallback) }, (raw) =>
+    readSize(raw, { min, max: GIBIBYTE }),
+  ).default(fallback);
+}
+
+function duration(description: string, fallback: number, bounds: { min: number; max: number }) {
+  return setting({ form: "text", description, default: formatDuration(fallback) }, (raw) =>
+    readDuration(raw, bounds),
+  ).default(fallback);
+}
+
+function yesOrNo(description: string, fallback: boolean) {
+  return setting({ form: "boolean", description, default: String(fallback) }, readBoolean).default(fallback);
+}
+
+function choice<Word extends string>(description: string, words: readonly Word[], fallback: NoInfer<Word>) {
+  return setting({ form: "text", description, default: fallback }, (raw) => readChoice(raw, words)).default(fallback);
+}
+
+function addresses(description: string, fallback: string) {
+  const url = setting({ form: "text", description: "`http://host:port`", default: "" }, readListenAddress);
+  const entry = z.preprocess((raw) => (typeof raw === "string" ? { url: raw } : raw), z.strictObject({ url }));
+  return z
+    .array(entry)
+    .min(1)
+    .meta({ setting: { form: "list", description, default: fallback } })
+    .prefault([fallback]);
+}
+
+const historySchema = z.strictObject({
+  size: setting({ form: "number", description: "publications kept", default: "" }, (raw) =>
+    readInteger(raw, { min: 1, max: 100_000 }),
+  ),
+  ttl: setting({ form: "text", description: "how long each is kept", default: "" }, (raw) => readDuration(raw)),
+});
+
+const channelSchema = z.strictObject({
+  match: setting({ form: "text", description: "pattern of names; `*` stands for any text", default: "" }, (raw) =>
+    readText(raw, 255),
+  ),
+  kind: setting(
+    { form: "text", description: "who may subscribe; `public`: any client", default: "public" },
+    readKind,
+  ).default("public"),
+  publish: choice("who may publish: `server`, `subscribers` or `clients`", PUBLISHERS, "server"),
+  history: historySchema.optional(),
+  recovery: yesOrNo("clients get what they missed; needs `history`", false),
+  presence: yesOrNo("clients may ask who is there", false),
+  joinLeave: yesOrNo("subscribers are told who comes and goes", false),
+  read: choice("who may ask for history and presence: `subscribers` or `clients`", READERS, "subscribers"),
+});
+
+function readKind(raw: unknown): ChannelKind {
+  if (LATER_KINDS.includes(raw))
+    throw new Error(`${JSON.stringify(raw)} is not supported in this version: use "public"`);
+  return KINDS.find((kind) => kind === raw) ?? readChoice(raw, [...KINDS, ...(LATER_KINDS as ChannelKind[])]);
+}
+
+function readAllowAnonymous(raw: unknown): true {
+  if (readBoolean(raw)) return true;
+  throw new Error("must be true: client tokens are not supported in this version, so nobody could connect");
+}
+
+/** Everything that can be configured. A key that is not here is refused. */
+const configSchema = z.strictObject({
+  listen: addresses("public addresses: page, client transports, health", "http://127.0.0.1:8000"),
+  internal: addresses("internal addresses: health", "http://127.0.0.1:9000"),
+  client: z
+    .strictObject({
+      allowAnonymous: setting(
+        { form: "boolean", description: "clients need no token; only `true` in this version", default: "true" },
+        readAllowAnonymous,
+      ).default(true),
+      allowedOrigins: z
+        .array(setting({ form: "text", description: "an origin", default: "" }, readOrigin))
+        .meta({
+          setting: {
+            form: "list",
+            description: "origins of pages that may connect; `*` is any, none is the host that serves the page",
+            default: "[]",
+          },
+        })
+        .default([]),
+      pingInterval: duration("time between pings to a client", 25_000, { min: 1_000, max: 3_600_000 }),
+      pongTimeout: duration("time a client has to answer; less than `pingInterval`", 8_000, { min: 500, max: 600_000 }),
+    })
+    .prefault({}),
+  channels: z
+    .array(channelSchema)
+    .min(1)
+    .meta({ setting: { form: "yaml", description: "first match wins", default: "see below" } })
+    .prefault(DEFAULT_CHANNELS),
+  limits: z
+    .strictObject({
+      clients: wholeNumber("clients at once", 10_000, 1_000_000),
+      messageBytes: size("largest message from a client", 1_048_576, 1_024),
+      queueBytes: size("what may wait for one slow client before it is cut", 4_194_304, 1_024),
+      channelsPerClient: wholeNumber("subscriptions of one client", 128, 100_000),
+      subscribersPerChannel: wholeNumber("subscribers of one channel", 1_000, 1_000_000),
+    })
+    .prefault({}),
+  log: z
+    .strictObject({
+      level: choice("`trace`, `debug`, `info`, `warn`, `error` or `silent`", LOG_LEVELS, "info"),
+      form: choice("`tree` for people, `json` or `logfmt` for programs", LOG_FORMS, "tree"),
+    })
+    .prefault({}),
+});
+
+/** Every key with its form, meaning and default. */
+export const SETTINGS: readonly ListedSetting[] = listSettings(configSchema);
+
+export type Issue = z.core.$ZodIssue;
+
+/** Checks plain values key by key: the configuration, or what is wrong with them. */
+export function checkConfig(raw: unknown): { readonly config: ServerConfig } | { readonly issues: readonly Issue[] } {
+  const checked = configSchema.safeParse(raw);
+  return checked.success ? { config: completeConfig(checked.data) } : { issues: checked.error.issues };
+}
+
+/** The checked values under the names that the server uses. */
+function completeConfig(checked: z.output<typeof configSchema>): ServerConfig {
+  const { listen, internal, client, channels, limits, log } = checked;
+  const { pingInterval, pongTimeout, ...otherClient } = client;
+  return {
+    listen: listen.map((entry) => entry.url),
+    internal: internal.map((entry) => entry.url),
+    client: { ...otherClient, pingIntervalMs: pingInterval, pongTimeoutMs: pongTimeout },
+    channels: channels.map(({ history, ...rest }) => ({
+      ...rest,
+      history: history && { size: history.size, ttlMs: history.ttl },
+    })),
+    limits,
+    log,
+  };
+}
