@@ -1,0 +1,157 @@
+import { PolywireError } from "@polywire/core";
+import protobuf from "protobufjs/light.js";
+import { SCHEMA } from "./generated/protobuf-schema.ts";
+import type {
+  ClientInfo,
+  ConnectResult,
+  Data,
+  Expiry,
+  Publication,
+  SubscribePush,
+  SubscribeResult,
+} from "./message.ts";
+
+const PACKAGE = "centrifugal.centrifuge.protocol";
+
+/** A message of the schema in the library's form. Absent fields read as their zero value, absent messages as null. */
+export interface WireMessage {
+  readonly [field: string]: unknown;
+}
+
+export interface MessageType {
+  encodeDelimited(message: WireMessage): { finish(): Uint8Array };
+  decode(bytes: Uint8Array): WireMessage;
+}
+
+/** The message types that travel on their own. Compiling them takes some milliseconds, once for each codec. */
+export class ProtobufLibrary {
+  readonly #reply: MessageType;
+  readonly #command: MessageType;
+
+  constructor() {
+    const root = protobuf.Root.fromJSON(SCHEMA);
+    this.#reply = root.lookupType(`${PACKAGE}.Reply`) as unknown as MessageType;
+    this.#command = root.lookupType(`${PACKAGE}.Command`) as unknown as MessageType;
+  }
+
+  /** One reply with its length before it. */
+  encodeReply(reply: WireMessage): Uint8Array {
+    return this.#reply.encodeDelimited(reply).finish();
+  }
+
+  decodeCommand(bytes: Uint8Array): WireMessage {
+    try {
+      return this.#command.decode(bytes);
+    } catch (cause) {
+      throw new PolywireError("protocol-violation", "malformed Protobuf command", { cause });
+    }
+  }
+}
+
+const utf8 = new TextEncoder();
+
+export function wireBytes(data: Data | undefined): Uint8Array | undefined {
+  if (data === undefined || data.length === 0) return undefined;
+  return typeof data === "string" ? utf8.encode(data) : data;
+}
+
+/** The library writes what is set, the protocol wants zero values left out. */
+function unlessZero<Value extends string | number | boolean>(value: Value | undefined): Value | undefined {
+  return value === undefined || value === "" || value === 0 || value === false ? undefined : value;
+}
+
+function record<Value>(entries: ReadonlyMap<string, Value>, convert: (value: Value) => unknown): object {
+  return Object.fromEntries(Array.from(entries, ([key, value]) => [key, convert(value)]));
+}
+
+export function wireClientInfo(info: ClientInfo): WireMessage {
+  return {
+    user: unlessZero(info.user),
+    client: unlessZero(info.client),
+    conn_info: wireBytes(info.connInfo),
+    chan_info: wireBytes(info.chanInfo),
+  };
+}
+
+export function wirePublication(publication: Publication): WireMessage {
+  return {
+    data: wireBytes(publication.data),
+    info: publication.info === undefined ? undefined : wireClientInfo(publication.info),
+    offset: unlessZero(publication.offset),
+    tags: publication.tags === undefined ? undefined : record(publication.tags, String),
+    epoch: unlessZero(publication.epoch),
+  };
+}
+
+export function wireExpiry(expiry: Expiry): WireMessage {
+  return { expires: unlessZero(expiry.expires), ttl: unlessZero(expiry.ttl) };
+}
+
+export function wireConnectResult(result: ConnectResult): WireMessage {
+  return {
+    ...wireExpiry(result),
+    client: unlessZero(result.client),
+    version: unlessZero(result.version),
+    data: wireBytes(result.data),
+    subs: result.subs === undefined ? undefined : record(result.subs, wireSubscribeResult),
+    ping: unlessZero(result.ping),
+    pong: unlessZero(result.pong),
+    session: unlessZero(result.session),
+    node: unlessZero(result.node),
+    time: unlessZero(result.time),
+  };
+}
+
+export function wireSubscribeResult(result: SubscribeResult): WireMessage {
+  return {
+    ...wireExpiry(result),
+    ...wireSubscribePush(result),
+    publications: result.publications?.map(wirePublication),
+    recovered: unlessZero(result.recovered),
+    was_recovering: unlessZero(result.wasRecovering),
+  };
+}
+
+export function wireSubscribePush(subscription: SubscribePush): WireMessage {
+  return {
+    recoverable: unlessZero(subscription.recoverable),
+    epoch: unlessZero(subscription.epoch),
+    offset: unlessZero(subscription.offset),
+    positioned: unlessZero(subscription.positioned),
+    data: wireBytes(subscription.data),
+  };
+}
+
+export function wirePresence(presence: ReadonlyMap<string, ClientInfo>): object {
+  return record(presence, wireClientInfo);
+}
+
+/** Fields read from a decoded message; the schema promises their types, so a wrong one is a wrong name here. */
+export function text(message: WireMessage, field: string): string {
+  return message[field] as string;
+}
+
+export function flag(message: WireMessage, field: string): boolean {
+  return message[field] as boolean;
+}
+
+/** 64-bit integers come as numbers, clamped to ±(2⁵³−1). */
+export function integer(message: WireMessage, field: string): number {
+  const value = message[field] as number | { toNumber(): number };
+  if (typeof value === "number") return value;
+  return Math.max(Number.MIN_SAFE_INTEGER, Math.min(Number.MAX_SAFE_INTEGER, value.toNumber()));
+}
+
+/** Bytes of a payload, copied: the frame they lie in is borrowed. */
+export function data(message: WireMessage, field: string): Data | undefined {
+  const bytes = message[field] as Uint8Array;
+  return bytes.length === 0 ? undefined : new Uint8Array(bytes);
+}
+
+export function child(message: WireMessage, field: string): WireMessage | undefined {
+  return (message[field] as WireMessage | null) ?? undefined;
+}
+
+export function entries<Value>(message: WireMessage, field: string): Iterable<[string, Value]> {
+  return Object.entries(message[field] as Record<string, Value>);
+}
