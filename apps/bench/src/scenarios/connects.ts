@@ -1,0 +1,17 @@
+import { type Scenario, sampleOf } from "./scenario.ts";
+
+export const connects: Scenario = {
+  name: "connects",
+  title: "connects per second, 64 at a time, connect reply included",
+  unit: "connects/s",
+  better: "higher",
+  bars: [{ against: "plain-ws", ratio: 0.8 }],
+  async run({ generator, measure, isQuick }) {
+    const clients = isQuick ? 1500 : 10_000;
+    await generator.run({ name: "open", clients: 500, channels: 1, inFlight: 64, subscribe: false });
+    await generator.run({ name: "close" });
+    const measured = await measure({ name: "open", clients, channels: 1, inFlight: 64, subscribe: false });
+    const sample = sampleOf(measured, clients / measured.seconds, clients);
+    return { ...sample, p50Ms: measured.p50Us / 1000, p99Ms: measured.p99Us / 1000 };
+  },
+};
