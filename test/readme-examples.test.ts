@@ -19,7 +19,7 @@ for (const folder of publishedFolders().filter((each) => !elsewhere.has(each))) 
 
     const printed = await runInside(folder, code);
 
-    if (output !== undefined) expect(withoutTimes(printed)).toBe(withoutTimes(output));
+    expect(withoutTimes(printed)).toBe(withoutTimes(output ?? printed));
   });
 }
 

@@ -1,6 +1,15 @@
-import { defineProject } from "vitest/config";
+import { defineProject, type UserProjectConfigExport } from "vitest/config";
 
 /** The tests about the workspace as a whole: its documents, its public names, its tarballs, its versions. */
-export default defineProject({
-  test: { name: "workspace", include: ["*.test.ts"], testTimeout: 120_000, hookTimeout: 240_000 },
+const project: UserProjectConfigExport = defineProject({
+  test: {
+    name: "workspace",
+    include: ["*.test.ts"],
+    // Two files build, and they build into the same folders.
+    fileParallelism: false,
+    testTimeout: 60_000,
+    hookTimeout: 240_000,
+  },
 });
+
+export default project;

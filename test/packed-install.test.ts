@@ -1,0 +1,125 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { cpSync, globSync, readFileSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { manifestOf, root, run, scratchFolder } from "./workspace.ts";
+
+// What a user gets: tarballs, installed by plain npm into an empty folder.
+const packed = ["packages/core", "packages/ws", "packages/realtime", "packages/dialect-centrifuge"];
+const tarballs = new Map<string, string>();
+let tarballFolder: AsyncDisposable | undefined;
+
+beforeAll(async () => {
+  const folder = await scratchFolder();
+  tarballFolder = folder;
+  await run(root, "turbo", "run", "build", "--filter=./packages/*", "--output-logs=errors-only");
+  for (const each of packed) tarballs.set(each, await pack(join(root, each), folder.path));
+});
+afterAll(() => tarballFolder?.[Symbol.asyncDispose]());
+
+test("the README's server, installed from tarballs, serves an unmodified SDK", async () => {
+  await using project = await scratchFolder();
+  await install(project.path, ...tarballs.values(), "centrifuge@5.8.0");
+  const port = await freePort();
+  writeFileSync(join(project.path, "server.ts"), firstExample("README.md").replaceAll(":8000", `:${port}`));
+  writeFileSync(join(project.path, "client.js"), chatClient(port));
+
+  await using _server = await startNode(project.path, "server.ts");
+
+  expect(await run(project.path, "node", "client.js")).toBe("joined chat:room\nheard hello\n");
+});
+
+test("npm refuses an old plugin beside the core of a later minor version, and names the range", async () => {
+  await using project = await scratchFolder();
+  const newer = await packNewerCore(project.path);
+  const attempt = install(project.path, newer, tarballs.get("packages/ws") ?? "");
+  await expect(attempt).rejects.toThrow(/ERESOLVE[\s\S]*peer @polywire\/core@/);
+});
+
+test("an old plugin forced beside a newer core works while the contract is the same, and is refused by name when it is not", async () => {
+  await using project = await scratchFolder();
+  const newer = await packNewerCore(project.path);
+  await install(project.path, "--legacy-peer-deps", newer, tarballs.get("packages/ws") ?? "");
+  const script = `
+    import { Network } from "@polywire/core";
+    import { ws } from "@polywire/ws";
+    try { new Network({ protocols: [ws()] }); console.log("accepted"); } catch (error) { console.log(error.code, error.message); }
+  `;
+  const check = (): Promise<string> => run(project.path, "node", "--input-type=module", "--eval", script);
+  expect(await check()).toBe("accepted\n");
+
+  for (const file of globSync("node_modules/@polywire/core/dist/*.js", { cwd: project.path })) {
+    const path = join(project.path, file);
+    writeFileSync(path, readFileSync(path, "utf8").replace(/CONTRACT_VERSION = 1\b/, "CONTRACT_VERSION = 2"));
+  }
+  expect(await check()).toMatch(/^incompatible .*"ws" was built for contract version 1.* speaks 2: install/);
+});
+
+async function pack(folder: string, destination: string): Promise<string> {
+  const { filename } = JSON.parse(await run(folder, "pnpm", "pack", "--json", "--pack-destination", destination));
+  return filename;
+}
+
+/** A tarball of core as the next minor version would be. */
+async function packNewerCore(scratch: string): Promise<string> {
+  const copy = join(scratch, "newer-core");
+  cpSync(join(root, "packages/core"), copy, { recursive: true, filter: (source) => !source.endsWith("node_modules") });
+  const manifest = manifestOf("newer-core", scratch);
+  const version = manifest.version.replace(/^(\d+)\.(\d+)\..*/, (_, major, minor) => `${major}.${Number(minor) + 1}.0`);
+  const { devDependencies: _, ...rest } = manifest as typeof manifest & { devDependencies?: object };
+  writeFileSync(join(copy, "package.json"), JSON.stringify({ ...rest, version }));
+  const [{ filename }] = JSON.parse(
+    await run(copy, "npm", "pack", "--json", "--ignore-scripts", "--pack-destination", scratch),
+  );
+  return join(scratch, filename);
+}
+
+async function install(folder: string, ...specs: string[]): Promise<void> {
+  writeFileSync(join(folder, "package.json"), JSON.stringify({ private: true, type: "module" }));
+  await run(folder, "npm", "install", "--no-audit", "--no-fund", "--prefer-offline", "--ignore-scripts", ...specs);
+}
+
+function firstExample(readme: string): string {
+  const code = /^```ts\n([\s\S]*?)^```/m.exec(readFileSync(join(root, readme), "utf8"))?.[1];
+  if (code === undefined) throw new Error(`${readme} has no \`\`\`ts block`);
+  return code;
+}
+
+/** Connects as often as it takes, joins a channel, says hello there and waits to hear it. */
+function chatClient(port: number): string {
+  return `
+    import { Centrifuge } from "centrifuge";
+    const client = new Centrifuge("ws://127.0.0.1:${port}/connection/websocket", { minReconnectDelay: 20, maxReconnectDelay: 100 });
+    const room = client.newSubscription("chat:room");
+    room.on("subscribed", () => { console.log("joined chat:room"); room.publish("hello"); });
+    room.on("publication", ({ data }) => { console.log("heard", data); client.disconnect(); });
+    room.on("error", ({ error }) => { console.log(error.message); client.disconnect(); });
+    room.subscribe();
+    client.connect();
+  `;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  server.close();
+  await once(server, "close");
+  return typeof address === "object" && address !== null ? address.port : 0;
+}
+
+async function startNode(cwd: string, file: string): Promise<AsyncDisposable> {
+  const child = spawn(join(root, "node_modules/node/bin/node"), [file], {
+    cwd,
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  const ended = once(child, "exit");
+  return {
+    async [Symbol.asyncDispose]() {
+      child.kill("SIGKILL");
+      await ended;
+    },
+  };
+}
