@@ -23,6 +23,7 @@ const SYNTAX_PROBLEMS: ReadonlyMap<string, string> = new Map([
   ["DUPLICATE_KEY", "a key is given twice"],
   ["MISSING_CHAR", "a comma, colon, bracket or quote is missing"],
   ["MULTILINE_IMPLICIT_KEY", "a colon is missing"],
+  ["RESOURCE_EXHAUSTION", "nested too deeply"],
   ["TAB_AS_INDENT", "a tab in the indentation: use spaces"],
   ["TAG_RESOLVE_FAILED", "an unknown tag"],
 ]);
@@ -35,9 +36,8 @@ export function readConfigFile(path: string): unknown {
 function readBounded(path: string): Buffer {
   let fd: number | undefined;
   try {
-    fd = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
-    const { size } = fs.fstatSync(fd);
-    const buffer = Buffer.alloc(Math.min(Math.max(size, 65_536), MAX_FILE_BYTES) + 1);
+    fd = fs.openSync(path, "r");
+    const buffer = Buffer.alloc(MAX_FILE_BYTES + 1);
     let length = 0;
     for (let read = -1; read !== 0 && length < buffer.length; length += read) {
       read = fs.readSync(fd, buffer, length, buffer.length - length, null);

@@ -24,7 +24,6 @@ const LATER_KEYS: ReadonlySet<string> = new Set([
   "client.token",
   "client.tokens",
   "channels[].allow",
-  "channels[].data",
   "channels[].delta",
   "channels[].maxSubscribers",
   "channels[].overflow",

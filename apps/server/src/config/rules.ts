@@ -96,6 +96,9 @@ function findLimitContradiction({ client, limits }: ServerConfig): Problem | und
   if (client.pongTimeoutMs >= client.pingIntervalMs) {
     return { key: "client.pongTimeout", message: "must be less than client.pingInterval" };
   }
+  if (client.pingIntervalMs % 1_000 !== 0) {
+    return { key: "client.pingInterval", message: "must be whole seconds" };
+  }
   if (limits.queueBytes < limits.messageBytes) {
     return {
       key: "limits.queueBytes",

@@ -29,12 +29,14 @@ export interface ClientConfig {
   readonly allowedOrigins: readonly string[];
   readonly pingIntervalMs: number;
   readonly pongTimeoutMs: number;
+  readonly connectTimeoutMs: number;
 }
 
 export interface ChannelConfig {
   readonly match: string;
   readonly kind: ChannelKind;
   readonly publish: "server" | "subscribers" | "clients";
+  readonly data: "json" | "binary";
   readonly history?: { readonly size: number; readonly ttlMs: number } | undefined;
   readonly recovery: boolean;
   readonly presence: boolean;
@@ -47,7 +49,13 @@ export interface LimitsConfig {
   readonly messageBytes: number;
   readonly queueBytes: number;
   readonly channelsPerClient: number;
+  readonly channelNameBytes: number;
   readonly subscribersPerChannel: number;
+  readonly historyBytesPerChannel: number;
+  readonly historyPageSize: number;
+  readonly recoverySize: number;
+  readonly presenceMembers: number;
+  readonly joinLeaveMembers: number;
 }
 
 export interface LogConfig {
@@ -60,9 +68,15 @@ export type ChannelKind = (typeof KINDS)[number];
 
 const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "silent"] as const;
 const KINDS = ["public"] as const;
-const LATER_KINDS: readonly unknown[] = ["private", "system", "broadcast"];
+/** Kinds that mean nothing here yet, and what they wait for. */
+const LATER_KINDS: ReadonlyMap<unknown, string> = new Map([
+  ["private", "it needs client tokens"],
+  ["system", "the server has none to offer yet"],
+  ["broadcast", "it needs the server API"],
+]);
 const PUBLISHERS = ["server", "subscribers", "clients"] as const;
 const READERS = ["subscribers", "clients"] as const;
+const DATA_KINDS = ["json", "binary"] as const;
 
 const GIBIBYTE = 1_073_741_824;
 
@@ -129,10 +143,11 @@ const channelSchema = z.strictObject({
     readText(raw, 255),
   ),
   kind: setting(
-    { form: "text", description: "who may subscribe; `public`: any client", default: "public" },
+    { form: "text", description: "`public`: any client may subscribe", default: "public" },
     readKind,
   ).default("public"),
   publish: choice("who may publish: `server`, `subscribers` or `clients`", PUBLISHERS, "server"),
+  data: choice("what publications hold: `json` or `binary`", DATA_KINDS, "json"),
   history: historySchema.optional(),
   recovery: yesOrNo("clients get what they missed; needs `history`", false),
   presence: yesOrNo("clients may ask who is there", false),
@@ -141,9 +156,10 @@ const channelSchema = z.strictObject({
 });
 
 function readKind(raw: unknown): ChannelKind {
-  if (LATER_KINDS.includes(raw))
-    throw new Error(`${JSON.stringify(raw)} is not supported in this version: use "public"`);
-  return KINDS.find((kind) => kind === raw) ?? readChoice(raw, [...KINDS, ...(LATER_KINDS as ChannelKind[])]);
+  const reason = LATER_KINDS.get(raw);
+  if (reason !== undefined) throw new Error(`${JSON.stringify(raw)} is not supported in this version: ${reason}`);
+  if (raw !== "public") throw new Error('must be "public"');
+  return raw;
 }
 
 function readAllowAnonymous(raw: unknown): true {
@@ -171,8 +187,12 @@ const configSchema = z.strictObject({
           },
         })
         .default([]),
-      pingInterval: duration("time between pings to a client", 25_000, { min: 1_000, max: 3_600_000 }),
-      pongTimeout: duration("time a client has to answer; less than `pingInterval`", 8_000, { min: 500, max: 600_000 }),
+      pingInterval: duration("time between pings to a client, in whole seconds", 25_000, {
+        min: 1_000,
+        max: 3_600_000,
+      }),
+      pongTimeout: duration("time a client has to answer; less than `pingInterval`", 8_000, { min: 100, max: 600_000 }),
+      connectTimeout: duration("time from opening a connection to being connected", 10_000, { min: 100, max: 600_000 }),
     })
     .prefault({}),
   channels: z
@@ -183,10 +203,16 @@ const configSchema = z.strictObject({
   limits: z
     .strictObject({
       clients: wholeNumber("clients at once", 10_000, 1_000_000),
-      messageBytes: size("largest message from a client", 1_048_576, 1_024),
-      queueBytes: size("what may wait for one slow client before it is cut", 4_194_304, 1_024),
+      messageBytes: size("largest message", 1_048_576, 1_024),
+      queueBytes: size("what may wait for one slow client; past it the client is cut with 3008", 4_194_304, 1_024),
       channelsPerClient: wholeNumber("subscriptions of one client", 128, 100_000),
+      channelNameBytes: size("length of a channel's name", 255, 1),
       subscribersPerChannel: wholeNumber("subscribers of one channel", 1_000, 1_000_000),
+      historyBytesPerChannel: size("history of one channel", 16_777_216, 1_024),
+      historyPageSize: wholeNumber("publications in one page of history", 300, 100_000),
+      recoverySize: wholeNumber("publications in one recovery; whoever missed more is told so", 300, 100_000),
+      presenceMembers: wholeNumber("members told in one answer", 1_000, 1_000_000),
+      joinLeaveMembers: wholeNumber("members above which joins and leaves are no longer told", 100, 1_000_000),
     })
     .prefault({}),
   log: z
@@ -211,11 +237,16 @@ export function checkConfig(raw: unknown): { readonly config: ServerConfig } | {
 /** The checked values under the names that the server uses. */
 function completeConfig(checked: z.output<typeof configSchema>): ServerConfig {
   const { listen, internal, client, channels, limits, log } = checked;
-  const { pingInterval, pongTimeout, ...otherClient } = client;
+  const { pingInterval, pongTimeout, connectTimeout, ...otherClient } = client;
   return {
     listen: listen.map((entry) => entry.url),
     internal: internal.map((entry) => entry.url),
-    client: { ...otherClient, pingIntervalMs: pingInterval, pongTimeoutMs: pongTimeout },
+    client: {
+      ...otherClient,
+      pingIntervalMs: pingInterval,
+      pongTimeoutMs: pongTimeout,
+      connectTimeoutMs: connectTimeout,
+    },
     channels: channels.map(({ history, ...rest }) => ({
       ...rest,
       history: history && { size: history.size, ttlMs: history.ttl },

@@ -17,6 +17,7 @@ export function setting<Value>(info: SettingInfo, read: (raw: unknown) => Value)
     .unknown()
     .transform((raw, context): Value => {
       try {
+        if (raw === undefined) throw new Error("is missing");
         return read(raw);
       } catch (thrown) {
         context.issues.push({
@@ -37,23 +38,21 @@ export interface ListedSetting extends SettingInfo {
 }
 
 /** Every setting of a schema, in its order. Lists of mappings are one setting, then one for each key of a mapping. */
-export function listSettings(schema: z.ZodType, path = ""): ListedSetting[] {
-  const info = schema.meta()?.setting as SettingInfo | undefined;
-  const own = info === undefined ? [] : [{ key: path, ...info }];
+export function listSettings(schema: z.core.$ZodType, path = ""): ListedSetting[] {
   const inner = unwrapped(schema);
-  if (inner instanceof z.ZodObject) {
-    const below = Object.entries(inner.shape as Record<string, z.ZodType>);
-    return [...own, ...below.flatMap(([name, child]) => listSettings(child, path === "" ? name : `${path}.${name}`))];
-  }
-  if (inner instanceof z.ZodArray) return [...own, ...listSettings(inner.element as z.ZodType, `${path}[]`)];
-  return own.length > 0 || inner === schema ? own : listSettings(inner, path);
+  const info = z.globalRegistry.get(inner)?.setting as SettingInfo | undefined;
+  const own = info === undefined ? [] : [{ key: path, ...info }];
+  if (inner instanceof z.ZodArray) return [...own, ...listSettings(inner.element, `${path}[]`)];
+  if (!(inner instanceof z.ZodObject)) return own;
+  const below = Object.entries<z.core.$ZodType>(inner.shape);
+  return [...own, ...below.flatMap(([name, child]) => listSettings(child, path === "" ? name : `${path}.${name}`))];
 }
 
 /** The schema inside `optional`, `default` and `preprocess`. */
-function unwrapped(schema: z.ZodType): z.ZodType {
+function unwrapped(schema: z.core.$ZodType): z.core.$ZodType {
   if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault) {
-    return unwrapped(schema.unwrap() as z.ZodType);
+    return unwrapped(schema.unwrap());
   }
-  if (schema instanceof z.ZodPipe && schema.in instanceof z.ZodTransform) return unwrapped(schema.out as z.ZodType);
+  if (schema instanceof z.ZodPipe && schema.in instanceof z.ZodTransform) return unwrapped(schema.out);
   return schema;
 }

@@ -120,6 +120,7 @@ function largestWholeUnit(value: number, units: ReadonlyMap<string, number>): [s
 }
 
 function shown(raw: string | number): string {
-  const text = String(raw);
+  if (typeof raw === "number") return String(raw);
+  const text = raw;
   return JSON.stringify(text.length > 32 ? `${text.slice(0, 32)}…` : text);
 }
