@@ -40,7 +40,7 @@
 #define OPEN_DEADLINE_US 30000000ull
 #define ROUND_DEADLINE_US 5000000ull   /* one publication to all subscribers */
 #define DRAIN_DEADLINE_US 10000000ull
-#define SILENCE_US 1000000ull          /* publications outstanding and nothing read for this long: jammed */
+#define SILENCE_US 1000000ull          /* at least; publications outstanding, nothing read: jammed */
 #define PAYLOAD_BYTES 128
 #define TIME_DIGITS 16
 #define SEQUENCE_DIGITS 10
@@ -483,6 +483,7 @@ static void sustain(uint64_t per_second, uint64_t duration_us, uint64_t ceiling_
   uint64_t per_publication = (uint64_t)(client_count / channel_count);
   double cpu = cpu_seconds();
   last_read_us = started;
+  uint64_t silence_us = 5 * ceiling_us > SILENCE_US ? 5 * ceiling_us : SILENCE_US;
   bool hopeless = false;
   while (!failure[0] && closed_count == 0 && !hopeless && publications < total) {
     uint64_t now = monotonic_us(), due = (now - started) * per_second / 1000000;
@@ -490,7 +491,7 @@ static void sustain(uint64_t per_second, uint64_t duration_us, uint64_t ceiling_
       publish((int)(publications % (uint64_t)channel_count), started + publications * 1000000 / per_second);
     flush_outbox();
     pump(1);
-    hopeless = latest_us > 5 * ceiling_us || (received < publications * per_publication && now_us > last_read_us + SILENCE_US);
+    hopeless = latest_us > 5 * ceiling_us || (received < publications * per_publication && now_us > last_read_us + silence_us);
   }
   uint64_t stopped = monotonic_us();
   while (!failure[0] && closed_count == 0 && received < publications * per_publication && monotonic_us() - stopped < DRAIN_DEADLINE_US) {

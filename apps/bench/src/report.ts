@@ -88,7 +88,8 @@ export function verdictsOf(runs: readonly Run[], scenario: Scenario): readonly V
 /** Three significant digits, or whole thousands with separators. */
 export function figure(value: number | undefined): string {
   if (value === undefined || !Number.isFinite(value)) return "–";
-  const digits = value === 0 ? 1 : 3 - Math.ceil(Math.log10(Math.abs(value)));
+  if (value === 0) return "0";
+  const digits = 2 - Math.floor(Math.log10(Math.abs(value)));
   const rounded = digits < 0 ? Math.round(value / 10 ** -digits) * 10 ** -digits : value;
   const decimals = Math.min(3, Math.max(0, digits));
   return rounded.toLocaleString("en", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });

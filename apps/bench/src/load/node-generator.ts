@@ -16,7 +16,7 @@ import { type Wire, wires } from "./wire.ts";
 const openDeadlineMs = 30_000;
 const roundDeadlineMs = 5_000;
 const drainDeadlineMs = 10_000;
-const silenceMs = 1_000;
+const leastSilenceMs = 1_000;
 const maxOutboxBytes = 16 * 1024 * 1024;
 
 const nowUs = (): number => Math.round(performance.now() * 1000);
@@ -190,6 +190,7 @@ class NodeGenerator implements NodeClientEvents {
     const total = Math.floor((perSecond * durationMs) / 1000);
     const perPublication = this.#clients.length / this.#channels;
     let publications = 0;
+    const silenceUs = Math.max(leastSilenceMs, 5 * ceilingMs) * 1000;
     let isHopeless = false;
     this.#lastReadUs = startedUs;
     while (!this.#hasFailed() && !isHopeless && publications < total) {
@@ -201,7 +202,7 @@ class NodeGenerator implements NodeClientEvents {
       }
       if (frames.length > 0) this.#publisher?.write(Buffer.concat(frames));
       await wait(1);
-      const isSilent = this.#received < publications * perPublication && nowUs() - this.#lastReadUs > silenceMs * 1000;
+      const isSilent = this.#received < publications * perPublication && nowUs() - this.#lastReadUs > silenceUs;
       isHopeless = this.#latestUs > 5000 * ceilingMs || isSilent;
       if ((this.#publisher?.bufferedBytes ?? 0) > maxOutboxBytes) this.#failure = "the outbox is full";
     }
