@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import type { Child, Processes } from "./processes.ts";
 import type { Announcement, MemoryReport, Order } from "./servers/child.ts";
 import type { ServerDefinition } from "./servers/index.ts";
@@ -56,7 +57,7 @@ export async function startServer(
     flags.push("--cpu-prof", "--cpu-prof-dir", join(options.profileFile, ".."));
     flags.push("--cpu-prof-name", options.profileFile.slice(join(options.profileFile, "..").length + 1));
   }
-  const command = [process.execPath, ...flags, definition.file] as const;
+  const command = [process.execPath, ...flags, fileURLToPath(definition.file)] as const;
   const child = processes.start([...command], ["ignore", "ignore", "pipe", "ipc"], "server");
   const announcement = await child.expect<Announcement>("port", readyDeadlineMs, (resolve) => {
     child.process.once("message", (message: Announcement) => resolve(message));

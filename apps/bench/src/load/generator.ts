@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface, type Interface } from "node:readline";
+import { fileURLToPath } from "node:url";
 import { findOnPath } from "../machine.ts";
 import type { Child, Processes } from "../processes.ts";
 import { type Answer, type Command, commandLine, type DialectName, type Refusal } from "./protocol.ts";
@@ -20,7 +21,7 @@ export interface GeneratorProgram {
 }
 
 function nodeProgram(note: string | undefined): GeneratorProgram {
-  return { kind: "node", command: [process.execPath, join(import.meta.dirname, "node-generator.ts")], note };
+  return { kind: "node", command: [process.execPath, fileURLToPath(import.meta.resolve("./node-generator.ts"))], note };
 }
 
 /** Compiles the C generator, once per version of its source. Without a compiler, or off Linux, the Node one. */

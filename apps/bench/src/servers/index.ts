@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import type { DialectName } from "../load/protocol.ts";
 
 /** A server to measure: a file that runs as a process of its own, and the language it speaks. */
@@ -6,16 +5,13 @@ export interface ServerDefinition {
   /** As typed after `--servers`. */
   readonly name: string;
   readonly title: string;
+  /** Its URL. */
   readonly file: string;
   readonly dialect: DialectName;
 }
 
-function define(name: string, title: string, dialect: DialectName): ServerDefinition {
-  return { name, title, dialect, file: join(import.meta.dirname, `${name}.ts`) };
-}
-
 export const servers: readonly ServerDefinition[] = [
-  define("polywire", "Polywire", "centrifuge"),
-  define("plain-ws", "plain ws", "plain"),
-  define("socket-io", "Socket.IO", "socket.io"),
+  { name: "polywire", title: "Polywire", dialect: "centrifuge", file: import.meta.resolve("./polywire.ts") },
+  { name: "plain-ws", title: "plain ws", dialect: "plain", file: import.meta.resolve("./plain-ws.ts") },
+  { name: "socket-io", title: "Socket.IO", dialect: "socket.io", file: import.meta.resolve("./socket-io.ts") },
 ];
