@@ -22,8 +22,8 @@ const protobufPublish = Buffer.concat([
 ]);
 
 const cases: Record<string, () => unknown> = {
-  "push, JSON": () => json.pushPublication("chat:room", { data: text, info, offset: 123_456 }),
-  "push, Protobuf": () => protobuf.pushPublication("chat:room", { data: bytes, info, offset: 123_456 }),
+  "push, JSON": () => json.pushPublication("chat:room", { data: bytes, format: "json", info, offset: 123_456 }),
+  "push, Protobuf": () => protobuf.pushPublication("chat:room", { data: bytes, format: "json", info, offset: 123_456 }),
   "publish command, JSON": () => json.read(jsonPublish).next(),
   "publish command, JSON.parse": () => JSON.parse(jsonPublish),
   "publish command, Protobuf": () => protobuf.read(protobufPublish).next(),

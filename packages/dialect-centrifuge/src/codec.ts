@@ -1,16 +1,6 @@
-import type { Payload } from "@polywire/core";
-import type {
-  ClientInfo,
-  Command,
-  ConnectResult,
-  Data,
-  ErrorReply,
-  Expiry,
-  HistoryResult,
-  Publication,
-  SubscribePush,
-  SubscribeResult,
-} from "./message.ts";
+import type { ClientInfo, DataFormat, HistoryPage, Payload, PresenceStats, Publication } from "@polywire/core";
+import type { ClientError } from "@polywire/realtime";
+import type { Command, ConnectResult, Expiry, SubscribePush, SubscribeResult } from "./message.ts";
 
 /**
  * One encoding of the protocol. Holds no state of a session, knows no socket and no timer: frames in, commands out;
@@ -30,23 +20,24 @@ export interface Codec {
   /** The server's ping: an empty reply. */
   readonly ping: Payload;
 
-  error(id: number, error: ErrorReply): Payload;
+  error(id: number, error: ClientError): Payload;
   connect(id: number, result: ConnectResult): Payload;
   subscribe(id: number, result: SubscribeResult): Payload;
   /** The reply to a command whose result has no fields. */
   done(id: number, kind: "unsubscribe" | "publish"): Payload;
-  presence(id: number, presence: ReadonlyMap<string, ClientInfo>): Payload;
-  presenceStats(id: number, clients: number, users: number): Payload;
-  history(id: number, result: HistoryResult): Payload;
-  rpc(id: number, data: Data | undefined): Payload;
+  presence(id: number, members: readonly ClientInfo[]): Payload;
+  presenceStats(id: number, stats: PresenceStats): Payload;
+  history(id: number, page: HistoryPage): Payload;
+  rpc(id: number, data: Uint8Array): Payload;
   refresh(id: number, kind: "refresh" | "sub_refresh", expiry: Expiry): Payload;
 
-  pushPublication(channel: string, publication: Publication): Payload;
+  /** `epoch` is told with the first publication of a stream. */
+  pushPublication(channel: string, publication: Publication, epoch?: string): Payload;
   pushJoin(channel: string, info: ClientInfo): Payload;
   pushLeave(channel: string, info: ClientInfo): Payload;
   pushUnsubscribe(channel: string, code: number, reason: string): Payload;
   pushSubscribe(channel: string, subscription: SubscribePush): Payload;
-  pushMessage(data: Data): Payload;
+  pushMessage(data: Uint8Array, format: DataFormat): Payload;
   pushRefresh(expiry: Expiry): Payload;
   pushDisconnect(code: number, reason: string): Payload;
 }

@@ -4,7 +4,6 @@ import { JsonScanner, type JsonScratch } from "./json-scanner.ts";
 import {
   type Command,
   type ConnectRequest,
-  type Data,
   type HistoryRequest,
   type PublishRequest,
   REQUEST_ORDER,
@@ -13,6 +12,8 @@ import {
   type SubscribeRequest,
   type TokenRequest,
 } from "./message.ts";
+
+const utf8 = new TextEncoder();
 
 const MAX_ID = 0xffff_ffff;
 
@@ -95,14 +96,14 @@ function readRequest(scanner: JsonScanner, kind: RequestKind): Request {
 
 function readConnect(scanner: JsonScanner): ConnectRequest {
   let token = "";
-  let data: Data | undefined;
+  let data: Uint8Array | undefined;
   let name = "";
   let version = "";
   const subs = new Map<string, SubscribeRequest>();
   const headers = new Map<string, string>();
   scanner.enterObject();
   for (let field = scanner.nextField(); field !== undefined; field = scanner.nextField()) {
-    if (field === "data") data = scanner.raw();
+    if (field === "data") data = utf8.encode(scanner.raw());
     else if (scanner.isNull()) continue;
     else if (field === "token") token = scanner.string();
     else if (field === "name") name = scanner.string();
@@ -121,7 +122,7 @@ function readSubscribe(scanner: JsonScanner): SubscribeRequest {
     recover: false,
     epoch: "",
     offset: 0,
-    data: undefined as Data | undefined,
+    data: undefined as Uint8Array | undefined,
     positioned: false,
     recoverable: false,
     joinLeave: false,
@@ -132,7 +133,7 @@ function readSubscribe(scanner: JsonScanner): SubscribeRequest {
   };
   scanner.enterObject();
   for (let field = scanner.nextField(); field !== undefined; field = scanner.nextField()) {
-    if (field === "data") request.data = scanner.raw();
+    if (field === "data") request.data = utf8.encode(scanner.raw());
     else if (scanner.isNull()) continue;
     else if (field === "channel") request.channel = scanner.string();
     else if (field === "token") request.token = scanner.string();
@@ -155,11 +156,11 @@ function readSubscribe(scanner: JsonScanner): SubscribeRequest {
 
 function readPublish(scanner: JsonScanner): PublishRequest {
   let channel = "";
-  let data: Data | undefined;
+  let data: Uint8Array | undefined;
   let type = 0;
   scanner.enterObject();
   for (let field = scanner.nextField(); field !== undefined; field = scanner.nextField()) {
-    if (field === "data") data = scanner.raw();
+    if (field === "data") data = utf8.encode(scanner.raw());
     else if (scanner.isNull()) continue;
     else if (field === "channel") channel = scanner.string();
     else if (field === "type") type = scanner.integer();
@@ -200,10 +201,10 @@ function readPosition(scanner: JsonScanner): StreamPosition {
 
 function readRpc(scanner: JsonScanner): Request {
   let method = "";
-  let data: Data | undefined;
+  let data: Uint8Array | undefined;
   scanner.enterObject();
   for (let field = scanner.nextField(); field !== undefined; field = scanner.nextField()) {
-    if (field === "data") data = scanner.raw();
+    if (field === "data") data = utf8.encode(scanner.raw());
     else if (scanner.isNull()) continue;
     else if (field === "method") method = scanner.string();
     else scanner.skip();
@@ -212,10 +213,10 @@ function readRpc(scanner: JsonScanner): Request {
 }
 
 function readSend(scanner: JsonScanner): Request {
-  let data: Data | undefined;
+  let data: Uint8Array | undefined;
   scanner.enterObject();
   for (let field = scanner.nextField(); field !== undefined; field = scanner.nextField()) {
-    if (field === "data") data = scanner.raw();
+    if (field === "data") data = utf8.encode(scanner.raw());
     else scanner.skip();
   }
   return { kind: "send", data };

@@ -61,6 +61,18 @@ export class JsonScanner {
     return this.#position < this.#text.length;
   }
 
+  /** Whether the text is one JSON value and nothing else. */
+  isOneValue(): boolean {
+    try {
+      this.#skipBlanks();
+      this.skip();
+      this.#skipBlanks();
+      return this.#position === this.#text.length;
+    } catch {
+      return false;
+    }
+  }
+
   isNull(): boolean {
     if (!this.#text.startsWith("null", this.#position)) return false;
     this.#position += 4;

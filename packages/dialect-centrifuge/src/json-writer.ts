@@ -1,19 +1,15 @@
-import type {
-  ClientInfo,
-  ConnectResult,
-  Data,
-  Expiry,
-  Publication,
-  SubscribePush,
-  SubscribeResult,
-} from "./message.ts";
+import { Buffer } from "node:buffer";
+import type { ClientInfo, DataFormat, Publication } from "@polywire/core";
+import { JsonScanner, type JsonScratch } from "./json-scanner.ts";
+import type { ConnectResult, Expiry, SubscribePush, SubscribeResult } from "./message.ts";
 
 /*
  * JSON of results, written by hand: payloads go in as the text they are, in the protocol's snake_case, zero values left
- * out. Every function gives a whole JSON value. A field is written with a leading comma, cut off by `object`.
+ * out. A field is written with a comma before it, which `object` cuts off the first.
  */
 
-const utf8 = new TextDecoder();
+/** Tells a JSON client that the data are base64 of bytes. */
+const BASE64_TAG = ',"encoding":"base64"';
 
 export function object(fields: string): string {
   return `{${fields.slice(1)}}`;
@@ -31,89 +27,116 @@ export function booleanField(name: string, value: boolean | undefined): string {
   return value === true ? `,"${name}":true` : "";
 }
 
-export function dataField(name: string, value: Data | undefined): string {
-  return value === undefined || value.length === 0 ? "" : `,"${name}":${inline(value)}`;
-}
+/** Every method gives one whole JSON value on one line. */
+export class JsonWriter {
+  readonly #scratch: JsonScratch;
+  readonly #utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
-/** A payload in place. Newlines separate messages, and valid JSON has none inside a string, so they go. */
-function inline(data: Data): string {
-  const text = typeof data === "string" ? data : utf8.decode(data);
-  return text.includes("\n") ? text.replaceAll("\n", "") : text;
-}
+  constructor(scratch: JsonScratch) {
+    this.#scratch = scratch;
+  }
 
-export function clientInfo(info: ClientInfo): string {
-  return (
-    `{"user":${JSON.stringify(info.user)},"client":${JSON.stringify(info.client)}` +
-    `${dataField("conn_info", info.connInfo)}${dataField("chan_info", info.chanInfo)}}`
-  );
-}
+  /** Data of a publication or message, in the form JSON has for its format. */
+  payload(data: Uint8Array, format: DataFormat): string {
+    if (format === "json") return withoutNewlines(this.#utf8.decode(data));
+    return JSON.stringify(format === "text" ? this.#utf8.decode(data) : base64(data));
+  }
 
-export function publication(publication: Publication): string {
-  return object(
-    dataField("data", publication.data) +
-      (publication.info === undefined ? "" : `,"info":${clientInfo(publication.info)}`) +
-      numberField("offset", publication.offset) +
-      tagsField(publication.tags) +
-      textField("epoch", publication.epoch),
-  );
-}
+  /** JSON that the program supplied. Bytes that are none would break the message for its reader: they become base64. */
+  dataField(name: string, data: Uint8Array | undefined): string {
+    if (data === undefined || data.length === 0) return "";
+    const text = withoutNewlines(this.#utf8.decode(data));
+    const isJson = new JsonScanner(text, this.#scratch).isOneValue();
+    return `,"${name}":${isJson ? text : JSON.stringify(base64(data))}`;
+  }
 
-function tagsField(tags: ReadonlyMap<string, string> | undefined): string {
-  if (tags === undefined || tags.size === 0) return "";
-  return `,"tags":${map(tags, JSON.stringify)}`;
-}
+  clientInfo(info: ClientInfo): string {
+    const names = `{"user":${JSON.stringify(info.user)},"client":${JSON.stringify(info.client)}`;
+    return `${names}${this.dataField("conn_info", info.connectionInfo)}${this.dataField("chan_info", info.channelInfo)}}`;
+  }
 
-export function map<Value>(entries: ReadonlyMap<string, Value>, write: (value: Value) => string): string {
-  let fields = "";
-  for (const [key, value] of entries) fields += `,${JSON.stringify(key)}:${write(value)}`;
-  return object(fields);
-}
+  publication(publication: Publication, epoch?: string): string {
+    const { data, format, info, offset, tags } = publication;
+    const tagFields = tags === undefined ? "" : entries(tags, JSON.stringify);
+    const allTags = format === "binary" ? tagFields + BASE64_TAG : tagFields;
+    return object(
+      `,"data":${this.payload(data, format)}${info === undefined ? "" : `,"info":${this.clientInfo(info)}`}` +
+        `${numberField("offset", offset)}${allTags === "" ? "" : `,"tags":${object(allTags)}`}` +
+        `${numberField("time", publication.time)}${textField("epoch", epoch)}`,
+    );
+  }
 
-export function publications(list: readonly Publication[]): string {
-  return `[${list.map(publication).join(",")}]`;
-}
+  publications(list: readonly Publication[]): string {
+    return `[${list.map((publication) => this.publication(publication)).join(",")}]`;
+  }
 
-export function connectResult(result: ConnectResult): string {
-  const { subs } = result;
-  return object(
-    textField("client", result.client) +
-      textField("version", result.version) +
+  presence(members: readonly ClientInfo[]): string {
+    const fields = members.map((info) => `,${JSON.stringify(info.client)}:${this.clientInfo(info)}`).join("");
+    return `{"presence":${object(fields)}}`;
+  }
+
+  connectResult(result: ConnectResult): string {
+    const { subs } = result;
+    const subFields = subs === undefined ? "" : entries(subs, (sub) => this.subscribeResult(sub));
+    return object(
+      textField("client", result.client) +
+        textField("version", result.version) +
+        expiryFields(result) +
+        this.dataField("data", result.data) +
+        (subFields === "" ? "" : `,"subs":${object(subFields)}`) +
+        numberField("ping", result.ping) +
+        booleanField("pong", result.pong) +
+        textField("session", result.session) +
+        textField("node", result.node) +
+        numberField("time", result.time),
+    );
+  }
+
+  subscribeResult(result: SubscribeResult): string {
+    const { publications: list } = result;
+    return object(
       expiryFields(result) +
-      dataField("data", result.data) +
-      (subs === undefined || subs.size === 0 ? "" : `,"subs":${map(subs, subscribeResult)}`) +
-      numberField("ping", result.ping) +
-      booleanField("pong", result.pong) +
-      textField("session", result.session) +
-      textField("node", result.node) +
-      numberField("time", result.time),
-  );
+        booleanField("recoverable", result.recoverable) +
+        textField("epoch", result.epoch) +
+        (list === undefined || list.length === 0 ? "" : `,"publications":${this.publications(list)}`) +
+        booleanField("recovered", result.recovered) +
+        numberField("offset", result.offset) +
+        booleanField("positioned", result.positioned) +
+        this.dataField("data", result.data) +
+        booleanField("was_recovering", result.wasRecovering),
+    );
+  }
+
+  subscribePush(subscription: SubscribePush): string {
+    return object(
+      booleanField("recoverable", subscription.recoverable) +
+        textField("epoch", subscription.epoch) +
+        numberField("offset", subscription.offset) +
+        booleanField("positioned", subscription.positioned) +
+        this.dataField("data", subscription.data),
+    );
+  }
+
+  expiry(expiry: Expiry): string {
+    return object(expiryFields(expiry));
+  }
 }
 
-export function subscribeResult(result: SubscribeResult): string {
-  const { publications: list } = result;
-  return object(
-    expiryFields(result) +
-      booleanField("recoverable", result.recoverable) +
-      textField("epoch", result.epoch) +
-      (list === undefined || list.length === 0 ? "" : `,"publications":${publications(list)}`) +
-      booleanField("recovered", result.recovered) +
-      numberField("offset", result.offset) +
-      booleanField("positioned", result.positioned) +
-      dataField("data", result.data) +
-      booleanField("was_recovering", result.wasRecovering),
-  );
-}
-
-export function subscribePush(subscription: SubscribePush): string {
-  return object(
-    booleanField("recoverable", subscription.recoverable) +
-      textField("epoch", subscription.epoch) +
-      numberField("offset", subscription.offset) +
-      booleanField("positioned", subscription.positioned) +
-      dataField("data", subscription.data),
-  );
-}
-
-export function expiryFields(expiry: Expiry): string {
+function expiryFields(expiry: Expiry): string {
   return booleanField("expires", expiry.expires) + numberField("ttl", expiry.ttl);
+}
+
+function entries<Value>(map: ReadonlyMap<string, Value>, write: (value: Value) => string): string {
+  let fields = "";
+  for (const [key, value] of map) fields += `,${JSON.stringify(key)}:${write(value)}`;
+  return fields;
+}
+
+function base64(data: Uint8Array): string {
+  return Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString("base64");
+}
+
+/** A newline ends a message; valid JSON has none inside a string, so those between tokens can go. */
+function withoutNewlines(text: string): string {
+  return text.includes("\n") ? text.replaceAll("\n", "") : text;
 }

@@ -1,17 +1,16 @@
-/**
+import type { Publication } from "@polywire/core";
+
+/*
  * The messages of the protocol as both encodings read and write them. Field meanings are those of the protocol; a field
  * that was absent on the wire holds its zero value, and a zero value is absent on the wire.
+ *
+ * Payloads are bytes of their own, never parsed: from a JSON client the JSON text exactly as it arrived, as UTF-8. Absent
+ * and empty are the same.
  */
-
-/**
- * A payload of the application. From a JSON client it is the JSON text exactly as it arrived, never parsed; from a
- * Protobuf client it is bytes, copied from the frame. Absent and empty are the same.
- */
-export type Data = string | Uint8Array;
 
 export interface ConnectRequest {
   readonly token: string;
-  readonly data: Data | undefined;
+  readonly data: Uint8Array | undefined;
   /** Server-side channels the client knows, with the position it wants to recover from. */
   readonly subs: ReadonlyMap<string, SubscribeRequest>;
   readonly name: string;
@@ -26,7 +25,7 @@ export interface SubscribeRequest {
   readonly recover: boolean;
   readonly epoch: string;
   readonly offset: number;
-  readonly data: Data | undefined;
+  readonly data: Uint8Array | undefined;
   readonly positioned: boolean;
   readonly recoverable: boolean;
   readonly joinLeave: boolean;
@@ -39,7 +38,7 @@ export interface SubscribeRequest {
 
 export interface PublishRequest {
   readonly channel: string;
-  readonly data: Data | undefined;
+  readonly data: Uint8Array | undefined;
   readonly type: number;
 }
 
@@ -77,8 +76,8 @@ export type Command =
   | { readonly kind: "publish"; readonly id: number; readonly request: PublishRequest }
   | { readonly kind: ChannelMethod; readonly id: number; readonly channel: string }
   | { readonly kind: "history"; readonly id: number; readonly request: HistoryRequest }
-  | { readonly kind: "rpc"; readonly id: number; readonly method: string; readonly data: Data | undefined }
-  | { readonly kind: "send"; readonly data: Data | undefined }
+  | { readonly kind: "rpc"; readonly id: number; readonly method: string; readonly data: Uint8Array | undefined }
+  | { readonly kind: "send"; readonly data: Uint8Array | undefined }
   | { readonly kind: "refresh" | "sub_refresh"; readonly id: number; readonly request: TokenRequest }
   | { readonly kind: "ping"; readonly id: number };
 
@@ -109,31 +108,10 @@ export const SUBSCRIBE_FLAG = {
   rejectUnrecovered: 2,
 } as const;
 
-export interface ErrorReply {
-  readonly code: number;
-  readonly message: string;
-  readonly temporary: boolean;
-}
-
-export interface ClientInfo {
-  readonly user: string;
-  readonly client: string;
-  readonly connInfo?: Data | undefined;
-  readonly chanInfo?: Data | undefined;
-}
-
-export interface Publication {
-  readonly data: Data;
-  readonly info?: ClientInfo | undefined;
-  readonly offset?: number | undefined;
-  readonly epoch?: string | undefined;
-  readonly tags?: ReadonlyMap<string, string> | undefined;
-}
-
 export interface ConnectResult {
   readonly client: string;
   readonly version?: string | undefined;
-  readonly data?: Data | undefined;
+  readonly data?: Uint8Array | undefined;
   readonly subs?: ReadonlyMap<string, SubscribeResult> | undefined;
   readonly expires?: boolean | undefined;
   readonly ttl?: number | undefined;
@@ -156,13 +134,7 @@ export interface SubscribeResult {
   readonly publications?: readonly Publication[] | undefined;
   readonly recovered?: boolean | undefined;
   readonly wasRecovering?: boolean | undefined;
-  readonly data?: Data | undefined;
-}
-
-export interface HistoryResult {
-  readonly publications: readonly Publication[];
-  readonly epoch: string;
-  readonly offset: number;
+  readonly data?: Uint8Array | undefined;
 }
 
 export interface SubscribePush {
@@ -170,7 +142,7 @@ export interface SubscribePush {
   readonly positioned?: boolean | undefined;
   readonly epoch?: string | undefined;
   readonly offset?: number | undefined;
-  readonly data?: Data | undefined;
+  readonly data?: Uint8Array | undefined;
 }
 
 export interface Expiry {

@@ -1,20 +1,12 @@
-import type { Payload } from "@polywire/core";
+import type { ClientInfo, HistoryPage, Payload, PresenceStats, Publication } from "@polywire/core";
+import type { ClientError } from "@polywire/realtime";
 import type { Codec, CommandReader } from "./codec.ts";
-import type {
-  ClientInfo,
-  ConnectResult,
-  Data,
-  ErrorReply,
-  Expiry,
-  HistoryResult,
-  Publication,
-  SubscribePush,
-  SubscribeResult,
-} from "./message.ts";
+import type { ConnectResult, Expiry, SubscribePush, SubscribeResult } from "./message.ts";
 import {
   ProtobufLibrary,
+  unlessEmpty,
+  unlessZero,
   type WireMessage,
-  wireBytes,
   wireClientInfo,
   wireConnectResult,
   wireExpiry,
@@ -41,9 +33,9 @@ export class ProtobufCodec implements Codec {
     return new ProtobufCommandReader(typeof frame === "string" ? this.#utf8.encode(frame) : frame, this.#library);
   }
 
-  error(id: number, error: ErrorReply): Uint8Array {
-    const { code, message, temporary } = error;
-    return this.#reply({ id, error: temporary ? { code, message, temporary } : { code, message } });
+  error(id: number, error: ClientError): Uint8Array {
+    const { code, message, isTemporary } = error;
+    return this.#reply({ id, error: { code, message: unlessZero(message), temporary: unlessZero(isTemporary) } });
   }
 
   connect(id: number, result: ConnectResult): Uint8Array {
@@ -58,38 +50,31 @@ export class ProtobufCodec implements Codec {
     return this.#reply({ id, [kind]: {} });
   }
 
-  presence(id: number, presence: ReadonlyMap<string, ClientInfo>): Uint8Array {
-    return this.#reply({ id, presence: { presence: wirePresence(presence) } });
+  presence(id: number, members: readonly ClientInfo[]): Uint8Array {
+    return this.#reply({ id, presence: { presence: wirePresence(members) } });
   }
 
-  presenceStats(id: number, clients: number, users: number): Uint8Array {
-    return this.#reply({
-      id,
-      presence_stats: { num_clients: clients || undefined, num_users: users || undefined },
-    });
+  presenceStats(id: number, stats: PresenceStats): Uint8Array {
+    const { clients, users } = stats;
+    return this.#reply({ id, presence_stats: { num_clients: unlessZero(clients), num_users: unlessZero(users) } });
   }
 
-  history(id: number, result: HistoryResult): Uint8Array {
-    return this.#reply({
-      id,
-      history: {
-        publications: result.publications.map(wirePublication),
-        epoch: result.epoch || undefined,
-        offset: result.offset || undefined,
-      },
-    });
+  history(id: number, page: HistoryPage): Uint8Array {
+    const { epoch, offset } = page.position;
+    const publications = page.publications.map((publication) => wirePublication(publication));
+    return this.#reply({ id, history: { publications, epoch: unlessZero(epoch), offset: unlessZero(offset) } });
   }
 
-  rpc(id: number, data: Data | undefined): Uint8Array {
-    return this.#reply({ id, rpc: { data: wireBytes(data) } });
+  rpc(id: number, data: Uint8Array): Uint8Array {
+    return this.#reply({ id, rpc: { data: unlessEmpty(data) } });
   }
 
   refresh(id: number, kind: "refresh" | "sub_refresh", expiry: Expiry): Uint8Array {
     return this.#reply({ id, [kind]: wireExpiry(expiry) });
   }
 
-  pushPublication(channel: string, publication: Publication): Uint8Array {
-    return this.#push({ channel, pub: wirePublication(publication) });
+  pushPublication(channel: string, publication: Publication, epoch?: string): Uint8Array {
+    return this.#push({ channel, pub: wirePublication(publication, epoch) });
   }
 
   pushJoin(channel: string, info: ClientInfo): Uint8Array {
@@ -101,15 +86,15 @@ export class ProtobufCodec implements Codec {
   }
 
   pushUnsubscribe(channel: string, code: number, reason: string): Uint8Array {
-    return this.#push({ channel, unsubscribe: { code: code || undefined, reason: reason || undefined } });
+    return this.#push({ channel, unsubscribe: { code: unlessZero(code), reason: unlessZero(reason) } });
   }
 
   pushSubscribe(channel: string, subscription: SubscribePush): Uint8Array {
     return this.#push({ channel, subscribe: wireSubscribePush(subscription) });
   }
 
-  pushMessage(data: Data): Uint8Array {
-    return this.#push({ message: { data: wireBytes(data) } });
+  pushMessage(data: Uint8Array): Uint8Array {
+    return this.#push({ message: { data: unlessEmpty(data) } });
   }
 
   pushRefresh(expiry: Expiry): Uint8Array {
@@ -117,7 +102,7 @@ export class ProtobufCodec implements Codec {
   }
 
   pushDisconnect(code: number, reason: string): Uint8Array {
-    return this.#push({ disconnect: { code: code || undefined, reason: reason || undefined } });
+    return this.#push({ disconnect: { code: unlessZero(code), reason: unlessZero(reason) } });
   }
 
   #push(push: WireMessage): Uint8Array {

@@ -1,15 +1,7 @@
-import { PolywireError } from "@polywire/core";
+import { type ClientInfo, PolywireError, type Publication } from "@polywire/core";
 import protobuf from "protobufjs/light.js";
 import { SCHEMA } from "./generated/protobuf-schema.ts";
-import type {
-  ClientInfo,
-  ConnectResult,
-  Data,
-  Expiry,
-  Publication,
-  SubscribePush,
-  SubscribeResult,
-} from "./message.ts";
+import type { ConnectResult, Expiry, SubscribePush, SubscribeResult } from "./message.ts";
 
 const PACKAGE = "centrifugal.centrifuge.protocol";
 
@@ -48,16 +40,13 @@ export class ProtobufLibrary {
   }
 }
 
-const utf8 = new TextEncoder();
-
-export function wireBytes(data: Data | undefined): Uint8Array | undefined {
-  if (data === undefined || data.length === 0) return undefined;
-  return typeof data === "string" ? utf8.encode(data) : data;
+/** The library writes what is set, the protocol wants zero values left out. */
+export function unlessZero<Value extends string | number | boolean>(value: Value | undefined): Value | undefined {
+  return value === undefined || value === "" || value === 0 || value === false ? undefined : value;
 }
 
-/** The library writes what is set, the protocol wants zero values left out. */
-function unlessZero<Value extends string | number | boolean>(value: Value | undefined): Value | undefined {
-  return value === undefined || value === "" || value === 0 || value === false ? undefined : value;
+export function unlessEmpty(data: Uint8Array | undefined): Uint8Array | undefined {
+  return data === undefined || data.length === 0 ? undefined : data;
 }
 
 function record<Value>(entries: ReadonlyMap<string, Value>, convert: (value: Value) => unknown): object {
@@ -68,18 +57,19 @@ export function wireClientInfo(info: ClientInfo): WireMessage {
   return {
     user: unlessZero(info.user),
     client: unlessZero(info.client),
-    conn_info: wireBytes(info.connInfo),
-    chan_info: wireBytes(info.chanInfo),
+    conn_info: unlessEmpty(info.connectionInfo),
+    chan_info: unlessEmpty(info.channelInfo),
   };
 }
 
-export function wirePublication(publication: Publication): WireMessage {
+export function wirePublication(publication: Publication, epoch?: string): WireMessage {
   return {
-    data: wireBytes(publication.data),
+    data: unlessEmpty(publication.data),
     info: publication.info === undefined ? undefined : wireClientInfo(publication.info),
     offset: unlessZero(publication.offset),
     tags: publication.tags === undefined ? undefined : record(publication.tags, String),
-    epoch: unlessZero(publication.epoch),
+    time: unlessZero(publication.time),
+    epoch: unlessZero(epoch),
   };
 }
 
@@ -92,7 +82,7 @@ export function wireConnectResult(result: ConnectResult): WireMessage {
     ...wireExpiry(result),
     client: unlessZero(result.client),
     version: unlessZero(result.version),
-    data: wireBytes(result.data),
+    data: unlessEmpty(result.data),
     subs: result.subs === undefined ? undefined : record(result.subs, wireSubscribeResult),
     ping: unlessZero(result.ping),
     pong: unlessZero(result.pong),
@@ -106,7 +96,7 @@ export function wireSubscribeResult(result: SubscribeResult): WireMessage {
   return {
     ...wireExpiry(result),
     ...wireSubscribePush(result),
-    publications: result.publications?.map(wirePublication),
+    publications: result.publications?.map((publication) => wirePublication(publication)),
     recovered: unlessZero(result.recovered),
     was_recovering: unlessZero(result.wasRecovering),
   };
@@ -118,12 +108,12 @@ export function wireSubscribePush(subscription: SubscribePush): WireMessage {
     epoch: unlessZero(subscription.epoch),
     offset: unlessZero(subscription.offset),
     positioned: unlessZero(subscription.positioned),
-    data: wireBytes(subscription.data),
+    data: unlessEmpty(subscription.data),
   };
 }
 
-export function wirePresence(presence: ReadonlyMap<string, ClientInfo>): object {
-  return record(presence, wireClientInfo);
+export function wirePresence(members: readonly ClientInfo[]): object {
+  return Object.fromEntries(members.map((info) => [info.client, wireClientInfo(info)]));
 }
 
 /** Fields read from a decoded message; the schema promises their types, so a wrong one is a wrong name here. */
@@ -143,7 +133,7 @@ export function integer(message: WireMessage, field: string): number {
 }
 
 /** Bytes of a payload, copied: the frame they lie in is borrowed. */
-export function data(message: WireMessage, field: string): Data | undefined {
+export function data(message: WireMessage, field: string): Uint8Array | undefined {
   const bytes = message[field] as Uint8Array;
   return bytes.length === 0 ? undefined : new Uint8Array(bytes);
 }

@@ -26,7 +26,7 @@ function refusal(frame: Payload): string {
 
 function publishOf(frame: string): unknown {
   const [command] = readAll(frame);
-  return command?.kind === "publish" ? command.request.data : command;
+  return command?.kind === "publish" ? Buffer.from(command.request.data ?? []).toString() : command;
 }
 
 describe("reading JSON commands", () => {
@@ -76,21 +76,21 @@ describe("reading JSON commands", () => {
         id: 1,
         request: {
           token: "t",
-          data: '{"a":1}',
+          data: bytes('{"a":1}'),
           name: "",
           version: "5",
           headers: new Map([["h", "v"]]),
           subs: new Map([["#42", { ...sub, recover: true, offset: 5, epoch: "abcd" }]]),
         },
       },
-      { kind: "publish", id: 3, request: { channel: "news", data: '{"x":1}', type: 0 } },
+      { kind: "publish", id: 3, request: { channel: "news", data: bytes('{"x":1}'), type: 0 } },
       {
         kind: "history",
         id: 4,
         request: { channel: "news", limit: -1, since: { offset: 1, epoch: "e" }, reverse: true },
       },
       { kind: "history", id: 5, request: { channel: "news", limit: 0, since: undefined, reverse: false } },
-      { kind: "rpc", id: 7, method: "m", data: "[]" },
+      { kind: "rpc", id: 7, method: "m", data: bytes("[]") },
       { kind: "presence", id: 9, channel: "room" },
       { kind: "presence_stats", id: 10, channel: "room" },
       {
@@ -102,7 +102,7 @@ describe("reading JSON commands", () => {
           recover: true,
           epoch: "E",
           offset: 2,
-          data: "null",
+          data: bytes("null"),
           positioned: true,
           recoverable: true,
           joinLeave: true,
@@ -113,7 +113,7 @@ describe("reading JSON commands", () => {
         },
       },
       { kind: "unsubscribe", id: 13, channel: "d" },
-      { kind: "send", data: '"hello"' },
+      { kind: "send", data: bytes('"hello"') },
       { kind: "refresh", id: 14, request: { channel: "", token: "n", type: 0 } },
       { kind: "sub_refresh", id: 4_294_967_295, request: { channel: "d", token: "n", type: 0 } },
       { kind: "ping", id: 16 },
@@ -181,7 +181,7 @@ describe("reading JSON commands", () => {
   it("takes the first of several requests, in the order of the protocol", () => {
     expect(
       readAll('{"presence":{"channel":"q"},"publish":{"channel":"p","data":1},"history":{"channel":"h"},"id":1}'),
-    ).toEqual([{ kind: "publish", id: 1, request: { channel: "p", data: "1", type: 0 } }]);
+    ).toEqual([{ kind: "publish", id: 1, request: { channel: "p", data: bytes("1"), type: 0 } }]);
   });
 
   it.each([
@@ -310,7 +310,7 @@ describe("writing JSON replies", () => {
         client: "c",
         expires: true,
         ttl: 60,
-        data: "{}",
+        data: bytes("{}"),
         session: "s",
         node: "n",
         time: 5,
@@ -327,43 +327,66 @@ describe("writing JSON replies", () => {
         offset: 2,
         recovered: true,
         wasRecovering: true,
-        publications: [{ data: '{"x":3}', offset: 3 }],
+        publications: [{ data: bytes('{"x":3}'), format: "json", offset: 3 }],
       }),
       '{"id":12,"subscribe":{"recoverable":true,"epoch":"Q","publications":[{"data":{"x":3},"offset":3}],"recovered":true,"offset":2,"positioned":true,"was_recovering":true}}',
     ],
     [codec.done(3, "publish"), '{"id":3,"publish":{}}'],
     [codec.done(3, "unsubscribe"), '{"id":3,"unsubscribe":{}}'],
     [
-      codec.error(6, { code: 105, message: "already subscribed", temporary: false }),
+      codec.error(6, { code: 105, message: "already subscribed", isTemporary: false }),
       '{"id":6,"error":{"code":105,"message":"already subscribed"}}',
     ],
     [
-      codec.error(8, { code: 100, message: "internal server error", temporary: true }),
+      codec.error(8, { code: 100, message: "internal server error", isTemporary: true }),
       '{"id":8,"error":{"code":100,"message":"internal server error","temporary":true}}',
     ],
     [
-      codec.presence(9, new Map([["6a1e", { user: "42", client: "6a1e", connInfo: '{"name":"Ann"}' }]])),
+      codec.presence(9, [{ user: "42", client: "6a1e", connectionInfo: bytes('{"name":"Ann"}') }]),
       '{"id":9,"presence":{"presence":{"6a1e":{"user":"42","client":"6a1e","conn_info":{"name":"Ann"}}}}}',
     ],
-    [codec.presence(9, new Map()), '{"id":9,"presence":{"presence":{}}}'],
-    [codec.presenceStats(10, 0, 0), '{"id":10,"presence_stats":{"num_clients":0,"num_users":0}}'],
+    [codec.presence(9, []), '{"id":9,"presence":{"presence":{}}}'],
+    [codec.presenceStats(10, { clients: 0, users: 0 }), '{"id":10,"presence_stats":{"num_clients":0,"num_users":0}}'],
     [
-      codec.history(5, { publications: [], epoch: "", offset: 0 }),
+      codec.history(5, { publications: [], position: { epoch: "", offset: 0 } }),
       '{"id":5,"history":{"publications":[],"epoch":"","offset":0}}',
     ],
     [
-      codec.history(4, { publications: [{ data: '{"x":2}', offset: 2 }], epoch: "Q", offset: 2 }),
+      codec.history(4, {
+        publications: [{ data: bytes('{"x":2}'), format: "json", offset: 2 }],
+        position: { epoch: "Q", offset: 2 },
+      }),
       '{"id":4,"history":{"publications":[{"data":{"x":2},"offset":2}],"epoch":"Q","offset":2}}',
     ],
-    [codec.rpc(7, undefined), '{"id":7,"rpc":{}}'],
-    [codec.rpc(7, '{"ok":1}'), '{"id":7,"rpc":{"data":{"ok":1}}}'],
+    [codec.rpc(7, bytes("")), '{"id":7,"rpc":{}}'],
+    [codec.rpc(7, bytes('{"ok":1}')), '{"id":7,"rpc":{"data":{"ok":1}}}'],
     [codec.refresh(5, "refresh", { expires: true, ttl: 3600 }), '{"id":5,"refresh":{"expires":true,"ttl":3600}}'],
     [
-      codec.pushPublication("news", { data: '{"x":1}', info: { user: "", client: "6a1e" }, offset: 1, epoch: "Q" }),
+      codec.pushPublication(
+        "news",
+        { data: bytes('{"x":1}'), format: "json", info: { user: "", client: "6a1e" }, offset: 1 },
+        "Q",
+      ),
       '{"push":{"channel":"news","pub":{"data":{"x":1},"info":{"user":"","client":"6a1e"},"offset":1,"epoch":"Q"}}}',
     ],
     [
-      codec.pushPublication('a"b\n', { data: bytes("[1,\n 2]"), tags: new Map([["__proto__", "v"]]) }),
+      codec.pushPublication("t", { data: bytes('say "hi"\n'), format: "text" }),
+      '{"push":{"channel":"t","pub":{"data":"say \\"hi\\"\\n"}}}',
+    ],
+    [
+      codec.pushPublication("b", {
+        data: new Uint8Array([0, 255, 10]),
+        format: "binary",
+        tags: new Map([["k", "v"]]),
+        time: 5,
+      }),
+      '{"push":{"channel":"b","pub":{"data":"AP8K","tags":{"k":"v","encoding":"base64"},"time":5}}}',
+    ],
+    [codec.pushMessage(new Uint8Array([0, 255]), "binary"), '{"push":{"message":{"data":"AP8="}}}'],
+    [codec.rpc(7, new Uint8Array([0x7b, 0x0a, 0xff])), '{"id":7,"rpc":{"data":"ewr/"}}'],
+    [codec.rpc(7, bytes('{"a":1} {"b":2}')), '{"id":7,"rpc":{"data":"eyJhIjoxfSB7ImIiOjJ9"}}'],
+    [
+      codec.pushPublication('a"b\n', { data: bytes("[1,\n 2]"), format: "json", tags: new Map([["__proto__", "v"]]) }),
       '{"push":{"channel":"a\\"b\\n","pub":{"data":[1, 2],"tags":{"__proto__":"v"}}}}',
     ],
     [
@@ -371,7 +394,7 @@ describe("writing JSON replies", () => {
       '{"push":{"channel":"room","join":{"info":{"user":"7","client":"c7"}}}}',
     ],
     [
-      codec.pushLeave("room", { user: "7", client: "c7", chanInfo: "1" }),
+      codec.pushLeave("room", { user: "7", client: "c7", channelInfo: bytes("1") }),
       '{"push":{"channel":"room","leave":{"info":{"user":"7","client":"c7","chan_info":1}}}}',
     ],
     [
@@ -384,11 +407,11 @@ describe("writing JSON replies", () => {
         positioned: true,
         epoch: "efgh",
         offset: 1,
-        data: '{"why":"api"}',
+        data: bytes('{"why":"api"}'),
       }),
       '{"push":{"channel":"alerts","subscribe":{"recoverable":true,"epoch":"efgh","offset":1,"positioned":true,"data":{"why":"api"}}}}',
     ],
-    [codec.pushMessage('{"hello":"all"}'), '{"push":{"message":{"data":{"hello":"all"}}}}'],
+    [codec.pushMessage(bytes('{"hello":"all"}'), "json"), '{"push":{"message":{"data":{"hello":"all"}}}}'],
     [codec.pushRefresh({ expires: true, ttl: 60 }), '{"push":{"refresh":{"expires":true,"ttl":60}}}'],
     [codec.pushDisconnect(3001, "shutdown"), '{"push":{"disconnect":{"code":3001,"reason":"shutdown"}}}'],
     [codec.ping, "{}"],
@@ -401,7 +424,11 @@ describe("writing JSON replies", () => {
     fc.assert(
       fc.property(fc.json(), fc.string({ unit: "binary" }), fc.string(), (data, channel, user) => {
         const pretty = JSON.stringify(JSON.parse(data), undefined, 1);
-        const written = codec.pushPublication(channel, { data: pretty, info: { user, client: channel } });
+        const written = codec.pushPublication(channel, {
+          data: bytes(pretty),
+          format: "json",
+          info: { user, client: channel },
+        });
         expect(written).not.toContain("\n");
         expect(JSON.parse(written)).toEqual({
           push: { channel, pub: { data: JSON.parse(data) as unknown, info: { user, client: channel } } },

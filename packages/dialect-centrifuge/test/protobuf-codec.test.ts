@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { PolywireError } from "@polywire/core";
+import { PolywireError, type Publication } from "@polywire/core";
 import fc from "fast-check";
 import protobuf from "protobufjs";
 import { describe, expect, it } from "vitest";
@@ -129,17 +129,18 @@ describe("Protobuf", () => {
         (id, channel, payload, at, epoch) => {
           const frame = CommandType.encodeDelimited({ id, publish: { channel, data: payload } }).finish();
           expect(readAll(frame)).toEqual([{ kind: "publish", id, request: { channel, data: payload, type: 0 } }]);
-          const subscribe = { channel, recover: true, epoch, offset: protobuf.util.Long.fromNumber(at, true) };
+          const subscribe = { channel, recover: true, epoch, offset: at };
           const [read] = readAll(CommandType.encodeDelimited({ id, subscribe }).finish());
           expect(read).toMatchObject({ id, request: { channel, recover: true, epoch, offset: at } });
 
-          const push = codec.pushPublication(channel, {
+          const publication: Publication = {
             data: payload,
+            format: "binary",
             offset: at,
-            epoch,
-            info: { user: epoch, client: channel, connInfo: payload },
+            info: { user: epoch, client: channel, connectionInfo: payload },
             tags: new Map([["__proto__", epoch]]),
-          });
+          };
+          const push = codec.pushPublication(channel, publication, epoch);
           const pub = ReplyType.toObject(ReplyType.decodeDelimited(push), { longs: Number, defaults: true }) as {
             push: {
               channel: string;

@@ -106,7 +106,7 @@ export const replyVectors: readonly (readonly [string, (codec: Codec) => unknown
       codec.subscribe(3, {
         recoverable: true,
         epoch: "abcd",
-        publications: [{ data: "{}", offset: 301 }],
+        publications: [{ data: bytes("{}"), format: "json", offset: 301 }],
         recovered: true,
         offset: 300,
         positioned: true,
@@ -115,22 +115,23 @@ export const replyVectors: readonly (readonly [string, (codec: Codec) => unknown
   ],
   [
     "15 08 03 12 11 08 6d 12 0d 74 6f 6b 65 6e 20 65 78 70 69 72 65 64",
-    (codec) => codec.error(3, { code: 109, message: "token expired", temporary: false }),
+    (codec) => codec.error(3, { code: 109, message: "token expired", isTemporary: false }),
   ],
   [
     "1f 08 03 12 1b 08 64 12 15 69 6e 74 65 72 6e 61 6c 20 73 65 72 76 65 72 20 65 72 72 6f 72 18 01",
-    (codec) => codec.error(3, { code: 100, message: "internal server error", temporary: true }),
+    (codec) => codec.error(3, { code: 100, message: "internal server error", isTemporary: true }),
   ],
   [
     "15 22 13 12 04 6e 65 77 73 22 0b 22 07 7b 22 78 22 3a 31 7d 30 06",
-    (codec) => codec.pushPublication("news", { data: '{"x":1}', offset: 6 }),
+    (codec) => codec.pushPublication("news", { data: bytes('{"x":1}'), format: "json", offset: 6 }),
   ],
   [
     "24 22 22 12 04 6e 65 77 73 22 1a 22 02 68 69 2a 0a 0a 01 75 12 01 63 1a 02 7b 7d 30 07 3a 06 0a 01 6b 12 01 76",
     (codec) =>
       codec.pushPublication("news", {
         data: bytes("hi"),
-        info: { user: "u", client: "c", connInfo: "{}" },
+        format: "text",
+        info: { user: "u", client: "c", connectionInfo: bytes("{}") },
         offset: 7,
         tags: new Map([["k", "v"]]),
       }),
@@ -144,15 +145,15 @@ export const replyVectors: readonly (readonly [string, (codec: Codec) => unknown
     (codec) => codec.pushUnsubscribe("news", 2500, "insufficient state"),
   ],
   ["11 22 0f 5a 0d 08 b9 17 12 08 73 68 75 74 64 6f 77 6e", (codec) => codec.pushDisconnect(3001, "shutdown")],
-  ["0b 22 09 42 07 0a 05 68 65 6c 6c 6f", (codec) => codec.pushMessage("hello")],
+  ["0b 22 09 42 07 0a 05 68 65 6c 6c 6f", (codec) => codec.pushMessage(bytes("hello"), "text")],
   ["08 22 06 62 04 08 01 10 3c", (codec) => codec.pushRefresh({ expires: true, ttl: 60 })],
   ["00", (codec) => codec.ping],
   ["04 08 04 42 00", (codec) => codec.done(4, "publish")],
-  ["08 08 05 6a 04 0a 02 5b 5d", (codec) => codec.rpc(5, "[]")],
+  ["08 08 05 6a 04 0a 02 5b 5d", (codec) => codec.rpc(5, bytes("[]"))],
   [
     "14 08 07 4a 10 0a 0e 0a 02 63 31 12 08 0a 02 34 32 12 02 63 31",
-    (codec) => codec.presence(7, new Map([["c1", { user: "42", client: "c1" }]])),
+    (codec) => codec.presence(7, [{ user: "42", client: "c1" }]),
   ],
-  ["08 08 08 52 04 08 02 10 01", (codec) => codec.presenceStats(8, 2, 1)],
+  ["08 08 08 52 04 08 02 10 01", (codec) => codec.presenceStats(8, { clients: 2, users: 1 })],
   ["04 08 09 3a 00", (codec) => codec.done(9, "unsubscribe")],
 ];
