@@ -13,40 +13,47 @@ const nodeFolder = join(root, "node_modules/node/bin");
 const node = join(nodeFolder, "node");
 const stamp = join(root, "node_modules/.installed");
 
+const endSignals = ["SIGTERM", "SIGINT", "SIGHUP"];
 const tasks = { start, test, build, check, package: packAll, bench };
 
-/** Runs a command to its end and answers its exit code. SIGTERM and SIGINT go on to it. */
-function run(command, args, { detached = false, cwd = root } = {}) {
+/** Runs a command to its end and answers its exit code. The signals that ask for an end go on to it. */
+function run(command, args, { detached = false, quiet = false } = {}) {
   const child = spawn(command, args, {
-    cwd,
+    cwd: root,
     detached,
-    stdio: "inherit",
+    stdio: quiet ? ["ignore", "pipe", "pipe"] : "inherit",
     env: {
       ...process.env,
       PATH: [nodeFolder, join(root, "node_modules/.bin"), process.env.PATH].join(delimiter),
       TURBO_TELEMETRY_DISABLED: "1",
     },
   });
+  // What a quiet command prints matters only when it fails.
+  const printed = [];
+  child.stdout?.on("data", (chunk) => printed.push(chunk));
+  child.stderr?.on("data", (chunk) => printed.push(chunk));
   // One Ctrl-C arrives twice, from the terminal and from npm, and a second signal means "at once" to the server.
   let lastSignalAt = Number.NEGATIVE_INFINITY;
   const forward = (signal) => {
     const now = performance.now();
-    if (now - lastSignalAt > 300) child.kill(signal);
+    if (now - lastSignalAt < 300) return;
     lastSignalAt = now;
+    child.kill(signal === "SIGHUP" ? "SIGTERM" : signal);
   };
-  process.on("SIGTERM", forward).on("SIGINT", forward);
+  for (const signal of endSignals) process.on(signal, forward);
   return new Promise((resolve, reject) => {
     child.once("error", reject);
-    child.once("exit", (code, signal) => {
-      process.off("SIGTERM", forward).off("SIGINT", forward);
+    child.once("close", (code, signal) => {
+      for (const each of endSignals) process.off(each, forward);
+      if (code !== 0) process.stderr.write(Buffer.concat(printed));
       resolve(code ?? 128 + constants.signals[signal]);
     });
   });
 }
 
 /** Runs a command that has to succeed. */
-async function must(command, ...args) {
-  const code = await run(command, args);
+async function must(command, args, options) {
+  const code = await run(command, args, options);
   if (code !== 0) process.exit(code);
 }
 
@@ -55,7 +62,9 @@ async function all(title, steps) {
   const failed = [];
   for (const [name, command, ...args] of steps) {
     console.log(`\n── ${name}`);
-    if ((await run(command, args)) !== 0) failed.push(name);
+    const code = await run(command, args);
+    if (code > 128) process.exit(code); // a signal, meant for all of it
+    if (code !== 0) failed.push(name);
   }
   console.log(
     failed.length === 0
@@ -83,13 +92,13 @@ async function install() {
   for (const file of ["pnpm-lock.yaml", "pnpm-workspace.yaml", ...inputs]) hash.update(readFileSync(join(root, file)));
   const wanted = hash.digest("hex");
   if (existsSync(node) && existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return;
-  await must("npx", "--yes", manifest(".").packageManager, "install", "--frozen-lockfile");
+  await must("npx", ["--yes", manifest(".").packageManager, "install", "--frozen-lockfile"]);
   writeFileSync(stamp, wanted);
 }
 
 /** Builds what changed: turbo keeps the results by the hash of their sources. */
 async function build(args) {
-  await must("turbo", "run", "build", "--output-logs=errors-only", ...args);
+  await must("turbo", ["run", "build", "--output-logs=errors-only", ...args], { quiet: true });
   return 0;
 }
 
@@ -122,7 +131,7 @@ async function packAll() {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder);
   for (const publishable of workspaceFolders().filter((each) => !manifest(each).private)) {
-    await must("pnpm", "--dir", publishable, "pack", "--pack-destination", folder);
+    await must("pnpm", ["--dir", publishable, "pack", "--pack-destination", folder], { quiet: true });
   }
   return all(
     "package",
