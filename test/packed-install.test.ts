@@ -1,10 +1,9 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { cpSync, globSync, readFileSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { manifestOf, root, run, scratchFolder } from "./workspace.ts";
+import { freePort, manifestOf, root, run, scratchFolder } from "./workspace.ts";
 
 // What a user gets: tarballs, installed by plain npm into an empty folder.
 const packed = ["packages/core", "packages/ws", "packages/realtime", "packages/dialect-centrifuge"];
@@ -99,15 +98,6 @@ function chatClient(port: number): string {
     room.subscribe();
     client.connect();
   `;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  return typeof address === "object" && address !== null ? address.port : 0;
 }
 
 async function startNode(cwd: string, file: string): Promise<AsyncDisposable> {
