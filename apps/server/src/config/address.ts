@@ -73,7 +73,7 @@ function checkedPort(port: string | undefined): number {
   return Number(port);
 }
 
-/** Reads an origin such as `https://example.com`, or `*` for any. */
+/** Reads an origin such as `https://example.com` or `https://*.example.com`, or `*` for any. */
 export function readOrigin(raw: unknown): string {
   const text = readText(raw, 512);
   if (text === "*") return text;
@@ -87,7 +87,7 @@ export function readOrigin(raw: unknown): string {
     throw new Error("must be an origin like https://example.com");
   }
   if (parsed.username !== "" || parsed.password !== "") throw new Error("must not hold a user name or password");
-  if (parsed.search !== "" || parsed.hash !== "" || !["", "/"].includes(parsed.pathname) || text.includes("*")) {
+  if (parsed.search !== "" || parsed.hash !== "" || !["", "/"].includes(parsed.pathname)) {
     throw new Error("must be scheme, host and port alone, like https://example.com:8443");
   }
   return `${parsed.protocol}//${parsed.host}`;

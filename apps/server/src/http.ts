@@ -1,0 +1,210 @@
+import { createHash } from "node:crypto";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { type Clock, type Logger, PolywireError, systemClock } from "@polywire/core";
+import type { ListenAddress } from "./config/address.ts";
+
+/** Limits of the HTTP side: bytes of a request's head, times in milliseconds. */
+const HTTP_LIMITS = {
+  headerBytes: 16_384,
+  headersTimeoutMs: 10_000,
+  requestTimeoutMs: 30_000,
+  keepAliveTimeoutMs: 5_000,
+  sweepMs: 2_000,
+  loggedCharacters: 256,
+  refusalLogMs: 10_000,
+} as const;
+
+/** Nothing but what this server serves may run, load or connect in its pages. */
+const SECURITY_HEADERS = {
+  "content-security-policy":
+    "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+  "cross-origin-opener-policy": "same-origin",
+  "cross-origin-resource-policy": "same-origin",
+  "referrer-policy": "no-referrer",
+  "x-content-type-options": "nosniff",
+} as const;
+
+/** What a path answers to GET and HEAD. */
+export type Route = () => Answer;
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Buffer;
+}
+
+export interface HttpOptions {
+  /** By exact path. */
+  readonly routes: ReadonlyMap<string, Route>;
+  /** Paths that answer upgrades alone. */
+  readonly upgradePaths: ReadonlySet<string>;
+  /** Sockets at once, links included; further ones are cut off before anything is read. */
+  readonly maxSockets: number;
+  readonly logger: Logger;
+  readonly clock?: Clock;
+}
+
+/** An HTTP server bound to an address. */
+export interface HttpListener {
+  /** With the port that the system gave for port 0. */
+  readonly address: ListenAddress;
+  /** For what shares the address: the WebSocket listener. */
+  readonly server: Server;
+  /** Stops accepting at once; requests under way are answered. */
+  stop(): void;
+  /** Fulfilled when every socket is closed; after `stop`. What is left of HTTP is cut off. */
+  close(): Promise<void>;
+}
+
+/** A page, a script, a picture: kept in memory, cached by the browser until it changes. */
+export function staticRoute(contentType: string, body: Buffer): Route {
+  const etag = `"${createHash("sha256").update(body).digest("base64url").slice(0, 22)}"`;
+  const headers = { "content-type": contentType, "cache-control": "no-cache", etag };
+  return function serveStatic(): Answer {
+    return { status: 200, headers, body };
+  };
+}
+
+/** A snapshot that is never cached. */
+export function jsonRoute(snapshot: () => { readonly status: number; readonly body: object }): Route {
+  return function serveJson(): Answer {
+    const { status, body } = snapshot();
+    return {
+      status,
+      headers: { "content-type": "application/json; charset=utf-8", "cache-control": "no-store" },
+      body: Buffer.from(`${JSON.stringify(body)}\n`),
+    };
+  };
+}
+
+/**
+ * Binds an HTTP server.
+ *
+ * @throws PolywireError `address-in-use`, `permission-denied` or another, naming the address.
+ */
+export async function listenHttp(address: ListenAddress, options: HttpOptions): Promise<HttpListener> {
+  const server = createServer(
+    {
+      maxHeaderSize: HTTP_LIMITS.headerBytes,
+      headersTimeout: HTTP_LIMITS.headersTimeoutMs,
+      requestTimeout: HTTP_LIMITS.requestTimeoutMs,
+      keepAliveTimeout: HTTP_LIMITS.keepAliveTimeoutMs,
+      connectionsCheckingInterval: HTTP_LIMITS.sweepMs,
+      requireHostHeader: true,
+      insecureHTTPParser: false,
+      noDelay: true,
+    },
+    (request, response) => serve(request, response, options),
+  );
+  server.maxConnections = options.maxSockets;
+  countRefusals(server, address, options);
+  const port = await bind(server, address);
+  const url = address.port === port ? address.url : address.url.replace(/:\d+$/, `:${port}`);
+  return {
+    address: { ...address, url, port },
+    server,
+    stop() {
+      server.close();
+      server.closeIdleConnections();
+    },
+    close() {
+      return new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      });
+    },
+  };
+}
+
+function bind(server: Server, { host, port, url }: ListenAddress): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const failed = (error: NodeJS.ErrnoException): void => reject(bindError(error, { url, port }));
+    server.once("error", failed);
+    server.listen({ host, port }, () => {
+      server.off("error", failed);
+      server.on("error", () => {}); // What accepting fails with is over at once and concerns one peer.
+      resolve((server.address() as AddressInfo).port);
+    });
+  });
+}
+
+/** Why an address could not be bound, and what to do. */
+export function bindError(error: NodeJS.ErrnoException, { url, port }: { url: string; port: number }): PolywireError {
+  const advice = new Map([
+    ["EADDRINUSE", `port ${port} is in use by another program: stop it, or choose another port`],
+    ["EACCES", `port ${port} needs a right that this user does not have: choose a port from 1024 on`],
+    ["EADDRNOTAVAIL", "this machine does not have that address"],
+    ["ENOTFOUND", "the host name has no address"],
+  ]);
+  const reason = advice.get(error.code ?? "") ?? error.code ?? error.message;
+  const { code } = PolywireError.from(error, "not-available");
+  return new PolywireError(code, `cannot listen at ${url}: ${reason}`, { cause: error });
+}
+
+/** A full server closes sockets without a word: the log says so, but not for every one of them. */
+function countRefusals(
+  server: Server,
+  address: ListenAddress,
+  { logger, maxSockets, clock = systemClock }: HttpOptions,
+): void {
+  let refused = 0;
+  let nextLogMs = 0;
+  server.on("drop", () => {
+    refused += 1;
+    if (clock.now() < nextLogMs) return;
+    nextLogMs = clock.now() + HTTP_LIMITS.refusalLogMs;
+    logger.log("warn", "server", "sockets refused: too many", { address: address.url, limit: maxSockets, refused });
+  });
+}
+
+function serve(request: IncomingMessage, response: ServerResponse, options: HttpOptions): void {
+  const path = pathOf(request);
+  const answer = answerTo(request, path, options);
+  const { status, headers, body } = answer;
+  const isUnchanged = status === 200 && headers.etag !== undefined && request.headers["if-none-match"] === headers.etag;
+  // A body that nobody reads would be taken for the next request.
+  const hasBody =
+    request.headers["transfer-encoding"] !== undefined || (request.headers["content-length"] ?? "0") !== "0";
+  response.writeHead(isUnchanged ? 304 : status, {
+    ...SECURITY_HEADERS,
+    ...headers,
+    ...(isUnchanged ? {} : { "content-length": body.length }),
+    ...(hasBody ? { connection: "close" } : {}),
+  });
+  response.end(isUnchanged || request.method === "HEAD" ? undefined : body);
+  options.logger.log("debug", "http", "request answered", {
+    method: request.method,
+    path: path.slice(0, HTTP_LIMITS.loggedCharacters),
+    status: response.statusCode,
+    address: request.socket.remoteAddress,
+    userAgent: request.headers["user-agent"]?.slice(0, HTTP_LIMITS.loggedCharacters),
+  });
+}
+
+/** The path without its query, which may hold secrets. */
+function pathOf(request: IncomingMessage): string {
+  return request.url?.split("?", 1)[0] ?? "";
+}
+
+function answerTo(request: IncomingMessage, path: string, { routes, upgradePaths }: HttpOptions): Answer {
+  // The absolute form is for proxies, and this is none.
+  if (!path.startsWith("/")) return plain(400, "Bad request: the path must begin with a slash");
+  const route = routes.get(path);
+  if (route === undefined && !upgradePaths.has(path)) return plain(404, "Not found");
+  if (request.method !== "GET" && request.method !== "HEAD")
+    return plain(405, "Method not allowed", { allow: "GET, HEAD" });
+  if (route !== undefined) return route();
+  return plain(426, "Upgrade required: this path speaks WebSocket", {
+    upgrade: "websocket",
+    connection: "Upgrade, close",
+  });
+}
+
+function plain(status: number, text: string, headers: Readonly<Record<string, string>> = {}): Answer {
+  return {
+    status,
+    headers: { "content-type": "text/plain; charset=utf-8", "cache-control": "no-store", ...headers },
+    body: Buffer.from(`${text}\n`),
+  };
+}

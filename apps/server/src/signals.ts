@@ -1,0 +1,50 @@
+import type { Logger } from "@polywire/core";
+import type { RunningServer } from "./server.ts";
+
+/** Signals as `process` tells them. */
+export interface SignalSource {
+  on(signal: "SIGTERM" | "SIGINT", listener: (signal: NodeJS.Signals) => void): unknown;
+  off(signal: "SIGTERM" | "SIGINT", listener: (signal: NodeJS.Signals) => void): unknown;
+}
+
+/** What a shell shows for a process that a signal ended: 128 and the signal's number. */
+const SECOND_SIGNAL_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
+
+export interface ServeOptions {
+  readonly logger: Logger;
+  readonly signals: SignalSource;
+  /** Ends the process at once. */
+  exit(code: number): void;
+}
+
+/** Serves until the first SIGTERM or SIGINT, then stops politely; fulfilled with 0. A second signal exits at once. */
+export function serveUntilSignal(server: RunningServer, { logger, signals, exit }: ServeOptions): Promise<number> {
+  return new Promise((resolve, reject) => {
+    let isStopping = false;
+    const release = (): void => {
+      signals.off("SIGTERM", onSignal);
+      signals.off("SIGINT", onSignal);
+    };
+    const onSignal = (signal: NodeJS.Signals): void => {
+      if (isStopping) {
+        exit(SECOND_SIGNAL_CODES[signal as "SIGINT" | "SIGTERM"]);
+        return;
+      }
+      isStopping = true;
+      logger.log("info", "server", "stopping", { signal });
+      server.stop().then(
+        () => {
+          release();
+          logger.log("info", "server", "stopped");
+          resolve(0);
+        },
+        (thrown: unknown) => {
+          release();
+          reject(thrown);
+        },
+      );
+    };
+    signals.on("SIGTERM", onSignal);
+    signals.on("SIGINT", onSignal);
+  });
+}
