@@ -1,4 +1,6 @@
 import type { CloseInfo, CloseReason } from "./close.ts";
+import type { ConnectionPlace } from "./connection.ts";
+import type { Endpoint } from "./endpoint.ts";
 import { PolywireError } from "./error.ts";
 import type { HalfClosable, Link, Pingable, Refusal, SendResult, Sink, Traits } from "./link.ts";
 import type { Framing, Payload, Prepared } from "./payload.ts";
@@ -15,7 +17,9 @@ export interface AcceptedLinkOwner {
  */
 export class AcceptedLink implements Link, Sink, HalfClosable, Pingable {
   readonly id: string;
-  readonly listenerDisplay: string;
+  readonly protocol: string;
+  /** The listener's endpoint. */
+  readonly endpoint: Endpoint;
   readonly openedAtMs: number;
   messagesIn = 0;
   messagesOut = 0;
@@ -24,15 +28,12 @@ export class AcceptedLink implements Link, Sink, HalfClosable, Pingable {
   readonly #owner: AcceptedLinkOwner;
   #sink: Sink | undefined = undefined;
 
-  constructor(
-    link: Link,
-    owner: AcceptedLinkOwner,
-    place: { id: string; listenerDisplay: string; openedAtMs: number },
-  ) {
+  constructor(link: Link, owner: AcceptedLinkOwner, place: ConnectionPlace) {
     this.#link = link;
     this.#owner = owner;
     this.id = place.id;
-    this.listenerDisplay = place.listenerDisplay;
+    this.protocol = place.protocol;
+    this.endpoint = place.endpoint;
     this.openedAtMs = place.openedAtMs;
   }
 

@@ -10,8 +10,8 @@ export interface DeliveryOwner {
 
 /**
  * The one way in, from a wire to the sink of its link. It keeps the promises of {@link Sink} for every plugin: nothing
- * before `open` or after `closed`, nothing while paused, one call at a time, `closed` exactly once and last, and what
- * the sink throws goes to the owner instead of the event loop.
+ * before `link.open` has returned or after `closed`, nothing while paused, one call at a time, `closed` exactly once
+ * and last, and what the sink throws goes to the owner instead of the event loop.
  *
  * A message that arrives while it may not be delivered is copied and held, in order; a wire that stops reading when
  * {@link isPaused} makes it hold no more than the chunk it was reading.
@@ -21,7 +21,9 @@ export class Delivery {
   #sink: Sink | undefined = undefined;
   #held: Payload[] | undefined = undefined;
   #heldFrom = 0;
-  #isPaused = true;
+  #isStarted = false;
+  #isPaused = false;
+  #isDropping = false;
   #isBusy = false;
   #isDrainDue = false;
   #isEndDue = false;
@@ -32,9 +34,9 @@ export class Delivery {
     this.#owner = owner;
   }
 
-  /** Paused, or not opened yet: the wire should not read. */
+  /** Paused by the holder, or not started yet: the wire should not read. */
   get isPaused(): boolean {
-    return this.#isPaused;
+    return !this.#isDropping && (this.#isPaused || !this.#isStarted);
   }
 
   get isOpened(): boolean {
@@ -46,7 +48,7 @@ export class Delivery {
     return this.#isClosed;
   }
 
-  /** Takes the sink. The wire calls {@link resume} afterwards, once `link.open` has returned. */
+  /** Takes the sink. The wire calls {@link start} afterwards, once `link.open` has returned. */
   open(sink: Sink): void {
     if (this.#sink !== undefined)
       throw new PolywireError("invalid-state", "link.open was called twice: a link has one sink for its whole life");
@@ -56,20 +58,35 @@ export class Delivery {
     this.#sink = sink;
   }
 
+  /** `link.open` has returned: lets messages pass, unless the holder has paused since. */
+  start(): void {
+    if (this.#sink === undefined || this.#isStarted) return;
+    this.#isStarted = true;
+    this.#deliverDue();
+  }
+
+  /** The holder wants no messages for now. */
   pause(): void {
     this.#isPaused = true;
   }
 
-  /** Delivers what was held, and lets messages pass. */
+  /** The holder wants messages again: delivers what was held, and lets what follows pass. */
   resume(): void {
-    if (this.#sink === undefined) return;
     this.#isPaused = false;
-    this.#deliverDue();
+    if (this.#isStarted) this.#deliverDue();
+  }
+
+  /** The holder has asked for the end: messages held and messages still to come are dropped, only `closed` follows. */
+  drop(): void {
+    this.#isDropping = true;
+    this.#held = undefined;
+    this.#heldFrom = 0;
+    if (this.#isStarted) this.#deliverDue();
   }
 
   message(payload: Payload): void {
-    if (this.#closeInfo !== undefined) return;
-    if (this.#isPaused || this.#isBusy || this.#held !== undefined) {
+    if (this.#closeInfo !== undefined || this.#isDropping) return;
+    if (this.#isBusy || this.#held !== undefined || this.#isPaused || !this.#isStarted) {
       this.#held ??= [];
       // Held past the call it was lent for.
       this.#held.push(typeof payload === "string" ? payload : payload.slice());
@@ -83,23 +100,22 @@ export class Delivery {
 
   drain(): void {
     this.#isDrainDue = true;
-    this.#deliverDue();
+    if (this.#isStarted) this.#deliverDue();
   }
 
   ended(): void {
     this.#isEndDue = true;
-    this.#deliverDue();
+    if (this.#isStarted) this.#deliverDue();
   }
 
   /**
-   * The last call. Messages held by a pause are delivered first, when the holder resumes; only an end that the holder
-   * asked for drops them.
+   * The last call. Messages held by a pause are delivered first, when the holder resumes, unless it asked for the end
+   * ({@link drop}).
    */
   closed(info: CloseInfo): void {
     if (this.#closeInfo !== undefined) return;
     this.#closeInfo = info;
-    if (info.by === "local") this.#held = undefined;
-    this.#deliverDue();
+    if (this.#isStarted) this.#deliverDue();
   }
 
   #deliverDue(): void {
@@ -113,7 +129,7 @@ export class Delivery {
   #deliverOne(sink: Sink): boolean {
     if (this.#isDrainDue) {
       this.#isDrainDue = false;
-      if (this.#closeInfo === undefined) this.#tell(sink, "drain");
+      if (this.#closeInfo === undefined && !this.#isDropping) this.#tell(sink, "drain");
       return true;
     }
     if (this.#held !== undefined) {
@@ -124,12 +140,12 @@ export class Delivery {
       this.#tellMessage(sink, payload);
       return true;
     }
-    if (this.#isEndDue && !this.#isPaused) {
+    if (this.#isEndDue && (this.#isDropping || !this.#isPaused)) {
       this.#isEndDue = false;
-      this.#tell(sink, "ended");
+      if (!this.#isDropping) this.#tell(sink, "ended");
       return true;
     }
-    if (this.#closeInfo === undefined) return false;
+    if (this.#closeInfo === undefined || this.#isEndDue) return false;
     this.#isClosed = true;
     try {
       sink.closed(this.#closeInfo);

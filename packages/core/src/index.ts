@@ -40,15 +40,13 @@ export type { Listener } from "./listener.ts";
 export type { LogFields, Logger, LogLevel } from "./log.ts";
 export { silentLogger } from "./log.ts";
 export {
-  type ConnectionSnapshot,
   type ConnectOptions,
-  type Direction,
   type Handler,
   type ListenOptions,
   Network,
-  type NetworkEvents,
   type NetworkOptions,
   type NetworkSnapshot,
+  type NetworkState,
 } from "./network.ts";
 export { Outbox, type OutboxLimits, type OutboxWire } from "./outbox.ts";
 export { FramedBytes, type Framing, type Payload, type Prepared } from "./payload.ts";
@@ -62,6 +60,7 @@ export {
   type ListenContext,
   type Protocol,
 } from "./protocol.ts";
+export type { ConnectionEvent, ConnectionSnapshot, Direction, NetworkEvents } from "./roster.ts";
 export type {
   AnyProtocol,
   DialOptionsFor,

@@ -115,7 +115,7 @@ export class Outbox implements Flushable {
     const lost = this.bufferedBytes;
     this.#isClosed = true;
     this.#isWaiting = false;
-    this.#takePending();
+    this.#forgetPending();
     this.#inFlightBytes = 0;
     return lost;
   }
@@ -151,14 +151,16 @@ export class Outbox implements Flushable {
         if (segment instanceof Uint8Array) buffers.push(segment);
         else segment.collect(buffers);
       }
-      this.#segments = undefined;
     }
-    if (this.#run !== undefined) {
-      this.#run.collect(buffers);
-      this.#run = undefined;
-    }
+    this.#run?.collect(buffers);
+    this.#forgetPending();
+    return buffers;
+  }
+
+  #forgetPending(): void {
+    this.#segments = undefined;
+    this.#run = undefined;
     this.#pendingBytes = 0;
     this.#pendingParts = 0;
-    return buffers;
   }
 }

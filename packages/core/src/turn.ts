@@ -36,7 +36,16 @@ export class Turn {
     this.#dirty = this.#flushing;
     this.#flushing = dirty;
     this.#root = new Run(undefined, undefined);
-    for (const flushable of dirty) flushable.flush();
+    let failure: unknown;
+    for (const flushable of dirty) {
+      try {
+        flushable.flush();
+      } catch (thrown) {
+        // A wire that breaks its contract must not cost the other links their turn.
+        failure = thrown;
+      }
+    }
     dirty.length = 0;
+    if (failure !== undefined) throw failure;
   };
 }

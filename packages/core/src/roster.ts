@@ -1,0 +1,119 @@
+import type { AcceptedLink } from "./accepted-link.ts";
+import type { Clock, Random } from "./clock.ts";
+import type { CloseInfo } from "./close.ts";
+import { Connection, type ConnectionPlace } from "./connection.ts";
+import type { Endpoint } from "./endpoint.ts";
+import type { PolywireError } from "./error.ts";
+import type { Events } from "./events.ts";
+import type { Logger } from "./log.ts";
+
+export type Direction = "dialled" | "accepted";
+
+export interface NetworkEvents {
+  /** A link was dialled or accepted. */
+  connect: ConnectionEvent;
+  /** One that had connected is gone. */
+  disconnect: ConnectionEvent & { readonly closeInfo: CloseInfo };
+  /** Code of the program or of a plugin threw. */
+  error: PolywireError;
+}
+
+export interface ConnectionEvent {
+  readonly id: string;
+  readonly protocol: string;
+  readonly endpoint: string;
+  readonly direction: Direction;
+}
+
+export interface ConnectionSnapshot extends ConnectionEvent {
+  readonly ageMs: number;
+  readonly messagesIn: number;
+  readonly messagesOut: number;
+  readonly refusals: number;
+  readonly bufferedBytes: number;
+}
+
+export interface RosterOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly events: Events<NetworkEvents>;
+}
+
+/** Every connection of a network, dialled or accepted, from its first to its last moment. */
+export class Roster {
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #events: Events<NetworkEvents>;
+  readonly #held = new Map<string, Connection | AcceptedLink>();
+  #nextId: number;
+
+  constructor({ clock, random, logger, events }: RosterOptions) {
+    this.#clock = clock;
+    this.#logger = logger;
+    this.#events = events;
+    this.#nextId = Math.floor(random() * 0xffff_ffff);
+  }
+
+  /** A place for one more connection. */
+  place(protocol: string, endpoint: Endpoint): ConnectionPlace {
+    this.#nextId = (this.#nextId + 1) >>> 0;
+    const id = `conn_${this.#nextId.toString(16).padStart(8, "0")}`;
+    return { id, protocol, endpoint, openedAtMs: this.#clock.now() };
+  }
+
+  add(held: Connection | AcceptedLink): void {
+    this.#held.set(held.id, held);
+    const about = describe(held);
+    this.#logger.log("debug", "network", "connection opened", { ...about });
+    if (this.#events.has("connect")) this.#events.emit("connect", about);
+  }
+
+  remove(held: Connection | AcceptedLink, closeInfo: CloseInfo): void {
+    if (!this.#held.delete(held.id)) return;
+    const about = describe(held);
+    const { by, clean, code, reason } = closeInfo;
+    this.#logger.log("debug", "network", "connection closed", { ...about, by, clean, code, reason });
+    if (this.#events.has("disconnect")) this.#events.emit("disconnect", { ...about, closeInfo });
+  }
+
+  inspect(): readonly ConnectionSnapshot[] {
+    const now = this.#clock.now();
+    return [...this.#held.values()].map((held) => ({
+      ...describe(held),
+      ageMs: now - held.openedAtMs,
+      messagesIn: held.messagesIn,
+      messagesOut: held.messagesOut,
+      refusals: held.refusals,
+      bufferedBytes: held.bufferedBytes,
+    }));
+  }
+
+  /** Closes all; fulfilled when the last is gone. What has not gone when the signal fires is cut off. */
+  closeAll(signal: AbortSignal): Promise<void> {
+    for (const held of this.#held.values()) held.close();
+    return new Promise((resolve) => {
+      const finish = (): void => {
+        unsubscribe();
+        signal.removeEventListener("abort", cutOff);
+        resolve();
+      };
+      const finishWhenEmpty = (): void => {
+        if (this.#held.size === 0) finish();
+      };
+      const cutOff = (): void => {
+        for (const held of this.#held.values()) held.close({ discard: true });
+        finish();
+      };
+      const unsubscribe = this.#events.on("disconnect", finishWhenEmpty, { priority: -1 });
+      signal.addEventListener("abort", cutOff, { once: true });
+      if (signal.aborted) cutOff();
+      else finishWhenEmpty();
+    });
+  }
+}
+
+function describe(held: Connection | AcceptedLink): ConnectionEvent {
+  const direction = held instanceof Connection ? "dialled" : "accepted";
+  return { id: held.id, protocol: held.protocol, endpoint: held.endpoint.display, direction };
+}
