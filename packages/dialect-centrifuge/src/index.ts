@@ -1,1 +1,3 @@
-export {};
+// What programs use.
+export { centrifuge } from "./centrifuge.ts";
+export type { CentrifugeOptions } from "./options.ts";

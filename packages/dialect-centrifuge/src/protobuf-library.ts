@@ -22,8 +22,8 @@ export class ProtobufLibrary {
 
   constructor() {
     const root = protobuf.Root.fromJSON(SCHEMA);
-    this.#reply = root.lookupType(`${PACKAGE}.Reply`) as unknown as MessageType;
-    this.#command = root.lookupType(`${PACKAGE}.Command`) as unknown as MessageType;
+    this.#reply = root.lookupType(`${PACKAGE}.Reply`);
+    this.#command = root.lookupType(`${PACKAGE}.Command`);
   }
 
   /** One reply with its length before it. */

@@ -280,7 +280,9 @@ describe("reading JSON commands", () => {
   it("answers any text with commands or a protocol violation", () => {
     fc.assert(
       fc.property(
-        fc.string({ unit: fc.constantFrom(...'{}[]:,"\\ \n\t01.eE-+truefalsnul', "id", '"id"', '"publish"', '{"') }),
+        fc.string({
+          unit: fc.constantFrom(...Array.from('{}[]:,"\\ \n\t01.eE-+truefalsnul'), "id", '"id"', '"publish"', '{"'),
+        }),
         (frame) => {
           refusal(frame);
         },

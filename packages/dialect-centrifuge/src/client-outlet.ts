@@ -1,0 +1,133 @@
+import type { CloseReason, DataFormat, Link, Payload, SendResult } from "@polywire/core";
+import {
+  type ChannelEvent,
+  type ClientError,
+  type ClientSession,
+  DISCONNECTS,
+  type Disconnect,
+  ERRORS,
+  type Outlet,
+  type SubscribeResult,
+  type Unsubscribe,
+} from "@polywire/realtime";
+import type { Broadcast } from "./broadcast.ts";
+import type { Codec } from "./codec.ts";
+import type { CompleteOptions } from "./options.ts";
+import { subscribePush } from "./results.ts";
+
+/** Bad commands further apart than this are forgiven. */
+const BAD_COMMANDS_WINDOW_MS = 10_000;
+
+/** What all clients of one encoding share. */
+export interface EncodingGroup {
+  readonly codec: Codec;
+  readonly broadcast: Broadcast;
+  readonly options: CompleteOptions;
+}
+
+/** The way out to one client: what the hub tells it, and the answers to its commands. */
+export class ClientOutlet implements Outlet {
+  readonly #link: Link;
+  readonly #group: EncodingGroup;
+  #session: ClientSession | undefined = undefined;
+  #badCommands = 0;
+  #firstBadCommandMs = 0;
+
+  constructor(link: Link, group: EncodingGroup) {
+    this.#link = link;
+    this.#group = group;
+  }
+
+  /** The session that uses this outlet, once there is one: it ends when its client cannot be told something. */
+  set session(session: ClientSession) {
+    this.#session = session;
+  }
+
+  get codec(): Codec {
+    return this.#group.codec;
+  }
+
+  get transport(): string {
+    const { kind } = this.#link.traits;
+    return this.#group.options.transport ?? (kind === "message" ? "websocket" : kind);
+  }
+
+  get encoding(): string {
+    return this.codec.name;
+  }
+
+  get bufferedBytes(): number {
+    return this.#link.bufferedBytes;
+  }
+
+  event(event: ChannelEvent): SendResult {
+    return this.#group.broadcast.send(this.#link, event);
+  }
+
+  unsubscribed(channel: string, unsubscribe: Unsubscribe): void {
+    this.tell(this.codec.pushUnsubscribe(channel, unsubscribe.code, unsubscribe.reason));
+  }
+
+  subscribed(channel: string, result: SubscribeResult): void {
+    this.tell(this.codec.pushSubscribe(channel, subscribePush(result)));
+  }
+
+  message(data: Uint8Array, format: DataFormat): SendResult {
+    return this.#link.send(this.codec.pushMessage(data, format));
+  }
+
+  ping(): void {
+    this.#check(this.#group.broadcast.ping(this.#link));
+  }
+
+  disconnect(disconnect: Disconnect, discard: boolean): void {
+    const reason: CloseReason = { code: disconnect.code, reason: plainText(disconnect.reason) };
+    this.#link.close(discard ? { ...reason, discard } : reason);
+  }
+
+  /** Sends a reply or push. A client that is too far behind to take it is ended as slow. */
+  tell(payload: Payload): void {
+    this.#check(this.#link.send(payload));
+  }
+
+  /** Like {@link tell}, but says false, with nothing sent, where the link carries no message of this size. */
+  tellIfFits(payload: Payload): boolean {
+    const result = this.#link.send(payload);
+    if (result === "refused" && this.#link.refusal === "too-large") return false;
+    this.#check(result);
+    return true;
+  }
+
+  answerError(id: number, error: ClientError): void {
+    this.tell(this.codec.error(id, error));
+    if (error.code === ERRORS.badRequest.code) this.#countBadCommand();
+  }
+
+  #check(result: SendResult): void {
+    if (result === "refused" && this.#link.refusal !== "closed") this.#session?.disconnect(DISCONNECTS.slow);
+  }
+
+  #countBadCommand(): void {
+    const { clock, maxBadCommands } = this.#group.options;
+    const now = clock.now();
+    if (this.#badCommands === 0 || now - this.#firstBadCommandMs > BAD_COMMANDS_WINDOW_MS) {
+      this.#badCommands = 0;
+      this.#firstBadCommandMs = now;
+    }
+    this.#badCommands++;
+    if (this.#badCommands >= maxBadCommands) this.#session?.disconnect(DISCONNECTS.tooManyErrors);
+  }
+}
+
+/**
+ * Close reasons are shown as text. Clients of the protocol's first version looked for JSON in them, and some still do, so
+ * one that happens to be JSON gets a full stop.
+ */
+function plainText(reason: string): string {
+  try {
+    JSON.parse(reason);
+    return `${reason}.`;
+  } catch {
+    return reason;
+  }
+}

@@ -1,0 +1,107 @@
+import type * as hub from "@polywire/realtime";
+import type {
+  ConnectRequest,
+  ConnectResult,
+  Expiry,
+  HistoryRequest,
+  SubscribePush,
+  SubscribeRequest,
+  SubscribeResult,
+} from "./message.ts";
+import { SUBSCRIBE_FLAG } from "./message.ts";
+
+/* Requests and results, from the protocol's form to the hub's and back. */
+
+const MILLISECONDS_PER_SECOND = 1_000;
+
+export function connectRequest(request: ConnectRequest): hub.ConnectRequest {
+  const { token, data, name, version, headers, subs } = request;
+  const subscriptions = new Map<string, hub.RecoverRequest>();
+  for (const [channel, { recover, offset, epoch }] of subs)
+    subscriptions.set(channel, { recover, since: { offset, epoch } });
+  return {
+    ...(token === "" ? {} : { token }),
+    ...(data === undefined ? {} : { data }),
+    ...(name === "" ? {} : { name }),
+    ...(version === "" ? {} : { version }),
+    ...(headers.size === 0 ? {} : { headers }),
+    ...(subs.size === 0 ? {} : { subscriptions }),
+  };
+}
+
+export function connectResult(result: hub.ConnectResult): ConnectResult {
+  const subs = new Map<string, SubscribeResult>();
+  for (const [channel, subscription] of result.subscriptions) subs.set(channel, subscribeResult(subscription));
+  return {
+    client: result.client,
+    version: result.version,
+    data: result.data,
+    subs,
+    ping: result.pingIntervalMs / MILLISECONDS_PER_SECOND,
+    pong: result.isPongExpected,
+  };
+}
+
+export function subscribeRequest(request: SubscribeRequest): hub.SubscribeRequest {
+  const { channel, token, data, recover, offset, epoch, positioned, recoverable, joinLeave, flag } = request;
+  return {
+    channel,
+    ...(token === "" ? {} : { token }),
+    ...(data === undefined ? {} : { data }),
+    recover,
+    since: { offset, epoch },
+    positioned,
+    recoverable,
+    joinLeave,
+    rejectUnrecovered: hasFlag(flag, SUBSCRIBE_FLAG.rejectUnrecovered),
+  };
+}
+
+/** Flags are 64 bits wide, JavaScript's bit operators 32. */
+function hasFlag(flags: number, flag: number): boolean {
+  return Math.floor(flags / flag) % 2 === 1;
+}
+
+export function subscribeResult(result: hub.SubscribeResult): SubscribeResult {
+  return {
+    ...subscribePush(result),
+    publications: result.publications,
+    recovered: result.isRecovered,
+    wasRecovering: result.wasRecovering,
+  };
+}
+
+/**
+ * The same subscription without what it recovered, for a link that cannot carry a message of that size: the client is
+ * where it would be, and is told that it missed something.
+ */
+export function unrecovered(result: hub.SubscribeResult): hub.SubscribeResult {
+  const last = result.publications.at(-1)?.offset;
+  const position = result.position && { ...result.position, offset: last ?? result.position.offset };
+  return { ...result, isRecovered: false, publications: [], ...(position === undefined ? {} : { position }) };
+}
+
+/** The same connection with nothing recovered: see {@link unrecovered}. */
+export function withoutRecovery(result: hub.ConnectResult): hub.ConnectResult {
+  const subscriptions = new Map(Array.from(result.subscriptions, ([channel, sub]) => [channel, unrecovered(sub)]));
+  return { ...result, subscriptions };
+}
+
+export function subscribePush(result: hub.SubscribeResult): SubscribePush {
+  return {
+    recoverable: result.isRecoverable,
+    positioned: result.isPositioned,
+    epoch: result.position?.epoch,
+    offset: result.position?.offset,
+    data: result.data,
+  };
+}
+
+export function historyCommand(request: HistoryRequest): hub.HistoryCommand {
+  const { channel, limit, since, reverse } = request;
+  return { channel, limit, isReverse: reverse, ...(since === undefined ? {} : { since }) };
+}
+
+export function expiry(ttlMs: number | undefined): Expiry {
+  return ttlMs === undefined ? {} : { expires: true, ttl: Math.ceil(ttlMs / MILLISECONDS_PER_SECOND) };
+}
