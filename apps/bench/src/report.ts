@@ -20,6 +20,8 @@ export interface Row {
   readonly p50Ms: number | undefined;
   readonly p99Ms: number | undefined;
   readonly serverCpuUs: number | undefined;
+  /** Server CPU per operation, to the baseline's. */
+  readonly cpuRatio: Spread | undefined;
   readonly generatorCpuPercent: number;
   readonly otherCpuPercent: number | undefined;
   readonly details: Readonly<Record<string, number>>;
@@ -39,11 +41,22 @@ function samplesOf(runs: readonly Run[], scenario: string, server: string): (Sam
   return runs.filter((run) => run.scenario === scenario && run.server === server).map((run) => run.sample);
 }
 
-function values(runs: readonly Run[], scenario: string, server: string): (number | undefined)[] {
-  return samplesOf(runs, scenario, server).map((sample) => sample?.value);
+type Pick = (sample: Sample) => number | undefined;
+
+const valueOf: Pick = (sample) => sample.value;
+const serverCpuOf: Pick = (sample) => sample.serverCpuUs;
+
+function ratioOf(
+  runs: readonly Run[],
+  scenario: string,
+  { server, against, pick }: { server: string; against: string; pick: Pick },
+): Spread | undefined {
+  const picked = (name: string): (number | undefined)[] =>
+    samplesOf(runs, scenario, name).map((sample) => (sample === undefined ? undefined : pick(sample)));
+  return pairedRatio(picked(server), picked(against));
 }
 
-function medianOf(samples: readonly Sample[], pick: (sample: Sample) => number | undefined): number | undefined {
+function medianOf(samples: readonly Sample[], pick: Pick): number | undefined {
   const picked = samples.map(pick).filter((value) => value !== undefined);
   return picked.length === 0 ? undefined : median(picked);
 }
@@ -63,10 +76,11 @@ export function rowOf(runs: readonly Run[], scenario: Scenario, server: ServerDe
     server: server.name,
     title: server.title,
     value: spread(samples.map((sample) => sample.value)),
-    ratio: pairedRatio(values(runs, scenario.name, server.name), values(runs, scenario.name, baseline)),
+    ratio: ratioOf(runs, scenario.name, { server: server.name, against: baseline, pick: valueOf }),
     p50Ms: medianOf(samples, (sample) => sample.p50Ms),
     p99Ms: medianOf(samples, (sample) => sample.p99Ms),
-    serverCpuUs: medianOf(samples, (sample) => sample.serverCpuUs),
+    serverCpuUs: medianOf(samples, serverCpuOf),
+    cpuRatio: ratioOf(runs, scenario.name, { server: server.name, against: baseline, pick: serverCpuOf }),
     generatorCpuPercent,
     otherCpuPercent,
     details: Object.fromEntries(details),
@@ -78,7 +92,7 @@ export function rowOf(runs: readonly Run[], scenario: Scenario, server: ServerDe
 
 export function verdictsOf(runs: readonly Run[], scenario: Scenario): readonly Verdict[] {
   return scenario.bars.flatMap((bar) => {
-    const ratio = pairedRatio(values(runs, scenario.name, ours), values(runs, scenario.name, bar.against));
+    const ratio = ratioOf(runs, scenario.name, { server: ours, against: bar.against, pick: valueOf });
     if (ratio === undefined) return [];
     const isMet = scenario.better === "higher" ? ratio.median >= bar.ratio : ratio.median <= bar.ratio;
     return [{ scenario: scenario.name, bar, ratio, isMet }];
@@ -115,7 +129,9 @@ function cells(row: Row): readonly string[] {
     `${figure(row.value.minimum)} – ${figure(row.value.maximum)}`,
     figure(row.p50Ms),
     figure(row.p99Ms),
-    figure(row.serverCpuUs),
+    row.cpuRatio === undefined
+      ? figure(row.serverCpuUs)
+      : `${figure(row.serverCpuUs)} (${row.cpuRatio.median.toFixed(2)}×)`,
     `${row.generatorCpuPercent.toFixed(0)}${row.isGeneratorBusy ? " (!)" : ""}`,
     row.otherCpuPercent === undefined ? "–" : `${row.otherCpuPercent.toFixed(0)}${row.isMachineNoisy ? " (?)" : ""}`,
   ];

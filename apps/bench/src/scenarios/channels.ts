@@ -39,12 +39,12 @@ export const manyChannels: Scenario = {
   bars: [{ against: "plain-ws", ratio: 5 }],
   async run(bench) {
     await connect(bench);
-    const search = { start: 2000, ceiling: 400_000, precision: bench.isQuick ? 0.15 : 0.05 };
-    const stepMs = bench.isQuick ? 300 : 1000;
+    const search = { start: 4000, ceiling: 400_000, precision: bench.isQuick ? 0.25 : 0.05 };
+    const stepMs = bench.isQuick ? 200 : 1000;
     let rate = await highestRate(search, async (perSecond) => (await offer(bench, perSecond, stepMs)) !== undefined);
     // A short step lets a queue grow unseen: the rate counts once it holds for longer.
     for (let attempt = 0; rate !== undefined && attempt < 8; attempt++) {
-      const measured = await offer(bench, rate, bench.isQuick ? 800 : 4000);
+      const measured = await offer(bench, rate, bench.isQuick ? 500 : 4000);
       if (measured !== undefined) {
         const sample = sampleOf(measured, rate * perChannel, measured.received);
         return { ...sample, details: { publicationsPerSecond: rate } };

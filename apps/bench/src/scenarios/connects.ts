@@ -1,5 +1,8 @@
 import { type Scenario, sampleOf } from "./scenario.ts";
 
+/** So that the server runs compiled code. */
+const warmUpClients = 500;
+
 export const connects: Scenario = {
   name: "connects",
   title: "connects per second, 64 at a time, connect reply included",
@@ -7,8 +10,8 @@ export const connects: Scenario = {
   better: "higher",
   bars: [{ against: "plain-ws", ratio: 0.8 }],
   async run({ generator, measure, isQuick }) {
-    const clients = isQuick ? 1500 : 10_000;
-    await generator.run({ name: "open", clients: 500, channels: 1, inFlight: 64, subscribe: false });
+    const clients = isQuick ? 1000 : 10_000;
+    await generator.run({ name: "open", clients: warmUpClients, channels: 1, inFlight: 64, subscribe: false });
     await generator.run({ name: "close" });
     const measured = await measure({ name: "open", clients, channels: 1, inFlight: 64, subscribe: false });
     const sample = sampleOf(measured, clients / measured.seconds, clients);

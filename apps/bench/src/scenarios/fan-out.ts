@@ -14,8 +14,8 @@ export const fanOut: Scenario = {
   async run({ generator, measure, isQuick }) {
     await generator.run({ name: "open", clients: subscribers, channels: 1, inFlight: 64, subscribe: true });
     await generator.run({ name: "publisher" });
-    await generator.run({ name: "fanout", milliseconds: isQuick ? 300 : 1000 });
-    const measured = await measure({ name: "fanout", milliseconds: isQuick ? 1000 : 4000 });
+    await generator.run({ name: "fanout", milliseconds: isQuick ? 200 : 1000 });
+    const measured = await measure({ name: "fanout", milliseconds: isQuick ? 700 : 4000 });
     if (measured.received !== measured.expected || measured.disordered > 0 || measured.closed > 0) {
       throw new Error(
         `${measured.received} of ${measured.expected} deliveries, ${measured.disordered} out of order, ${measured.closed} clients closed`,

@@ -3,7 +3,6 @@ import { type Scenario, sampleOf } from "./scenario.ts";
 
 /** So that code compiled on the first connections is in the baseline, not on the clients' bill. */
 const warmUpClients = 200;
-const settleMs = 500;
 
 export const idleMemory: Scenario = {
   name: "memory",
@@ -12,6 +11,7 @@ export const idleMemory: Scenario = {
   better: "lower",
   bars: [{ against: "plain-ws", ratio: 1.5 }],
   async run({ server, generator, measure, isQuick }) {
+    const settleMs = isQuick ? 100 : 500;
     const clients = isQuick ? 1000 : 5000;
     await generator.run({ name: "open", clients: warmUpClients, channels: 1, inFlight: 64, subscribe: true });
     await generator.run({ name: "close" });
