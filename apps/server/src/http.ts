@@ -4,16 +4,28 @@ import type { AddressInfo } from "node:net";
 import { type Clock, type Logger, PolywireError, systemClock } from "@polywire/core";
 import type { ListenAddress } from "./config/address.ts";
 
-/** Limits of the HTTP side: bytes of a request's head, times in milliseconds. */
-const HTTP_LIMITS = {
+/** Limits of the HTTP side. */
+export interface HttpLimits {
+  /** Bytes of a request's line and headers. */
+  readonly headerBytes: number;
+  /** From the socket's opening, or the last answer, to the end of the headers. */
+  readonly headersTimeoutMs: number;
+  readonly requestTimeoutMs: number;
+  readonly keepAliveTimeoutMs: number;
+  /** How often the timeouts are looked at. */
+  readonly sweepMs: number;
+}
+
+const DEFAULT_HTTP_LIMITS: HttpLimits = {
   headerBytes: 16_384,
   headersTimeoutMs: 10_000,
   requestTimeoutMs: 30_000,
   keepAliveTimeoutMs: 5_000,
   sweepMs: 2_000,
-  loggedCharacters: 256,
-  refusalLogMs: 10_000,
-} as const;
+};
+
+const LOGGED_CHARACTERS = 256;
+const REFUSAL_LOG_MS = 10_000;
 
 /** Nothing but what this server serves may run, load or connect in its pages. */
 const SECURITY_HEADERS = {
@@ -43,6 +55,7 @@ export interface HttpOptions {
   readonly maxSockets: number;
   readonly logger: Logger;
   readonly clock?: Clock;
+  readonly limits?: Partial<HttpLimits>;
 }
 
 /** An HTTP server bound to an address. */
@@ -84,18 +97,19 @@ export function jsonRoute(snapshot: () => { readonly status: number; readonly bo
  * @throws PolywireError `address-in-use`, `permission-denied` or another, naming the address.
  */
 export async function listenHttp(address: ListenAddress, options: HttpOptions): Promise<HttpListener> {
+  const limits = { ...DEFAULT_HTTP_LIMITS, ...options.limits };
   const server = createServer(
     {
-      maxHeaderSize: HTTP_LIMITS.headerBytes,
-      headersTimeout: HTTP_LIMITS.headersTimeoutMs,
-      requestTimeout: HTTP_LIMITS.requestTimeoutMs,
-      keepAliveTimeout: HTTP_LIMITS.keepAliveTimeoutMs,
-      connectionsCheckingInterval: HTTP_LIMITS.sweepMs,
+      maxHeaderSize: limits.headerBytes,
+      headersTimeout: limits.headersTimeoutMs,
+      requestTimeout: limits.requestTimeoutMs,
+      keepAliveTimeout: limits.keepAliveTimeoutMs,
+      connectionsCheckingInterval: limits.sweepMs,
       requireHostHeader: true,
       insecureHTTPParser: false,
       noDelay: true,
     },
-    (request, response) => serve(request, response, options),
+    (request, response) => serve(request, response, { ...options, isStopping: !server.listening }),
   );
   server.maxConnections = options.maxSockets;
   countRefusals(server, address, options);
@@ -153,12 +167,16 @@ function countRefusals(
   server.on("drop", () => {
     refused += 1;
     if (clock.now() < nextLogMs) return;
-    nextLogMs = clock.now() + HTTP_LIMITS.refusalLogMs;
+    nextLogMs = clock.now() + REFUSAL_LOG_MS;
     logger.log("warn", "server", "sockets refused: too many", { address: address.url, limit: maxSockets, refused });
   });
 }
 
-function serve(request: IncomingMessage, response: ServerResponse, options: HttpOptions): void {
+function serve(
+  request: IncomingMessage,
+  response: ServerResponse,
+  options: HttpOptions & { readonly isStopping: boolean },
+): void {
   const path = pathOf(request);
   const answer = answerTo(request, path, options);
   const { status, headers, body } = answer;
@@ -170,15 +188,15 @@ function serve(request: IncomingMessage, response: ServerResponse, options: Http
     ...SECURITY_HEADERS,
     ...headers,
     ...(isUnchanged ? {} : { "content-length": body.length }),
-    ...(hasBody ? { connection: "close" } : {}),
+    ...(hasBody || options.isStopping ? { connection: "close" } : {}),
   });
   response.end(isUnchanged || request.method === "HEAD" ? undefined : body);
   options.logger.log("debug", "http", "request answered", {
     method: request.method,
-    path: path.slice(0, HTTP_LIMITS.loggedCharacters),
+    path: path.slice(0, LOGGED_CHARACTERS),
     status: response.statusCode,
     address: request.socket.remoteAddress,
-    userAgent: request.headers["user-agent"]?.slice(0, HTTP_LIMITS.loggedCharacters),
+    userAgent: request.headers["user-agent"]?.slice(0, LOGGED_CHARACTERS),
   });
 }
 
@@ -190,6 +208,8 @@ function pathOf(request: IncomingMessage): string {
 function answerTo(request: IncomingMessage, path: string, { routes, upgradePaths }: HttpOptions): Answer {
   // The absolute form is for proxies, and this is none.
   if (!path.startsWith("/")) return plain(400, "Bad request: the path must begin with a slash");
+  if ((request.headers["transfer-encoding"] ?? "chunked") !== "chunked")
+    return plain(400, "Bad request: unknown coding");
   const route = routes.get(path);
   if (route === undefined && !upgradePaths.has(path)) return plain(404, "Not found");
   if (request.method !== "GET" && request.method !== "HEAD")
