@@ -139,7 +139,10 @@ describe("reading JSON commands", () => {
     expect(publishOf(`{"publish":{"data":${nested(1_000)}},"id":1}`)).toBe(nested(1_000));
     expect(publishOf(`{"publish":{"data":${nested(MAX_JSON_DEPTH)}},"id":1}`)).toBe(nested(MAX_JSON_DEPTH));
     expect(refusal(`{"publish":{"data":${nested(MAX_JSON_DEPTH + 2)}},"id":1}`)).toBe("protocol-violation");
-    expect(refusal(`{"publish":{"data":${"[".repeat(1_000_000)}`)).toBe("protocol-violation");
+    const arrays = (depth: number): string => `{"publish":{"data":${"[".repeat(depth)}${"]".repeat(depth)}},"id":1}`;
+    expect(refusal(arrays(MAX_JSON_DEPTH))).not.toBe("protocol-violation");
+    expect(refusal(arrays(MAX_JSON_DEPTH + 2))).toBe("protocol-violation");
+    expect(refusal(arrays(500_000))).toBe("protocol-violation");
   });
 
   it("unescapes names, and replaces lone surrogates", () => {

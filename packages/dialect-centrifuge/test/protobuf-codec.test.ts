@@ -62,6 +62,7 @@ describe("Protobuf", () => {
     ["a length of 2⁵³", "80 80 80 80 80 80 80 10"],
     ["a length of 0xffffffff", "ff ff ff ff 0f 08 01"],
     ["a length in ten bytes", "ff ff ff ff ff ff ff ff ff 01 08"],
+    ["a small length in six bytes", "81 80 80 80 80 00 08"],
     ["a length without an end", "80"],
     ["a length one too large", "03 08 01"],
     ["a field that runs over the command", "04 08 01 2a 08"],
@@ -71,6 +72,10 @@ describe("Protobuf", () => {
     ["a wire type 7", "02 0f 00"],
   ])("refuses %s", (_, frame) => {
     expect(refusal(hex(frame))).toBe("protocol-violation");
+  });
+
+  it("gives nothing of a command whose end is missing", () => {
+    expect(() => codec.read(hex("03 08 01")).next()).toThrow("a command of 3 bytes is announced, 2 are there");
   });
 
   it("refuses filters nested beyond reason without exhausting the stack", () => {
