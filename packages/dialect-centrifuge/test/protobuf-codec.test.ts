@@ -62,7 +62,7 @@ describe("Protobuf", () => {
     ["a length of 2⁵³", "80 80 80 80 80 80 80 10"],
     ["a length of 0xffffffff", "ff ff ff ff 0f 08 01"],
     ["a length in ten bytes", "ff ff ff ff ff ff ff ff ff 01 08"],
-    ["a small length in six bytes", "81 80 80 80 80 00 08"],
+    ["no length in six bytes", "80 80 80 80 80 00"],
     ["a length without an end", "80"],
     ["a length one too large", "03 08 01"],
     ["a field that runs over the command", "04 08 01 2a 08"],
