@@ -221,9 +221,15 @@ function setTitle() {
   document.title = `${unread > 0 ? `(${unread}) ` : ""}#${room} · Polywire chat`;
 }
 
-function toggle(button, target, isOpen) {
-  button.ariaExpanded = String(isOpen);
-  target.hidden = !isOpen;
+function editRoom(isEditing) {
+  const button = byId("room-change");
+  button.ariaExpanded = String(isEditing);
+  button.textContent = isEditing ? "Cancel" : "Change room";
+  byId("room-form").hidden = !isEditing;
+  byId("room").hidden = isEditing;
+  if (!isEditing) return;
+  byId("room-field").value = room;
+  byId("room-field").select();
 }
 
 byId("name").value = ownName();
@@ -246,22 +252,18 @@ byId("earlier").addEventListener("click", () => {
   const offset = messages.oldestOffset;
   if (offset !== undefined) loadHistory(subscription, { offset, epoch });
 });
-byId("room-change").addEventListener("click", () => {
-  toggle(byId("room-change"), byId("room-form"), byId("room-form").hidden);
-  byId("room-field").value = room;
-  byId("room-field").select();
-});
+byId("room-change").addEventListener("click", () => editRoom(byId("room-form").hidden));
 byId("room-form").addEventListener("submit", (event) => {
   event.preventDefault();
   location.hash = encodeURIComponent(tidyRoom(byId("room-field").value));
-  toggle(byId("room-change"), byId("room-form"), false);
+  editRoom(false);
 });
 byId("people-toggle").addEventListener("click", () => {
   byId("people-toggle").ariaExpanded = String(byId("people").classList.toggle("open"));
 });
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Escape") return;
-  toggle(byId("room-change"), byId("room-form"), false);
+  editRoom(false);
   byId("people").classList.remove("open");
   byId("people-toggle").ariaExpanded = "false";
 });

@@ -132,10 +132,12 @@ function addresses(description: string, fallback: string) {
 }
 
 const historySchema = z.strictObject({
-  size: setting({ form: "number", description: "publications kept", default: "" }, (raw) =>
+  size: setting({ form: "number", description: "how many publications are kept", default: "" }, (raw) =>
     readInteger(raw, { min: 1, max: 100_000 }),
   ),
-  ttl: setting({ form: "text", description: "how long each is kept", default: "" }, (raw) => readDuration(raw)),
+  ttl: setting({ form: "text", description: "how long each is kept, such as `300s`", default: "" }, (raw) =>
+    readDuration(raw),
+  ),
 });
 
 const channelSchema = z.strictObject({
@@ -169,8 +171,14 @@ function readAllowAnonymous(raw: unknown): true {
 
 /** Everything that can be configured. A key that is not here is refused. */
 const configSchema = z.strictObject({
-  listen: addresses("public addresses: page, client transports, health", "http://127.0.0.1:8000"),
-  internal: addresses("internal addresses: health", "http://127.0.0.1:9000"),
+  listen: addresses(
+    "public addresses, each `http://host:port`: page, client transports, health",
+    "http://127.0.0.1:8000",
+  ),
+  internal: addresses(
+    "internal addresses: health, with figures; one may equal a public address",
+    "http://127.0.0.1:9000",
+  ),
   client: z
     .strictObject({
       allowAnonymous: setting(
@@ -182,8 +190,8 @@ const configSchema = z.strictObject({
         .meta({
           setting: {
             form: "list",
-            description: "origins of pages that may connect; `*` is any, none is the host that serves the page",
-            default: "[]",
+            description: "origins of pages that may connect, besides those of this host; `*` stands for any text",
+            default: "none",
           },
         })
         .default([]),
@@ -198,12 +206,18 @@ const configSchema = z.strictObject({
   channels: z
     .array(channelSchema)
     .min(1)
-    .meta({ setting: { form: "yaml", description: "first match wins", default: "see below" } })
+    .meta({
+      setting: {
+        form: "yaml",
+        description: "rules for channels; the first that matches decides",
+        default: "two rules, see below",
+      },
+    })
     .prefault(DEFAULT_CHANNELS),
   limits: z
     .strictObject({
       clients: wholeNumber("clients at once", 10_000, 1_000_000),
-      messageBytes: size("largest message", 1_048_576, 1_024),
+      messageBytes: size("largest message that a client may send", 1_048_576, 1_024),
       queueBytes: size("what may wait for one slow client; past it the client is cut with 3008", 4_194_304, 1_024),
       channelsPerClient: wholeNumber("subscriptions of one client", 128, 100_000),
       channelNameBytes: size("length of a channel's name", 255, 1),
