@@ -71,7 +71,7 @@ class PolywireServer implements RunningServer {
     this.#logger = logger;
     this.#clock = clock;
     this.#hub = new Hub({ ...hubOptions(config), logger, clock });
-    this.#network = new Network({ protocols: [ws()], services: [this.#hub], logger, clock });
+    this.#network = new Network({ protocols: [ws()], services: [this.#hub], logger: networkLogger(logger), clock });
   }
 
   get listen(): readonly ListenAddress[] {
@@ -165,6 +165,15 @@ class PolywireServer implements RunningServer {
     const audience = isPublic ? (isInternal ? "public and internal" : "public") : "internal";
     this.#logger.log("info", "server", "listening", { address: address.url, audience, tls: "off", ...serves });
   }
+}
+
+/** The server tells of its addresses itself, in one block each: what the network says of them is for the curious. */
+function networkLogger(logger: Logger): Logger {
+  return {
+    log(level, component, message, fields) {
+      logger.log(component === "network" && message === "listening" ? "debug" : level, component, message, fields);
+    },
+  };
 }
 
 /** Each address once: an internal one may equal a public one. */

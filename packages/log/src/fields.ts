@@ -16,7 +16,9 @@ const RESERVED: ReadonlySet<string> = new Set(["time", "level", "component", "me
 
 /** The fields of one event, ready for any form. Never throws: a getter that throws is shown as such. */
 export function plainFields(fields: object): PlainFields {
-  const plain = plainEntries(Object.entries(fields), LIMITS.depth, []);
+  const read = plainObject(fields, LIMITS.depth + 1, []);
+  const plain: PlainFields =
+    typeof read === "object" && read !== null && !Array.isArray(read) ? read : { fields: read };
   for (const name of RESERVED) {
     const value = plain[name];
     if (value === undefined) continue;
@@ -68,28 +70,29 @@ function plainValue(value: unknown, depth: number, above: readonly object[]): Pl
 
 function plainObject(value: object, depth: number, above: readonly object[]): PlainValue {
   if (above.includes(value)) return "(circular)";
-  if (ArrayBuffer.isView(value)) return `(${value.byteLength} bytes)`;
-  if (value instanceof ArrayBuffer) return `(${value.byteLength} bytes)`;
-  if (value instanceof Date) return Number.isNaN(value.getTime()) ? "(invalid date)" : value.toISOString();
-  if (value instanceof URL || value instanceof RegExp) return plainText(String(value));
   if (depth === 0) return "(nested deeper)";
-  const below = [...above, value];
   try {
-    if (Array.isArray(value)) return plainList(value, depth, below);
-    if (value instanceof Set) return plainList([...value], depth, below);
-    if (value instanceof Map) {
-      const entries = [...value].map(([name, held]): [string, unknown] => [String(name), held]);
-      return plainEntries(entries, depth - 1, below);
-    }
-    if (value instanceof Error) return plainEntries(errorEntries(value), depth - 1, below);
-    return plainEntries(Object.entries(value), depth - 1, below);
+    return plainHeld(value, depth - 1, [...above, value]);
   } catch {
     return "(unreadable)";
   }
 }
 
+function plainHeld(value: object, depth: number, above: readonly object[]): PlainValue {
+  if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) return `(${value.byteLength} bytes)`;
+  if (value instanceof Date) return Number.isNaN(value.getTime()) ? "(invalid date)" : value.toISOString();
+  if (value instanceof URL || value instanceof RegExp) return plainText(String(value));
+  if (Array.isArray(value)) return plainList(value, depth, above);
+  if (value instanceof Set) return plainList([...value], depth, above);
+  if (value instanceof Map) {
+    const entries = [...value].map(([name, held]): [string, unknown] => [String(name), held]);
+    return plainEntries(entries, depth, above);
+  }
+  return plainEntries(value instanceof Error ? errorEntries(value) : Object.entries(value), depth, above);
+}
+
 function plainList(values: readonly unknown[], depth: number, above: readonly object[]): PlainValue[] {
-  const plain = values.slice(0, LIMITS.entries).map((value) => plainValue(value, depth - 1, above));
+  const plain = values.slice(0, LIMITS.entries).map((value) => plainValue(value, depth, above));
   if (values.length > LIMITS.entries) plain.push(`… ${values.length - LIMITS.entries} more`);
   return plain;
 }

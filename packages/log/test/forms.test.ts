@@ -166,6 +166,16 @@ test("values of every kind are shown, and none makes the logger throw", () => {
   expect(event.failure.stack).toMatch(/^at /);
 });
 
+test("fields that cannot be read do not make the logger throw", () => {
+  const { logger, text } = collect({ form: "json" });
+  logger.log("info", "x", "trap", {
+    get trap() {
+      throw new Error("no");
+    },
+  });
+  expect(JSON.parse(text())).toMatchObject({ message: "trap", fields: "(unreadable)" });
+});
+
 test("long, wide and deep values are cut, and say so", () => {
   let deep: unknown = "bottom";
   for (let level = 0; level < 50; level += 1) deep = { deep };
