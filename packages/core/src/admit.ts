@@ -1,4 +1,4 @@
-import { Cancellation } from "./cancellation.ts";
+import { Cancellation, unlessAborted } from "./cancellation.ts";
 import type { Clock } from "./clock.ts";
 import { PolywireError } from "./error.ts";
 import { ACCEPTED, type Admission, type Peer } from "./peer.ts";
@@ -34,10 +34,7 @@ export function admit(
 async function inTime(verdict: Promise<Admission>, clock: Clock): Promise<Admission> {
   const cancellation = new Cancellation({ clock, timeoutMs: ADMISSION_TIMEOUT_MS, purpose: "check a peer" });
   try {
-    return await new Promise<Admission>((resolve, reject) => {
-      cancellation.signal.addEventListener("abort", () => reject(cancellation.signal.reason), { once: true });
-      verdict.then(resolve, reject);
-    });
+    return await unlessAborted(verdict, cancellation.signal);
   } finally {
     cancellation.release();
   }

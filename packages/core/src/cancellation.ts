@@ -42,9 +42,24 @@ export class Cancellation {
     return this.#controller.signal;
   }
 
+  /** Fires the signal for a reason of our own. */
+  abort(reason: PolywireError): void {
+    this.#controller.abort(reason);
+  }
+
   release(): void {
     this.#release();
   }
+}
+
+/** The work's result, or the signal's reason as soon as it fires. Leaves no listener behind. */
+export function unlessAborted<Result>(work: Promise<Result>, signal: AbortSignal): Promise<Result> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason as Error);
+    if (signal.aborted) abort();
+    signal.addEventListener("abort", abort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
 }
 
 /** @throws PolywireError `invalid-argument` for anything but 1 to 2,147,483,647 milliseconds. */

@@ -1,7 +1,7 @@
 // What programs use.
 
 // ————— What integrators use: protocols, services, dialects. —————
-export { Cancellation, type CancellationOptions, checkTimeout } from "./cancellation.ts";
+export { Cancellation, type CancellationOptions, checkTimeout, unlessAborted } from "./cancellation.ts";
 export type {
   Channel,
   ChannelKind,
@@ -49,7 +49,7 @@ export {
   type NetworkState,
 } from "./network.ts";
 export { Outbox, type OutboxLimits, type OutboxWire } from "./outbox.ts";
-export { FramedBytes, type Framing, type Payload, type Prepared } from "./payload.ts";
+export { checkPayload, copyPayload, FramedBytes, type Framing, type Payload, type Prepared } from "./payload.ts";
 export { ACCEPTED, type Accepted, type Admission, type Peer, type PeerCertificate, type Refused } from "./peer.ts";
 export {
   CONTRACT_VERSION,

@@ -1,1 +1,100 @@
-export {};
+import type { Endpoint } from "./endpoint.ts";
+import { PolywireError } from "./error.ts";
+import type { Exchanger } from "./exchange.ts";
+import { DEFAULT_LIMITS } from "./limits.ts";
+import { MemoryAddresses } from "./memory-addresses.ts";
+import { messageFraming, streamFraming } from "./memory-frame.ts";
+import type { MemoryLink, MemoryWire } from "./memory-link.ts";
+import { MemoryListener } from "./memory-listener.ts";
+import type { Peer } from "./peer.ts";
+import { CONTRACT_VERSION, type DialContext, type Protocol } from "./protocol.ts";
+
+export type { MemoryLink } from "./memory-link.ts";
+
+export interface MemoryOptions {
+  /** `message` (the default): whole messages, text and binary told apart. `stream`: bytes without boundaries. */
+  readonly kind?: "message" | "stream";
+}
+
+export interface MemoryDialOptions {
+  /** Subprotocols offered to who listens, best first. */
+  readonly subprotocols: readonly string[];
+}
+
+/** The protocol that {@link memory} makes. */
+export type MemoryProtocol = Protocol<"memory", MemoryLink, Exchanger, MemoryDialOptions, object>;
+
+const WIRES: { readonly [Kind in "message" | "stream"]: MemoryWire } = {
+  message: {
+    framing: messageFraming,
+    traits: { kind: "message", ordered: true, reliable: true, halfClose: true, ping: "native", text: true },
+  },
+  stream: {
+    framing: streamFraming,
+    traits: { kind: "stream", ordered: true, reliable: true, halfClose: true, ping: "native", text: false },
+  },
+};
+
+/**
+ * Links within the process: `memory://name/path`. A name is known to the networks that were given this very value, and
+ * to no others.
+ */
+export function memory({ kind = "message" }: MemoryOptions = {}): MemoryProtocol {
+  if (!Object.hasOwn(WIRES, kind))
+    throw new PolywireError("invalid-argument", `memory: kind is "${String(kind)}": give "message" or "stream"`);
+  const wire = WIRES[kind];
+  const addresses = new MemoryAddresses<MemoryListener>();
+  return {
+    name: "memory",
+    contractVersion: CONTRACT_VERSION,
+    schemes: ["memory"],
+    traits: () => ({ ...wire.traits, maxMessageBytes: DEFAULT_LIMITS.maxMessageBytes }),
+    links: {
+      async dial(endpoint, context) {
+        context.signal.throwIfAborted();
+        const peer = arrivingPeer(endpoint, context);
+        const listener = addresses.find(endpoint);
+        const admission = await listener.handshake(peer, context.signal);
+        context.signal.throwIfAborted();
+        context.mark("handshake");
+        const dialler = { host: context, peer: listeningPeer(endpoint, admission.subprotocol) };
+        return listener.establish(wire, dialler, { peer, admission });
+      },
+      async listen(endpoint, accept, context) {
+        refuseUnknown(endpoint, []);
+        return new MemoryListener(endpoint, { addresses, accept, context });
+      },
+    },
+  };
+}
+
+/** Who arrives, as admission sees it. */
+function arrivingPeer(endpoint: Endpoint, { metadata }: DialContext): Peer {
+  refuseUnknown(endpoint, ["subprotocols"]);
+  const { subprotocols = [] } = endpoint.options as Partial<MemoryDialOptions>;
+  if (!Array.isArray(subprotocols) || subprotocols.some((name) => typeof name !== "string"))
+    throw new PolywireError("invalid-argument", "memory: subprotocols must be an array of strings");
+  return {
+    address: "memory",
+    secure: false,
+    path: endpoint.path,
+    query: endpoint.query,
+    offeredSubprotocols: [...subprotocols],
+    headers: new Map([...metadata].map(([name, value]) => [name.toLowerCase(), value])),
+  };
+}
+
+function listeningPeer({ host, path, query }: Endpoint, subprotocol: string | undefined): Peer {
+  return { address: host, secure: false, path, query, ...(subprotocol === undefined ? {} : { subprotocol }) };
+}
+
+function refuseUnknown(endpoint: Endpoint, known: readonly string[]): void {
+  for (const name of Object.keys(endpoint.options)) {
+    if (known.includes(name)) continue;
+    const list = known.length === 0 ? "none" : known.join(", ");
+    throw new PolywireError(
+      "invalid-argument",
+      `memory: unknown option "${name}" for "${endpoint}": known are ${list}`,
+    );
+  }
+}

@@ -1,3 +1,5 @@
+import { PolywireError } from "./error.ts";
+
 /**
  * One message as a program sees it. A string is a text message, a `Uint8Array` a binary one; wires that keep the two
  * apart say so in {@link Traits.text}, the others deliver bytes.
@@ -45,4 +47,36 @@ export class FramedBytes implements Prepared {
   get byteLength(): number {
     return this.bytes.byteLength;
   }
+}
+
+/**
+ * Checks the argument of a `send` at the call.
+ *
+ * @throws PolywireError `invalid-argument` for anything but a string or a `Uint8Array` whose memory is still there.
+ */
+export function checkPayload(value: unknown): asserts value is Payload {
+  if (typeof value === "string") return;
+  if (!(value instanceof Uint8Array)) throw notSendable(value);
+  // A detached array looks like an empty one.
+  if (value.byteLength === 0 && (value.buffer as ArrayBuffer).detached === true)
+    throw new PolywireError("invalid-argument", "the payload's memory was transferred away: send it before, or a copy");
+}
+
+/** A copy of a received payload, to keep it past the call that lent it. */
+export function copyPayload(payload: Payload): Payload {
+  // Not `slice`: that of a Node Buffer does not copy.
+  return typeof payload === "string" ? payload : new Uint8Array(payload);
+}
+
+function notSendable(value: unknown): PolywireError {
+  if (typeof value === "object" && value !== null && "framing" in value) {
+    const { name = "none" } = (value.framing ?? {}) as { name?: unknown };
+    return new PolywireError(
+      "invalid-argument",
+      `prepared for the framing "${String(name)}", which this link does not use: prepare with link.framing`,
+    );
+  }
+  const type =
+    value === null ? "null" : typeof value === "object" ? (value.constructor?.name ?? "object") : typeof value;
+  return new PolywireError("invalid-argument", `cannot send a value of type ${type}: give a string or a Uint8Array`);
 }
