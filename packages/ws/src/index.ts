@@ -1,1 +1,69 @@
-export {};
+import { CONTRACT_VERSION, type Exchanger, PolywireError, type Protocol, type Turn } from "@polywire/core";
+import { dial } from "./dial.ts";
+import { MaskSource } from "./frame.ts";
+import type { WebSocketLink } from "./link.ts";
+import { WebSocketListener } from "./listener.ts";
+import {
+  completeDialOptions,
+  completeListenOptions,
+  completeOptions,
+  type WsDialOptions,
+  type WsListenOptions,
+  type WsOptions,
+} from "./options.ts";
+import { ServerTable } from "./server-table.ts";
+import { traitsFor } from "./settings.ts";
+
+export type { HeartbeatOptions } from "./heartbeat.ts";
+export type { WebSocketLink } from "./link.ts";
+export type { WsDialOptions, WsListenOptions, WsOptions, WsTlsDialOptions } from "./options.ts";
+
+export type WsProtocol = Protocol<"ws" | "wss", WebSocketLink, Exchanger, WsDialOptions, WsListenOptions>;
+
+/**
+ * WebSocket for a network: `new Network({ protocols: [ws()] })`. The options given here hold for every link; those
+ * given along with a URL win.
+ *
+ * @throws PolywireError `invalid-argument` naming the option that is wrong.
+ */
+export function ws(options: WsOptions = {}): WsProtocol {
+  const defaults = completeOptions(options);
+  // A network is known by its turn: two of them that hold this very value share nothing.
+  const perNetwork = new WeakMap<Turn, NetworkState>();
+  const stateOf = (turn: Turn): NetworkState => {
+    const state = perNetwork.get(turn) ?? { servers: new ServerTable(), masks: new MaskSource() };
+    perNetwork.set(turn, state);
+    return state;
+  };
+  return {
+    name: "ws",
+    contractVersion: CONTRACT_VERSION,
+    schemes: ["ws", "wss"],
+    traits: () => traitsFor(),
+    links: {
+      async dial(endpoint, context) {
+        requireHost(endpoint.host, String(endpoint));
+        const complete = completeDialOptions(endpoint, defaults);
+        const { masks } = stateOf(context.turn);
+        return dial(endpoint, { context, options: complete, traits: traitsFor(context.limits), masks });
+      },
+      async listen(endpoint, accept, context) {
+        requireHost(endpoint.host, String(endpoint));
+        const complete = completeListenOptions(endpoint, defaults);
+        const keeper = await stateOf(context.turn).servers.find(endpoint, complete, context.limits);
+        const traits = traitsFor(context.limits);
+        return new WebSocketListener(endpoint, accept, { context, options: complete, keeper, traits });
+      },
+    },
+  };
+}
+
+interface NetworkState {
+  readonly servers: ServerTable;
+  readonly masks: MaskSource;
+}
+
+function requireHost(host: string, shown: string): void {
+  if (host === "")
+    throw new PolywireError("invalid-argument", `"${shown}" names no host: write it like ws://127.0.0.1:8000/`);
+}

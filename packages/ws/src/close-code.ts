@@ -1,0 +1,70 @@
+import { type CloseReason, PolywireError } from "@polywire/core";
+
+/** RFC 6455, section 7.4.1, and the registry it began. */
+export const CLOSE_CODES = {
+  normal: 1000,
+  protocolError: 1002,
+  noCode: 1005,
+  /** Never sent: stands for an end without a close frame. */
+  lost: 1006,
+  invalidPayload: 1007,
+  policyViolation: 1008,
+  tooLarge: 1009,
+  internalError: 1011,
+} as const;
+
+/** Ends that dialling again would only repeat: the purpose was fulfilled, or one side finds the other at fault. */
+const FINAL_CODES: ReadonlySet<number> = new Set([1000, 1002, 1003, 1005, 1007, 1008, 1009, 1010]);
+
+/** A close frame holds 125 bytes, two of them the code. */
+const MAX_REASON_BYTES = 123;
+
+export function isRetryable(code: number): boolean {
+  return !FINAL_CODES.has(code);
+}
+
+/**
+ * The code to close with.
+ *
+ * @throws PolywireError `invalid-argument` for one that may not be sent.
+ */
+export function checkCloseCode(code: CloseReason["code"] = CLOSE_CODES.normal): number {
+  const isStandard = code >= 1000 && code <= 1014 && code !== 1004 && code !== 1005 && code !== 1006;
+  if (Number.isInteger(code) && (isStandard || (code >= 3000 && code <= 4999))) return code;
+  throw new PolywireError(
+    "invalid-argument",
+    `close code ${String(code)} may not be sent: use 1000, another of 1001 to 1014 but 1004 to 1006, or 3000 to 4999`,
+  );
+}
+
+/** The reason, cut to what fits, never in the middle of a character. */
+export function fitReason(reason: string): string {
+  if (reason.length * 3 <= MAX_REASON_BYTES) return reason;
+  const bytes = Buffer.from(reason);
+  if (bytes.byteLength <= MAX_REASON_BYTES) return reason;
+  let end = MAX_REASON_BYTES;
+  // 10xxxxxx continues a character.
+  while (((bytes[end] as number) & 0xc0) === 0x80) end--;
+  return bytes.toString("utf8", 0, end);
+}
+
+/** What a library error about the peer's bytes means, and the code the library closes with. */
+export function violation(error: Error & { code?: string }): { code: number; error: PolywireError } {
+  const code = codeOf(error.code ?? "");
+  const kind = code === CLOSE_CODES.tooLarge ? "too-large" : "protocol-violation";
+  return { code, error: new PolywireError(kind, `the peer broke the protocol: ${error.message}`, { cause: error }) };
+}
+
+function codeOf(name: string): number {
+  switch (name) {
+    case "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH":
+    case "WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH":
+      return CLOSE_CODES.tooLarge;
+    case "WS_ERR_INVALID_UTF8":
+      return CLOSE_CODES.invalidPayload;
+    case "WS_ERR_TOO_MANY_BUFFERED_PARTS":
+      return CLOSE_CODES.policyViolation;
+    default:
+      return name.startsWith("WS_ERR_") ? CLOSE_CODES.protocolError : CLOSE_CODES.invalidPayload;
+  }
+}

@@ -1,0 +1,134 @@
+import type { ClientRequest, IncomingMessage } from "node:http";
+import { connect as connectTcp, isIP, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
+import { type DialContext, type Endpoint, PolywireError, type Traits } from "@polywire/core";
+import type { MaskSource } from "./frame.ts";
+import { Heartbeat } from "./heartbeat.ts";
+import { LinkSocket, WebSocketLink } from "./link.ts";
+import { type CompleteDialOptions, DEFAULT_HEARTBEAT } from "./options.ts";
+import { socketSettings } from "./settings.ts";
+import { socketPeer } from "./upgrade.ts";
+
+const MAX_HEADER_BYTES = 16_384;
+
+/** Statuses that another try may not meet again. */
+const RETRYABLE_STATUS: ReadonlySet<number> = new Set([408, 425, 429, 500, 502, 503, 504]);
+
+interface DialParts {
+  readonly context: DialContext;
+  readonly options: CompleteDialOptions;
+  readonly traits: Traits;
+  readonly masks: MaskSource;
+}
+
+/** Fulfilled with an open link; see {@link DialContext.signal} for how it ends early. */
+export function dial(endpoint: Endpoint, parts: DialParts): Promise<WebSocketLink> {
+  const { context } = parts;
+  return new Promise((resolve, reject) => {
+    context.signal.throwIfAborted();
+    let socket: Socket | undefined;
+    const webSocket = openSocket(endpoint, parts, (opened) => {
+      socket = opened;
+    });
+    const settle = (): void => {
+      context.signal.removeEventListener("abort", abort);
+      webSocket.off("open", succeed);
+      webSocket.off("unexpected-response", refused);
+    };
+    const fail = (error: unknown): void => {
+      settle();
+      reject(error);
+    };
+    const abort = (): void => {
+      fail(context.signal.reason);
+      webSocket.terminate();
+    };
+    const refused = (request: ClientRequest, response: IncomingMessage): void => {
+      fail(refusal(endpoint, response));
+      request.destroy();
+    };
+    const succeed = (): void => {
+      settle();
+      webSocket.off("error", failed);
+      context.mark("handshake");
+      const link = makeLink(webSocket, { endpoint, socket: socket as Socket, parts });
+      link.handOver();
+      resolve(link);
+    };
+    // Stays until the link has its own: the library tells of its own clean-up as an error, too.
+    const failed = (thrown: Error): void => fail(dialError(endpoint, thrown));
+    context.signal.addEventListener("abort", abort, { once: true });
+    webSocket.on("open", succeed);
+    webSocket.on("unexpected-response", refused);
+    webSocket.on("error", failed);
+  });
+}
+
+function openSocket(
+  endpoint: Endpoint,
+  { context, options }: DialParts,
+  connecting: (socket: Socket) => void,
+): LinkSocket {
+  const settings = {
+    ...socketSettings(context.limits, options),
+    followRedirects: false,
+    maxHeaderSize: MAX_HEADER_BYTES,
+    headers: { ...Object.fromEntries(context.metadata), ...options.headers },
+    createConnection: (): Socket => {
+      const { host, scheme, port = scheme === "wss" ? 443 : 80 } = endpoint;
+      const socket =
+        scheme === "wss"
+          ? connectTls({ servername: isIP(host) === 0 ? host : "", ...options.tls, host, port })
+          : connectTcp({ host, port });
+      socket.once("lookup", () => context.mark("dns"));
+      socket.once("connect", () => context.mark("connect"));
+      socket.once("secureConnect", () => context.mark("tls"));
+      connecting(socket);
+      return socket;
+    },
+  };
+  try {
+    return new LinkSocket(endpoint.href, [...options.subprotocols], settings);
+  } catch (thrown) {
+    throw PolywireError.from(thrown, "invalid-argument", `connect to "${endpoint}"`);
+  }
+}
+
+function makeLink(
+  webSocket: LinkSocket,
+  { endpoint, socket, parts }: { endpoint: Endpoint; socket: Socket; parts: DialParts },
+): WebSocketLink {
+  const { context, options, traits, masks } = parts;
+  const { clock, limits, logger, turn } = context;
+  const { path, query } = endpoint;
+  const subprotocol = webSocket.protocol;
+  const peer = { ...socketPeer(socket), path, query, ...(subprotocol !== "" && { subprotocol }) };
+  const heartbeat = options.heartbeat && new Heartbeat(clock, options.heartbeat);
+  const pingTimeoutMs = (options.heartbeat ?? DEFAULT_HEARTBEAT).timeoutMs;
+  const place = { traits, limits, clock, logger, turn, masks, heartbeat, pingTimeoutMs, gone: () => {} };
+  return new WebSocketLink(webSocket, { socket, peer, place });
+}
+
+function refusal(endpoint: Endpoint, { statusCode = 0, statusMessage = "" }: IncomingMessage): PolywireError {
+  const isRedirect = statusCode >= 300 && statusCode < 400;
+  const advice = isRedirect ? "redirects are not followed" : "check path and credentials";
+  return new PolywireError(
+    "handshake-failed",
+    `connect to "${endpoint}": the server answered ${statusCode} ${printable(statusMessage)}: ${advice}`,
+    { retryable: RETRYABLE_STATUS.has(statusCode) },
+  );
+}
+
+/** The server's own words, without what could forge a log line. */
+function printable(text: string): string {
+  return text.replace(/[^\x20-\x7e]/g, "").slice(0, 100);
+}
+
+/** Everything that OpenSSL says about a certificate it does not trust. */
+const VERIFY_ERROR =
+  /^(?:CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|ERR_TLS_CERT_|INVALID_CA|INVALID_PURPOSE|HOSTNAME_MISMATCH|PATH_LENGTH_EXCEEDED|CRL_)/;
+
+function dialError(endpoint: Endpoint, thrown: Error & { code?: string }): PolywireError {
+  const fallback = VERIFY_ERROR.test(thrown.code ?? "") ? "tls-verify-failed" : "handshake-failed";
+  return PolywireError.from(thrown, fallback, `connect to "${endpoint}"`);
+}

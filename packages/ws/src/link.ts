@@ -1,0 +1,422 @@
+import type { Socket } from "node:net";
+import { types } from "node:util";
+import {
+  type Clock,
+  type CloseInfo,
+  type CloseReason,
+  Delivery,
+  type DeliveryOwner,
+  type FramedBytes,
+  type Framing,
+  type Link,
+  type LinkLimits,
+  type Logger,
+  Outbox,
+  type OutboxWire,
+  type Payload,
+  type Peer,
+  type Pingable,
+  PolywireError,
+  type Prepared,
+  type Refusal,
+  type SendResult,
+  type Sink,
+  type Timer,
+  type Traits,
+  type Turn,
+} from "@polywire/core";
+import { WebSocket } from "ws";
+import { CLOSE_CODES, checkCloseCode, fitReason, isRetryable, violation } from "./close-code.ts";
+import { frame, type MaskSource, maskedFrame, openFrame, serverFraming } from "./frame.ts";
+import { type Beating, Heartbeat } from "./heartbeat.ts";
+import { Pings } from "./pings.ts";
+
+/** More pings a second than this are an attack: the peer is closed with 1008. */
+const MAX_PINGS_PER_SECOND = 100;
+const NOTHING = Buffer.alloc(0);
+
+/** What the links of one listener have in common, and what one dialled link has for itself. */
+export interface LinkPlace {
+  readonly traits: Traits;
+  readonly limits: LinkLimits;
+  readonly clock: Clock;
+  readonly turn: Turn;
+  readonly logger: Logger;
+  /** Set on the client side: what it sends is masked, so no two links frame alike. */
+  readonly masks: MaskSource | undefined;
+  readonly heartbeat: Heartbeat | undefined;
+  readonly pingTimeoutMs: number;
+  /** The socket is gone, after `closed`. */
+  gone(): void;
+}
+
+/** The library's socket, with its link: shared listeners find it there, so that a link costs no closures. */
+export class LinkSocket extends WebSocket {
+  link: WebSocketLink | undefined = undefined;
+}
+
+/** How the link is ending, once that is decided on this side. */
+interface Ending {
+  readonly by: "local" | "network";
+  readonly code: number;
+  readonly reason: string;
+  readonly error?: PolywireError;
+}
+
+/** One WebSocket. */
+export class WebSocketLink implements Link, Pingable, OutboxWire, DeliveryOwner, Beating {
+  readonly peer: Peer;
+  heardAtTick = 0;
+  pingedAtTick = 0;
+  bytesReadAtPing = 0;
+  readonly #place: LinkPlace;
+  readonly #webSocket: LinkSocket;
+  readonly #socket: Socket;
+  readonly #outbox: Outbox;
+  readonly #delivery: Delivery;
+  readonly #isCompressed: boolean;
+  #isHandedOver = false;
+  #isOver = false;
+  #ending: Ending | undefined = undefined;
+  #bytesLost = 0;
+  #closeTimer: Timer | undefined = undefined;
+  #onWritten: (() => void) | undefined = undefined;
+  #pings: Pings | undefined = undefined;
+  #pingsInSecond = 0;
+  #pingSecond = 0;
+
+  /** @param webSocket open, and not read yet. */
+  constructor(webSocket: LinkSocket, { socket, peer, place }: { socket: Socket; peer: Peer; place: LinkPlace }) {
+    this.peer = peer;
+    this.#place = place;
+    this.#webSocket = webSocket;
+    this.#socket = socket;
+    this.#outbox = new Outbox(place.turn, this, place.limits);
+    this.#delivery = new Delivery(this);
+    this.#isCompressed = webSocket.extensions !== "";
+    webSocket.link = this;
+    webSocket.on("message", onMessage);
+    webSocket.on("ping", onPing);
+    webSocket.on("pong", onPong);
+    webSocket.on("error", onError);
+    webSocket.on("close", onClose);
+    place.heartbeat?.add(this);
+  }
+
+  get traits(): Traits {
+    return this.#place.traits;
+  }
+
+  get framing(): Framing | undefined {
+    return this.#isMasked || this.#isCompressed ? undefined : serverFraming;
+  }
+
+  get refusal(): Refusal | undefined {
+    return this.#outbox.refusal;
+  }
+
+  get bufferedBytes(): number {
+    return this.#outbox.bufferedBytes;
+  }
+
+  get bytesRead(): number {
+    return this.#socket.bytesRead;
+  }
+
+  get isPaused(): boolean {
+    return this.#delivery.isPaused;
+  }
+
+  get #isMasked(): boolean {
+    return this.#place.masks !== undefined;
+  }
+
+  /** The listener or dialler has passed the link on. Nothing is read until it is opened. */
+  handOver(): void {
+    this.#isHandedOver = true;
+    if (this.#delivery.isOpened) this.#start();
+    else this.#webSocket.pause();
+  }
+
+  open(sink: Sink): void {
+    this.#delivery.open(sink);
+    if (this.#isHandedOver) queueMicrotask(() => this.#start());
+  }
+
+  #start(): void {
+    this.#delivery.start();
+    if (this.#delivery.isPaused) this.#webSocket.pause();
+    else this.#webSocket.resume();
+  }
+
+  pause(): void {
+    this.#delivery.pause();
+    if (this.#delivery.isPaused) this.#webSocket.pause();
+  }
+
+  resume(): void {
+    this.#delivery.resume();
+    if (!this.#delivery.isPaused) this.#webSocket.resume();
+  }
+
+  send(payload: Payload | Prepared): SendResult {
+    if (typeof payload === "string") {
+      // A UTF-16 unit is three bytes at the most, so most strings need no counting.
+      const { maxMessageBytes } = this.#place.limits;
+      const isTooLarge = payload.length * 3 > maxMessageBytes && Buffer.byteLength(payload) > maxMessageBytes;
+      return this.#sendOwn(payload, isTooLarge);
+    }
+    if (types.isUint8Array(payload)) {
+      if (payload.byteLength === 0 && (payload.buffer as ArrayBuffer).detached === true) {
+        throw new PolywireError(
+          "invalid-argument",
+          "send got bytes whose ArrayBuffer is detached: send them before you transfer them",
+        );
+      }
+      return this.#sendOwn(payload, payload.byteLength > this.#place.limits.maxMessageBytes);
+    }
+    if (typeof payload !== "object" || payload === null || payload.framing === undefined) throw notAPayload(payload);
+    if (payload.framing !== this.framing) {
+      const expected = this.framing === undefined ? "none: a link without framing takes payloads only" : "link.framing";
+      throw new PolywireError(
+        "invalid-argument",
+        `send got bytes prepared by "${payload.framing.name}", expected ${expected}`,
+      );
+    }
+    if (!this.#isOpen) return this.#outbox.refuse("closed");
+    if (payload.largestMessageBytes > this.#place.limits.maxMessageBytes) return this.#outbox.refuse("too-large");
+    return this.#outbox.send(payload as FramedBytes);
+  }
+
+  #sendOwn(payload: Payload, isTooLarge: boolean): SendResult {
+    if (!this.#isOpen) return this.#outbox.refuse("closed");
+    if (isTooLarge) return this.#outbox.refuse("too-large");
+    const { masks } = this.#place;
+    return this.#outbox.sendOwn(
+      masks === undefined || this.#isCompressed ? frame(payload) : maskedFrame(payload, masks),
+    );
+  }
+
+  get #isOpen(): boolean {
+    return this.#ending === undefined && this.#webSocket.readyState === WebSocket.OPEN;
+  }
+
+  /** For the outbox. */
+  write(buffers: readonly Uint8Array[]): boolean {
+    // After a close frame nothing may follow; what is left is counted as lost when the socket is gone.
+    if (this.#webSocket.readyState !== WebSocket.OPEN || !this.#socket.writable) return false;
+    if (this.#isCompressed) {
+      this.#writeCompressed(buffers);
+      return false;
+    }
+    const socket = this.#socket;
+    if (buffers.length === 1) {
+      socket.write(buffers[0] as Uint8Array);
+    } else {
+      socket.cork();
+      for (const buffer of buffers) socket.write(buffer);
+      socket.uncork();
+    }
+    if (socket.writableLength === 0) {
+      if (this.#ending !== undefined) this.#sendClose();
+      return true;
+    }
+    // Only now is a callback worth its price: it rides on an empty write behind the others.
+    this.#onWritten ??= () => this.#written();
+    socket.write(NOTHING, this.#onWritten);
+    return false;
+  }
+
+  #writeCompressed(frames: readonly Uint8Array[]): void {
+    this.#onWritten ??= () => this.#written();
+    for (const [index, bytes] of frames.entries()) {
+      const { isText, payload } = openFrame(bytes);
+      this.#webSocket.send(payload, { binary: !isText }, index === frames.length - 1 ? this.#onWritten : undefined);
+    }
+  }
+
+  #written(): void {
+    if (this.#isOver || !this.#socket.writable) return;
+    this.#outbox.written();
+    if (this.#ending !== undefined && this.#outbox.bufferedBytes === 0) this.#sendClose();
+  }
+
+  /** For the outbox. */
+  drained(): void {
+    this.#delivery.drain();
+  }
+
+  ping(done: (roundTripMs: number | undefined) => void): void {
+    this.#pings ??= new Pings(this.#place.clock, this.#place.pingTimeoutMs);
+    const data = this.#pings.add(done, this.#isOpen);
+    if (data !== undefined) this.#webSocket.ping(data);
+  }
+
+  /** For the heartbeat. */
+  heartbeatPing(): void {
+    if (this.#isOpen) this.#webSocket.ping();
+  }
+
+  /** For the heartbeat. */
+  heartbeatMissed(): void {
+    const reason = "the peer gave no sign of life";
+    const error = new PolywireError("timed-out", `${reason}: it is gone or unreachable`);
+    this.#ending ??= { by: "network", code: CLOSE_CODES.lost, reason, error };
+    this.#webSocket.terminate();
+  }
+
+  close(reason: CloseReason = {}): void {
+    const code = checkCloseCode(reason.code);
+    if (this.#isOver) {
+      // Only messages that a pause holds back can still be on their way.
+      if (!this.#delivery.isClosed) queueMicrotask(() => this.#delivery.drop());
+      return;
+    }
+    if (this.#ending === undefined) this.#end({ by: "local", code, reason: fitReason(reason.reason ?? "") });
+    else this.#delivery.drop();
+    if (reason.discard === true) this.#abandon();
+  }
+
+  /** For the delivery: a program's bug, so the peer is told that it is ours. */
+  sinkFailed(error: PolywireError): void {
+    this.#place.logger.log("error", "ws", "a link's sink threw", { error });
+    if (!this.#isOver && this.#ending === undefined) {
+      this.#end({ by: "local", code: CLOSE_CODES.internalError, reason: "internal error", error });
+    }
+  }
+
+  #end(ending: Ending): void {
+    this.#ending = ending;
+    this.#outbox.close();
+    this.#delivery.drop();
+    const { clock, limits } = this.#place;
+    this.#closeTimer = clock.setTimer(() => this.#webSocket.terminate(), limits.closeTimeoutMs);
+    // The peer's part of the close has to be read.
+    this.#webSocket.resume();
+    if (this.#outbox.bufferedBytes === 0) this.#sendClose();
+  }
+
+  #sendClose(): void {
+    const { code, reason } = this.#ending as Ending;
+    if (this.#webSocket.readyState === WebSocket.OPEN) this.#webSocket.close(code, reason);
+  }
+
+  /**
+   * Over for the holder at once. The close frame still goes out behind what the operating system has begun to take, so
+   * that a peer that was too slow can read why; the socket lives for that until the close timeout, at the most.
+   */
+  #abandon(): void {
+    this.#bytesLost = this.#outbox.discard();
+    this.#sendClose();
+    queueMicrotask(() => this.#finish({ wasAgreed: false }));
+  }
+
+  /** From the library: a whole message. */
+  received(data: Buffer, isBinary: boolean): void {
+    this.#place.heartbeat?.heard(this);
+    this.#delivery.message(isBinary ? data : data.toString());
+  }
+
+  /** From the library. */
+  pinged(data: Buffer): void {
+    const { clock, heartbeat, limits } = this.#place;
+    heartbeat?.heard(this);
+    const second = Math.floor(clock.now() / 1_000);
+    if (second !== this.#pingSecond) {
+      this.#pingSecond = second;
+      this.#pingsInSecond = 0;
+    }
+    if (++this.#pingsInSecond > MAX_PINGS_PER_SECOND) this.#violated(CLOSE_CODES.policyViolation, "too many pings");
+    // RFC 6455, section 5.5.3: not every ping needs its pong.
+    else if (this.#socket.writableLength <= limits.waitAboveBytes) this.#webSocket.pong(data);
+  }
+
+  /** From the library. */
+  ponged(data: Buffer): void {
+    this.#place.heartbeat?.heard(this);
+    this.#pings?.answered(data);
+  }
+
+  #violated(code: number, reason: string): void {
+    if (this.#isOver || this.#ending !== undefined) return;
+    const error = new PolywireError("protocol-violation", `the peer broke the rules: ${reason}`);
+    this.#end({ by: "local", code, reason, error });
+    // Whatever it sent is of no more interest, and it may not be reading.
+    this.#abandon();
+  }
+
+  /** From the library: the peer sent what may not be sent. The library has answered with the close frame. */
+  failed(thrown: Error): void {
+    const { code, error } = violation(thrown);
+    this.#ending ??= { by: "local", code, reason: thrown.message, error };
+    this.#outbox.close();
+  }
+
+  /** From the library: the socket is gone. */
+  lost(code: number, reason: Buffer): void {
+    this.#bytesLost += this.#outbox.discard();
+    const isLost = code === CLOSE_CODES.lost;
+    if (this.#ending !== undefined) this.#finish({ wasAgreed: !isLost && this.#ending.error === undefined });
+    else if (isLost) this.#finish({ wasAgreed: false });
+    else this.#finish({ wasAgreed: true, code, reason: reason.toString() });
+    this.#place.gone();
+  }
+
+  #finish(end: { readonly wasAgreed: boolean; readonly code?: number; readonly reason?: string }): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#closeTimer?.cancel();
+    this.#place.heartbeat?.remove(this);
+    this.#pings?.abandon();
+    this.#delivery.closed(this.#closeInfo(end));
+  }
+
+  #closeInfo(end: { readonly wasAgreed: boolean; readonly code?: number; readonly reason?: string }): CloseInfo {
+    const bytesLost = this.#bytesLost;
+    const clean = end.wasAgreed && bytesLost === 0;
+    if (this.#ending !== undefined) {
+      return { ...this.#ending, clean, retryable: this.#ending.by === "network", bytesLost };
+    }
+    if (end.code !== undefined) {
+      const { code, reason = "" } = end;
+      return { by: "remote", clean, code, reason, retryable: isRetryable(code), bytesLost };
+    }
+    const error = new PolywireError("connection-reset", "the connection was lost: no close frame came before its end");
+    return { by: "network", clean, code: CLOSE_CODES.lost, reason: "", retryable: true, bytesLost, error };
+  }
+}
+
+function onMessage(this: WebSocket, data: unknown, isBinary: boolean): void {
+  (this as LinkSocket).link?.received(data as Buffer, isBinary);
+}
+
+function onPing(this: WebSocket, data: Buffer): void {
+  (this as LinkSocket).link?.pinged(data);
+}
+
+function onPong(this: WebSocket, data: Buffer): void {
+  (this as LinkSocket).link?.ponged(data);
+}
+
+function onError(this: WebSocket, error: Error): void {
+  (this as LinkSocket).link?.failed(error);
+}
+
+function onClose(this: WebSocket, code: number, reason: Buffer): void {
+  (this as LinkSocket).link?.lost(code, reason);
+}
+
+function notAPayload(value: unknown): PolywireError {
+  const shown =
+    value === null
+      ? "null"
+      : Array.isArray(value)
+        ? "an array"
+        : ArrayBuffer.isView(value)
+          ? "another view"
+          : typeof value;
+  return new PolywireError(
+    "invalid-argument",
+    `send got ${shown}: give a string, a Uint8Array or what link.framing.prepare made`,
+  );
+}

@@ -1,0 +1,174 @@
+import type { IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
+import {
+  type Accepted,
+  type Admission,
+  type Endpoint,
+  type ListenContext,
+  type Listener,
+  type Peer,
+  type Traits,
+  withPort,
+} from "@polywire/core";
+import { WebSocketServer } from "ws";
+import { Heartbeat } from "./heartbeat.ts";
+import { type LinkPlace, LinkSocket, WebSocketLink } from "./link.ts";
+import { type CompleteListenOptions, DEFAULT_HEARTBEAT } from "./options.ts";
+import { canonicalPath, type Door, type DoorKeeper } from "./server.ts";
+import { socketSettings } from "./settings.ts";
+import { destroySocket, isSameHost, refuse, requestPeer } from "./upgrade.ts";
+
+type Verify = (isAccepted: boolean, status?: number, reason?: string, headers?: Record<string, string>) => void;
+
+/** An upgrade request that is being judged. */
+interface Handshake {
+  readonly socket: Socket;
+  readonly peer: Peer;
+  verdict: Accepted | undefined;
+}
+
+const REFUSAL_HEADERS = { "Content-Type": "text/plain; charset=utf-8", "X-Content-Type-Options": "nosniff" };
+
+/** One path of one server: judges upgrade requests and turns them into links. */
+export class WebSocketListener implements Listener, Door {
+  readonly endpoint: Endpoint;
+  readonly #accept: (link: WebSocketLink) => void;
+  readonly #context: ListenContext;
+  readonly #options: CompleteListenOptions;
+  readonly #keeper: DoorKeeper;
+  readonly #path: string;
+  readonly #place: LinkPlace;
+  readonly #webSockets: WebSocketServer;
+  readonly #handshakes = new Map<IncomingMessage, Handshake>();
+  #links = 0;
+  #isClosed = false;
+
+  constructor(
+    endpoint: Endpoint,
+    accept: (link: WebSocketLink) => void,
+    {
+      context,
+      options,
+      keeper,
+      traits,
+    }: { context: ListenContext; options: CompleteListenOptions; keeper: DoorKeeper; traits: Traits },
+  ) {
+    const { clock, limits, logger, turn } = context;
+    this.endpoint = keeper.port === undefined ? endpoint : withPort(endpoint, keeper.port);
+    this.#accept = accept;
+    this.#context = context;
+    this.#options = options;
+    this.#keeper = keeper;
+    this.#path = canonicalPath(endpoint.path);
+    this.#place = {
+      traits,
+      limits,
+      clock,
+      logger,
+      turn,
+      masks: undefined,
+      heartbeat: options.heartbeat && new Heartbeat(clock, options.heartbeat),
+      pingTimeoutMs: (options.heartbeat ?? DEFAULT_HEARTBEAT).timeoutMs,
+      gone: () => {
+        this.#links--;
+        keeper.links--;
+      },
+    };
+    this.#webSockets = new WebSocketServer({
+      ...socketSettings(limits, options),
+      noServer: true,
+      clientTracking: false,
+      WebSocket: LinkSocket,
+      verifyClient: ({ req }: { req: IncomingMessage }, done: Verify) => this.#judge(req, done),
+      handleProtocols: (_offered, request) => this.#handshakes.get(request)?.verdict?.subprotocol ?? false,
+    });
+    keeper.add(this.#path, this, this.endpoint);
+  }
+
+  upgrade(request: IncomingMessage, target: { readonly path: string; readonly query: string }, head: Buffer): void {
+    const { socket, headers } = request;
+    const { maxLinks, maxHandshakes } = this.#context.limits;
+    if (this.#links + this.#handshakes.size >= maxLinks) return refuse(socket, 503, "too many connections");
+    if (this.#handshakes.size >= maxHandshakes) return refuse(socket, 503, "too many handshakes");
+    if (hasBody(request)) return refuse(socket, 400, "a WebSocket handshake has no body");
+    // At least one client library sends it empty and means none.
+    if (headers["sec-websocket-protocol"]?.trim() === "") delete headers["sec-websocket-protocol"];
+    this.#handshakes.set(request, { socket, peer: requestPeer(request, target), verdict: undefined });
+    const forget = (): void => void this.#handshakes.delete(request);
+    socket.once("close", forget);
+    this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
+      socket.off("close", forget);
+      socket.off("error", destroySocket);
+      this.#established(webSocket as LinkSocket, request);
+    });
+  }
+
+  close(): Promise<void> {
+    if (this.#isClosed) return Promise.resolve();
+    this.#isClosed = true;
+    this.#keeper.remove(this.#path);
+    for (const { socket } of this.#handshakes.values()) refuse(socket, 503, "closing");
+    return Promise.resolve();
+  }
+
+  #judge(request: IncomingMessage, done: Verify): void {
+    const handshake = this.#handshakes.get(request) as Handshake;
+    const { origin = request.headers["sec-websocket-origin"] } = request.headers;
+    if (typeof origin === "string" && !this.#isOriginAllowed(origin, request.headers.host)) {
+      return done(false, 403, "this origin is not allowed\n", REFUSAL_HEADERS);
+    }
+    const answer = (verdict: Admission): void => this.#answer(handshake, verdict, done);
+    const verdict = this.#context.admit(handshake.peer);
+    if (verdict instanceof Promise) void verdict.then(answer);
+    else answer(verdict);
+  }
+
+  #isOriginAllowed(origin: string, host: string | undefined): boolean {
+    const { origins } = this.#options;
+    return origins === undefined || origins.has(origin.toLowerCase()) || isSameHost(origin, host);
+  }
+
+  #answer(handshake: Handshake, verdict: Admission, done: Verify): void {
+    if (this.#isClosed) return done(false, 503, "closing\n", REFUSAL_HEADERS);
+    if (!verdict.accepted) return done(false, verdict.status, `${verdict.reason}\n`, REFUSAL_HEADERS);
+    const { offeredSubprotocols = [] } = handshake.peer;
+    const subprotocol =
+      verdict.subprotocol ?? this.#options.subprotocols.find((name) => offeredSubprotocols.includes(name));
+    if (subprotocol !== undefined && !offeredSubprotocols.includes(subprotocol)) {
+      this.#context.logger.log("error", "ws", "admission chose a subprotocol that was not offered", { subprotocol });
+      return done(false, 500, "no common subprotocol\n", REFUSAL_HEADERS);
+    }
+    handshake.verdict = subprotocol === undefined ? verdict : { ...verdict, subprotocol };
+    done(true);
+  }
+
+  #established(webSocket: LinkSocket, request: IncomingMessage): void {
+    const { socket, peer, verdict } = this.#handshakes.get(request) as Handshake;
+    this.#handshakes.delete(request);
+    this.#links++;
+    this.#keeper.links++;
+    const link = new WebSocketLink(webSocket, { socket, peer: keptPeer(peer, verdict), place: this.#place });
+    this.#accept(link);
+    link.handOver();
+  }
+}
+
+/** A peer without its handshake: an idle link holds no headers that nobody asked for. */
+function keptPeer(peer: Peer, verdict: Accepted | undefined): Peer {
+  const { headers, offeredSubprotocols: _, ...rest } = peer;
+  const { subprotocol, keepHeaders = [] } = verdict ?? {};
+  const kept = keepHeaders.flatMap((name) => {
+    const value = headers?.get(name.toLowerCase());
+    return value === undefined ? [] : [[name.toLowerCase(), value] as const];
+  });
+  return {
+    ...rest,
+    ...(subprotocol !== undefined && { subprotocol }),
+    ...(kept.length > 0 && { headers: new Map(kept) }),
+  };
+}
+
+function hasBody({ headers }: IncomingMessage): boolean {
+  const { "content-length": length = "0", "transfer-encoding": encoding } = headers;
+  return length !== "0" || encoding !== undefined;
+}

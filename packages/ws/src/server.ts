@@ -1,0 +1,200 @@
+import { createServer, type Server as HttpServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer as createTlsServer } from "node:https";
+import type { AddressInfo, Socket } from "node:net";
+import type { TlsOptions } from "node:tls";
+import { type Endpoint, type LinkLimits, PolywireError } from "@polywire/core";
+import { destroySocket, refuse, requestTarget } from "./upgrade.ts";
+
+const MAX_HEADER_BYTES = 16_384;
+/** How often Node looks for requests that take too long. */
+const SWEEP_MS = 2_000;
+const KEEP_ALIVE_MS = 5_000;
+
+/** What a path of a server leads to. */
+export interface Door {
+  upgrade(request: IncomingMessage, target: { readonly path: string; readonly query: string }, head: Buffer): void;
+}
+
+/** One HTTP server and the WebSocket listeners on it, by path. */
+export abstract class DoorKeeper {
+  readonly server: HttpServer;
+  protected readonly doors: Map<string, Door> = new Map();
+
+  constructor(server: HttpServer) {
+    this.server = server;
+    server.on("upgrade", this.#onUpgrade);
+  }
+
+  /** Links that live on the server's connections, whatever their path. */
+  links = 0;
+
+  /** @throws PolywireError `address-in-use` if the path is taken. */
+  add(path: string, door: Door, endpoint: Endpoint): void {
+    if (this.doors.has(path)) {
+      throw new PolywireError("address-in-use", `listen on "${endpoint}": this network listens on that path already`);
+    }
+    this.doors.set(path, door);
+  }
+
+  remove(path: string): void {
+    this.doors.delete(path);
+    if (this.doors.size > 0) return;
+    this.server.off("upgrade", this.#onUpgrade);
+    this.close();
+  }
+
+  /** The port it is bound to, if it is. */
+  get port(): number | undefined {
+    const address = this.server.address() as AddressInfo | string | null;
+    return typeof address === "object" ? address?.port : undefined;
+  }
+
+  /** Nobody listens here any more. */
+  protected abstract close(): void;
+  protected abstract unknownPath(socket: Socket): void;
+
+  readonly #onUpgrade = (request: IncomingMessage, socket: Socket, head: Buffer): void => {
+    const target = requestTarget(request);
+    const door = target && this.doors.get(canonicalPath(target.path));
+    if (target === undefined || door === undefined) {
+      this.unknownPath(socket);
+      return;
+    }
+    socket.on("error", destroySocket);
+    door.upgrade(request, target, head);
+  };
+}
+
+/** An empty path and a slash are the same. */
+export function canonicalPath(path: string): string {
+  return path === "" ? "/" : path;
+}
+
+/** A server of our own: it answers what is not for a listener, and guards against slow and too many peers. */
+export class OwnServer extends DoorKeeper {
+  readonly scheme: string;
+  readonly tls: TlsOptions | undefined;
+  readonly #maxHandshakes: number;
+  readonly #closed: () => void;
+  #connections = 0;
+
+  private constructor(
+    server: HttpServer,
+    scheme: string,
+    { tls, limits, closed }: { tls: TlsOptions | undefined; limits: LinkLimits; closed: () => void },
+  ) {
+    super(server);
+    this.scheme = scheme;
+    this.tls = tls;
+    this.#maxHandshakes = limits.maxHandshakes;
+    this.#closed = closed;
+    server.on("connection", this.#onConnection);
+    server.on("request", this.#onRequest);
+    server.on("clientError", onClientError);
+  }
+
+  /** Fulfilled when bound. `closed` is called when the last listener has gone. */
+  static async open(
+    endpoint: Endpoint,
+    options: { readonly tls: TlsOptions | undefined; readonly limits: LinkLimits; readonly closed: () => void },
+  ): Promise<OwnServer> {
+    const { limits } = options;
+    const settings = {
+      maxHeaderSize: MAX_HEADER_BYTES,
+      headersTimeout: limits.handshakeTimeoutMs,
+      requestTimeout: limits.handshakeTimeoutMs,
+      connectionsCheckingInterval: Math.min(SWEEP_MS, limits.handshakeTimeoutMs),
+      keepAliveTimeout: KEEP_ALIVE_MS,
+    };
+    const server =
+      endpoint.scheme === "wss"
+        ? createTlsServer({ handshakeTimeout: limits.handshakeTimeoutMs, ...options.tls, ...settings })
+        : createServer(settings);
+    const own = new OwnServer(server, endpoint.scheme, options);
+    await listening(server, endpoint);
+    return own;
+  }
+
+  protected override close(): void {
+    this.#closed();
+    this.server.close();
+    // Closing alone would leave connections that have not asked for anything yet, with nobody to time them out.
+    this.server.closeAllConnections();
+  }
+
+  protected override unknownPath(socket: Socket): void {
+    socket.on("error", destroySocket);
+    refuse(socket, 404, "nothing is here");
+  }
+
+  readonly #onConnection = (socket: Socket): void => {
+    this.#connections++;
+    socket.on("close", this.#onDisconnection);
+    if (this.#connections - this.links > this.#maxHandshakes) socket.destroy();
+  };
+
+  readonly #onDisconnection = (): void => {
+    this.#connections--;
+  };
+
+  readonly #onRequest = (request: IncomingMessage, response: ServerResponse): void => {
+    const path = canonicalPath(requestTarget(request)?.path ?? "");
+    const isHere = this.doors.has(path);
+    response.writeHead(isHere ? 426 : 404, {
+      connection: "close",
+      "content-type": "text/plain; charset=utf-8",
+      ...(isHere && { upgrade: "websocket" }),
+    });
+    response.end(isHere ? "this is a WebSocket\n" : "nothing is here\n");
+  };
+}
+
+/** A server that the program made and shares with us. */
+export class SharedServer extends DoorKeeper {
+  readonly #closed: () => void;
+
+  constructor(server: HttpServer, closed: () => void) {
+    super(server);
+    this.#closed = closed;
+  }
+
+  protected override close(): void {
+    this.#closed();
+  }
+
+  protected override unknownPath(socket: Socket): void {
+    // Others may listen for upgrades on the same server; only who is alone can say that a path is unknown.
+    if (this.server.listenerCount("upgrade") > 1) return;
+    socket.on("error", destroySocket);
+    refuse(socket, 404, "nothing is here");
+  }
+}
+
+function onClientError(error: Error & { code?: string }, socket: Socket): void {
+  socket.on("error", destroySocket);
+  if (!socket.writable || socket.bytesWritten > 0) {
+    socket.destroy();
+  } else if (error.code === "HPE_HEADER_OVERFLOW") {
+    refuse(socket, 431, "headers are over 16 KiB");
+  } else if (error.code === "ERR_HTTP_REQUEST_TIMEOUT") {
+    refuse(socket, 408, "the request took too long");
+  } else if (error.code?.startsWith("HPE_") === true) {
+    refuse(socket, 400, "this is no HTTP request");
+  } else {
+    socket.destroy();
+  }
+}
+
+function listening(server: HttpServer, endpoint: Endpoint): Promise<void> {
+  const port = endpoint.port ?? (endpoint.scheme === "wss" ? 443 : 80);
+  return new Promise((resolve, reject) => {
+    const fail = (thrown: Error): void => reject(PolywireError.from(thrown, "internal", `listen on "${endpoint}"`));
+    server.once("error", fail);
+    server.listen({ host: endpoint.host, port }, () => {
+      server.off("error", fail);
+      // Running out of descriptors must not end the process.
+      server.on("error", () => {});
+      resolve();
+    });
+  });
+}
