@@ -68,8 +68,8 @@ function onSubscribed(context) {
   if (isOtherStream) messages.beginGeneration();
   epoch = position?.epoch ?? "";
   if (context.wasRecovering) onRecovery(context.recovered);
-  if (!context.recovered) loadHistory(from);
-  loadPeople(from);
+  if (!context.recovered) void loadHistory(from);
+  void loadPeople(from);
 }
 
 /** The SDK delivers what was missed right after this event, within the same turn. */
@@ -106,7 +106,7 @@ function onPublication({ data, offset }) {
   }
 }
 
-async function loadHistory(from, since = undefined) {
+async function loadHistory(from, since) {
   const log = byId("messages");
   const scroller = byId("scroller");
   const heightBefore = scroller.scrollHeight;
@@ -236,13 +236,13 @@ byId("name").value = ownName();
 byId("name").addEventListener("change", changeName);
 byId("composer").addEventListener("submit", (event) => {
   event.preventDefault();
-  send();
+  void send();
 });
 byId("text").addEventListener("input", fitText);
 byId("text").addEventListener("keydown", (event) => {
   if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
   event.preventDefault();
-  send();
+  void send();
 });
 byId("newest").addEventListener("click", scrollToBottom);
 byId("scroller").addEventListener("scroll", () => {
@@ -250,7 +250,7 @@ byId("scroller").addEventListener("scroll", () => {
 });
 byId("earlier").addEventListener("click", () => {
   const offset = messages.oldestOffset;
-  if (offset !== undefined) loadHistory(subscription, { offset, epoch });
+  if (offset !== undefined) void loadHistory(subscription, { offset, epoch });
 });
 byId("room-change").addEventListener("click", () => editRoom(byId("room-form").hidden));
 byId("room-form").addEventListener("submit", (event) => {

@@ -188,7 +188,7 @@ export class MessageList {
   }
 }
 
-function setState(item, state, reason = "", retry = undefined) {
+function setState(item, state, reason = "", retry) {
   const element = item.querySelector(".message");
   element.classList.toggle("pending", state === "pending");
   element.classList.toggle("failed", state === "failed");

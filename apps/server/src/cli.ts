@@ -13,10 +13,10 @@ const EXIT_USAGE = 2;
 export interface CommandHost {
   readonly environment: Environment;
   readonly signals: SignalSource;
-  out(text: string): void;
-  error(text: string): void;
+  readonly out: (text: string) => void;
+  readonly error: (text: string) => void;
   /** Ends the process at once. */
-  exit(code: number): void;
+  readonly exit: (code: number) => void;
 }
 
 /** Runs the `polywire` command; fulfilled with its exit code. */

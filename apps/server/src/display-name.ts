@@ -18,7 +18,7 @@ function readName(data: Uint8Array): string | undefined {
     const told: unknown = JSON.parse(Buffer.from(data).toString("utf8"));
     const name = typeof told === "object" && told !== null && "name" in told ? told.name : undefined;
     if (typeof name !== "string" || name.trim() === "") return undefined;
-    return [...name.trim()].slice(0, MAX_NAME_CHARACTERS).join("");
+    return Array.from(name.trim()).slice(0, MAX_NAME_CHARACTERS).join("");
   } catch {
     return undefined;
   }

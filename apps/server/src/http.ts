@@ -5,7 +5,7 @@ import { type Clock, type Logger, PolywireError, systemClock } from "@polywire/c
 import type { ListenAddress } from "./config/address.ts";
 
 /** Limits of the HTTP side. */
-export interface HttpLimits {
+interface HttpLimits {
   /** Bytes of a request's line and headers. */
   readonly headerBytes: number;
   /** From the socket's opening, or the last answer, to the end of the headers. */
@@ -40,7 +40,7 @@ const SECURITY_HEADERS = {
 /** What a path answers to GET and HEAD. */
 export type Route = () => Answer;
 
-export interface Answer {
+interface Answer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer;

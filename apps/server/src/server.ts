@@ -71,7 +71,13 @@ class PolywireServer implements RunningServer {
     this.#logger = logger;
     this.#clock = clock;
     this.#hub = new Hub({ ...hubOptions(config), logger, clock });
-    this.#network = new Network({ protocols: [ws()], services: [this.#hub], logger: networkLogger(logger), clock });
+    // The hub pings its sessions itself.
+    this.#network = new Network({
+      protocols: [ws({ heartbeat: false })],
+      services: [this.#hub],
+      logger: networkLogger(logger),
+      clock,
+    });
   }
 
   get listen(): readonly ListenAddress[] {
@@ -119,11 +125,15 @@ class PolywireServer implements RunningServer {
   }
 
   async #listenWebSocket(): Promise<void> {
-    const handler = centrifuge(this.#hub, { allowedOrigins: this.#config.client.allowedOrigins, clock: this.#clock });
+    const { client, limits } = this.#config;
+    const handler = centrifuge(this.#hub, { allowedOrigins: client.allowedOrigins, clock: this.#clock });
     for (const { place, listener } of this.#bound) {
       if (!place.isPublic) continue;
       const url = `${listener.address.url.replace("http://", "ws://")}${WEBSOCKET_PATH}` as const;
-      await this.#network.listen(url as `ws://${string}`, handler, { server: listener.server });
+      await this.#network.listen(url as `ws://${string}`, handler, {
+        server: listener.server,
+        limits: { maxLinks: limits.clients },
+      });
     }
   }
 

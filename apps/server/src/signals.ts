@@ -14,7 +14,7 @@ export interface ServeOptions {
   readonly logger: Logger;
   readonly signals: SignalSource;
   /** Ends the process at once. */
-  exit(code: number): void;
+  readonly exit: (code: number) => void;
 }
 
 /** Serves until the first SIGTERM or SIGINT, then stops politely; fulfilled with 0. A second signal exits at once. */

@@ -203,7 +203,8 @@ test("the page and all that it loads are served, and nothing comes from elsewher
   const page = routes.get("/")?.().body.toString() ?? "";
   const loaded = [...page.matchAll(/(?:src|href)="([^"#]+)"/g)].map((match) => match[1] ?? "");
   expect(loaded).toContain("/centrifuge.js");
-  for (const path of loaded) expect(routes.get(path)?.().body.length, path).toBeGreaterThan(100);
+  const served = loaded.filter((path) => (routes.get(path)?.().body.length ?? 0) > 100);
+  expect(served).toEqual(loaded);
   for (const [path, route] of routes) {
     const text = route().body.toString();
     for (const [, file] of text.matchAll(/from "\.(\/[\w-]+\.js)"/g)) expect([...routes.keys()]).toContain(file);

@@ -3,7 +3,7 @@ import type { Clock } from "@polywire/core";
 import { createLogger, type LogOptions, type LogWriter } from "../src/index.ts";
 
 /** 2026-06-01T18:18:44.500 UTC, with 952 microseconds on the monotonic clock. */
-export const fixedClock: Clock = {
+const fixedClock: Clock = {
   now: () => 0.952,
   wallTime: () => Date.UTC(2026, 5, 1, 18, 18, 44, 500),
   setTimer: () => ({ cancel: () => {} }),

@@ -63,8 +63,8 @@ export interface LogConfig {
   readonly form: LogForm;
 }
 
-export type LogLevelName = (typeof LOG_LEVELS)[number];
-export type ChannelKind = (typeof KINDS)[number];
+type LogLevelName = (typeof LOG_LEVELS)[number];
+type ChannelKind = (typeof KINDS)[number];
 
 const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "silent"] as const;
 const KINDS = ["public"] as const;

@@ -1,7 +1,7 @@
 import { z } from "zod";
 
 /** How a setting is written in an environment variable. */
-export type SettingForm = "text" | "number" | "boolean" | "list" | "yaml";
+type SettingForm = "text" | "number" | "boolean" | "list" | "yaml";
 
 /** What the documentation, the environment and the error messages need to know of a setting. */
 export interface SettingInfo {
