@@ -57,6 +57,12 @@ export class AcceptedLink implements Link, Sink, HalfClosable, Pingable {
     return this.#link.bufferedBytes;
   }
 
+  /** Cuts the link off, also before anybody opened it. */
+  abandon(): void {
+    if (this.#sink === undefined) this.open({ message() {}, closed() {} });
+    this.#link.close({ discard: true });
+  }
+
   open(sink: Sink): void {
     this.#link.open(this);
     this.#sink = sink;

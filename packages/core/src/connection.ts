@@ -3,7 +3,7 @@ import type { Endpoint } from "./endpoint.ts";
 import { PolywireError } from "./error.ts";
 import { Events, type ListenOptions } from "./events.ts";
 import type { Link, Refusal, SendResult, Sink } from "./link.ts";
-import type { Payload, Prepared } from "./payload.ts";
+import { copyPayload, type Payload, type Prepared } from "./payload.ts";
 
 export interface ConnectionEvents {
   /** One message. Bytes are borrowed until the listener returns. */
@@ -170,7 +170,7 @@ export async function* messages(connection: Connection): AsyncGenerator<Payload,
   let wake: () => void = () => {};
   const stops = [
     connection.on("data", (payload) => {
-      waiting.push(typeof payload === "string" ? payload : payload.slice());
+      waiting.push(copyPayload(payload));
       if (waiting.length >= MAX_WAITING_MESSAGES) connection.pause();
       wake();
     }),

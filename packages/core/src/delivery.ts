@@ -1,7 +1,7 @@
 import type { CloseInfo } from "./close.ts";
 import { PolywireError } from "./error.ts";
 import type { Sink } from "./link.ts";
-import type { Payload } from "./payload.ts";
+import { copyPayload, type Payload } from "./payload.ts";
 
 /** Who hears that a sink threw: it closes the link. */
 export interface DeliveryOwner {
@@ -89,7 +89,7 @@ export class Delivery {
     if (this.#isBusy || this.#held !== undefined || this.#isPaused || !this.#isStarted) {
       this.#held ??= [];
       // Held past the call it was lent for.
-      this.#held.push(typeof payload === "string" ? payload : payload.slice());
+      this.#held.push(copyPayload(payload));
       return;
     }
     this.#isBusy = true;

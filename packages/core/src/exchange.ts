@@ -39,8 +39,8 @@ export interface Response extends ResponseHead {
 }
 
 /**
- * One request and its response, as the serving side holds it. Exactly one of `respond`, `stream` and `reject` ends it;
- * a second one throws `invalid-state`. If none comes within the listener's time limit the plugin answers for it.
+ * One request and its response, as the serving side holds it. Exactly one of `respond` and `stream` ends it; a
+ * second one throws `invalid-state`. If none comes within the listener's time limit the plugin answers for it.
  */
 export interface Exchange {
   readonly method: string;

@@ -19,6 +19,7 @@ export { type Clock, MAX_DELAY_MS, type Random, systemClock, type Timer } from "
 export type { CloseInfo, CloseReason } from "./close.ts";
 export { Connection, type ConnectionEvents, type ConnectionState, messages } from "./connection.ts";
 export { Delivery, type DeliveryOwner } from "./delivery.ts";
+export type { ConnectOptions } from "./dialer.ts";
 export { type Endpoint, parseEndpoint, withPort } from "./endpoint.ts";
 export { PolywireError } from "./error.ts";
 export { ERROR_TABLE, type ErrorCode, type ErrorRow } from "./error-table.ts";
@@ -40,7 +41,6 @@ export type { Listener } from "./listener.ts";
 export type { LogFields, Logger, LogLevel } from "./log.ts";
 export { silentLogger } from "./log.ts";
 export {
-  type ConnectOptions,
   type Handler,
   type ListenOptions,
   Network,

@@ -1,15 +1,19 @@
 import type { Endpoint } from "./endpoint.ts";
 import { PolywireError } from "./error.ts";
-import type { Exchanger } from "./exchange.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
+import type { HalfClosable, Link, Pingable } from "./link.ts";
 import { MemoryAddresses } from "./memory-addresses.ts";
+import { MemoryExchangeListener, MemoryExchanger } from "./memory-exchanger.ts";
 import { messageFraming, streamFraming } from "./memory-frame.ts";
-import type { MemoryLink, MemoryWire } from "./memory-link.ts";
+import type { MemoryWire } from "./memory-link.ts";
 import { MemoryListener } from "./memory-listener.ts";
 import type { Peer } from "./peer.ts";
 import { CONTRACT_VERSION, type DialContext, type Protocol } from "./protocol.ts";
 
-export type { MemoryLink } from "./memory-link.ts";
+export type { MemoryExchanger } from "./memory-exchanger.ts";
+
+/** A link within the process. */
+export type MemoryLink = Link & HalfClosable & Pingable;
 
 export interface MemoryOptions {
   /** `message` (the default): whole messages, text and binary told apart. `stream`: bytes without boundaries. */
@@ -22,7 +26,7 @@ export interface MemoryDialOptions {
 }
 
 /** The protocol that {@link memory} makes. */
-export type MemoryProtocol = Protocol<"memory", MemoryLink, Exchanger, MemoryDialOptions, object>;
+export type MemoryProtocol = Protocol<"memory", MemoryLink, MemoryExchanger, MemoryDialOptions, object>;
 
 const WIRES: { readonly [Kind in "message" | "stream"]: MemoryWire } = {
   message: {
@@ -36,7 +40,7 @@ const WIRES: { readonly [Kind in "message" | "stream"]: MemoryWire } = {
 };
 
 /**
- * Links within the process: `memory://name/path`. A name is known to the networks that were given this very value, and
+ * Links and exchanges within the process: `memory://name/path`. A name is known to the networks that were given this very value, and
  * to no others.
  */
 export function memory({ kind = "message" }: MemoryOptions = {}): MemoryProtocol {
@@ -44,6 +48,7 @@ export function memory({ kind = "message" }: MemoryOptions = {}): MemoryProtocol
     throw new PolywireError("invalid-argument", `memory: kind is "${String(kind)}": give "message" or "stream"`);
   const wire = WIRES[kind];
   const addresses = new MemoryAddresses<MemoryListener>();
+  const exchangeAddresses = new MemoryAddresses<MemoryExchangeListener>();
   return {
     name: "memory",
     contractVersion: CONTRACT_VERSION,
@@ -63,6 +68,17 @@ export function memory({ kind = "message" }: MemoryOptions = {}): MemoryProtocol
       async listen(endpoint, accept, context) {
         refuseUnknown(endpoint, []);
         return new MemoryListener(endpoint, { addresses, accept, context });
+      },
+    },
+    exchanges: {
+      async open(endpoint, context) {
+        context.signal.throwIfAborted();
+        refuseUnknown(endpoint, []);
+        return new MemoryExchanger(endpoint, exchangeAddresses, context);
+      },
+      async listen(endpoint, serve, context) {
+        refuseUnknown(endpoint, []);
+        return new MemoryExchangeListener(endpoint, { addresses: exchangeAddresses, serve, context });
       },
     },
   };

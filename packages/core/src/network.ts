@@ -1,12 +1,13 @@
 import { AcceptedLink, type AcceptedLinkOwner } from "./accepted-link.ts";
 import { admit } from "./admit.ts";
-import { Cancellation } from "./cancellation.ts";
+import { Cancellation, checkTimeout, unlessAborted } from "./cancellation.ts";
 import { type Clock, type Random, systemClock } from "./clock.ts";
 import { Connection, type ConnectionOwner } from "./connection.ts";
+import { type ConnectOptions, Dialer } from "./dialer.ts";
 import { type Endpoint, parseEndpoint } from "./endpoint.ts";
 import { PolywireError } from "./error.ts";
 import { Events, type ListenOptions as SubscribeOptions } from "./events.ts";
-import type { Exchange } from "./exchange.ts";
+import type { Exchange, Exchanger } from "./exchange.ts";
 import { completeLimits, type LinkLimits } from "./limits.ts";
 import type { Link } from "./link.ts";
 import type { Listener } from "./listener.ts";
@@ -19,7 +20,6 @@ import type { AnyProtocol, DialOptionsFor, ExchangerFor, LinkFor, ListenOptionsF
 import type { Service } from "./service.ts";
 import { Turn } from "./turn.ts";
 
-const DEFAULT_CONNECT_TIMEOUT_MS = 10_000;
 const DEFAULT_CLOSE_TIMEOUT_MS = 30_000;
 
 export interface NetworkOptions<Protocols extends readonly AnyProtocol[]> {
@@ -31,15 +31,6 @@ export interface NetworkOptions<Protocols extends readonly AnyProtocol[]> {
   readonly logger?: Logger;
   readonly clock?: Clock;
   readonly random?: Random;
-}
-
-export interface ConnectOptions {
-  readonly signal?: AbortSignal;
-  /** For everything until the link is established, in milliseconds. 10,000 by default. */
-  readonly timeoutMs?: number;
-  readonly limits?: Partial<LinkLimits>;
-  /** Goes with the handshake where the wire can carry it. */
-  readonly metadata?: ReadonlyMap<string, string>;
 }
 
 export interface ListenOptions {
@@ -81,15 +72,16 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
   readonly #events: Events<NetworkEvents>;
   readonly #roster: Roster;
   readonly #listeners = new Set<Listener>();
-  readonly #dials = new Set<AbortController>();
+  readonly #dialer: Dialer;
   #state: NetworkState = "open";
-  #areServicesStarted = false;
+  #servicesStarted = 0;
   #isReporting = false;
   #closing: Promise<void> | undefined = undefined;
 
   constructor(options: NetworkOptions<Protocols>) {
     const { clock = systemClock, random = Math.random, logger = silentLogger, services = [] } = options;
     this.#host = { clock, random, logger, turn: new Turn(clock), limits: completeLimits(options.limits) };
+    this.#dialer = new Dialer(this.#host);
     this.#protocols = new ProtocolTable(options.protocols);
     this.#services = [...services];
     this.#events = new Events((error) => this.#failed(error));
@@ -101,12 +93,13 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
     url: UrlOf<Protocols, Url>,
     options?: ConnectOptions & DialOptionsFor<Protocols, Url>,
   ): Promise<Connection<LinkFor<Protocols, Url>>> {
-    const { protocol, endpoint } = this.#resolve(url, options);
+    const { protocol, endpoint, common } = this.#resolve(url, options);
     const { links } = protocol;
     if (links === undefined) {
       throw new PolywireError("unsupported", `${protocol.name} carries no links: use network.open("${endpoint}")`);
     }
-    const link = await this.#dial(endpoint, options, (context) => links.dial(endpoint, context));
+    const run = async (context: DialContext): Promise<Link> => checkLink(await links.dial(endpoint, context), protocol);
+    const link = await this.#dialer.dial({ endpoint, run, discard: discardLink }, common);
     const connection = new Connection(link, this.#owner, this.#roster.place(protocol.name, endpoint));
     this.#roster.add(connection);
     return connection as Connection<LinkFor<Protocols, Url>>;
@@ -117,7 +110,7 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
     url: UrlOf<Protocols, Url>,
     options?: ConnectOptions & DialOptionsFor<Protocols, Url>,
   ): Promise<ExchangerFor<Protocols, Url>> {
-    const { protocol, endpoint } = this.#resolve(url, options);
+    const { protocol, endpoint, common } = this.#resolve(url, options);
     const { exchanges } = protocol;
     if (exchanges === undefined) {
       throw new PolywireError(
@@ -125,7 +118,10 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
         `${protocol.name} carries no requests: use network.connect("${endpoint}")`,
       );
     }
-    const exchanger = await this.#dial(endpoint, options, (context) => exchanges.open(endpoint, context));
+    const run = (context: DialContext): Promise<Exchanger> => exchanges.open(endpoint, context);
+    const discard = (late: Exchanger): void =>
+      void late.close().catch((thrown) => this.#failed(PolywireError.from(thrown)));
+    const exchanger = await this.#dialer.dial({ endpoint, run, discard }, common);
     return exchanger as ExchangerFor<Protocols, Url>;
   }
 
@@ -135,9 +131,9 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
     handler: Handler | ((link: LinkFor<Protocols, Url>) => void),
     options?: ListenOptions & ListenOptionsFor<Protocols, Url>,
   ): Promise<Listener> {
-    const { protocol, endpoint } = this.#resolve(url, options);
+    const { protocol, endpoint, common } = this.#resolve(url, options);
     const serving: Handler = typeof handler === "function" ? { link: handler as (link: Link) => void } : handler;
-    const listener = await this.#bind(protocol, endpoint, { handler: serving, limits: options?.limits });
+    const listener = await this.#bind(protocol, endpoint, { handler: serving, limits: common.limits });
     if (this.#state !== "open") {
       await listener.close();
       throw this.#notOpen();
@@ -180,7 +176,9 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
    * after `timeoutMs` (30,000 by default) is cut off. Idempotent.
    */
   close(options: { readonly timeoutMs?: number } = {}): Promise<void> {
-    this.#closing ??= this.#close(options.timeoutMs ?? DEFAULT_CLOSE_TIMEOUT_MS);
+    const { timeoutMs = DEFAULT_CLOSE_TIMEOUT_MS } = options;
+    checkTimeout(timeoutMs);
+    this.#closing ??= this.#close(timeoutMs);
     return this.#closing;
   }
 
@@ -192,68 +190,46 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
     const cancellation = new Cancellation({ clock: this.#host.clock, timeoutMs, purpose: "close the network" });
     this.#state = "closing";
     try {
-      for (const dial of this.#dials) dial.abort(this.#notOpen());
-      const freed = [...this.#listeners].map((listener) => listener.close());
+      this.#dialer.abortAll(this.#notOpen());
+      const freed = [...this.#listeners].map((listener) => this.#inTime(() => listener.close(), cancellation.signal));
       this.#listeners.clear();
-      await this.#eachService((service) => service.drain?.(cancellation.signal));
-      await Promise.allSettled(freed);
+      await this.#eachService((service) => service.drain?.(cancellation.signal), cancellation.signal);
+      await Promise.all(freed);
       await this.#roster.closeAll(cancellation.signal);
-      await this.#eachService((service) => service.close?.());
+      await this.#eachService((service) => service.close?.(), cancellation.signal);
     } finally {
       this.#state = "closed";
       cancellation.release();
     }
   }
 
-  async #eachService(work: (service: Service) => Promise<void> | undefined): Promise<void> {
-    if (!this.#areServicesStarted) return;
-    const done = await Promise.allSettled(this.#services.map(async (service) => work(service)));
-    for (const result of done) if (result.status === "rejected") this.#failed(PolywireError.from(result.reason));
+  async #eachService(work: (service: Service) => Promise<void> | undefined, signal: AbortSignal): Promise<void> {
+    const started = this.#services.slice(0, this.#servicesStarted);
+    await Promise.all(started.map((service) => this.#inTime(() => work(service), signal)));
   }
 
-  #resolve(url: string, options: object | undefined): { protocol: AnyProtocol; endpoint: Endpoint } {
-    if (this.#state !== "open") throw this.#notOpen();
-    if (!this.#areServicesStarted) {
-      this.#areServicesStarted = true;
-      for (const service of this.#services) service.start?.({ logger: this.#host.logger });
-    }
-    // What is left is the protocol's own.
-    const {
-      signal: _,
-      timeoutMs: _timeoutMs,
-      limits: _limits,
-      metadata: _metadata,
-      ...own
-    } = (options ?? {}) as ConnectOptions;
-    const endpoint = parseEndpoint(url, own);
-    return { protocol: this.#protocols.find(endpoint), endpoint };
-  }
-
-  async #dial<Result>(
-    endpoint: Endpoint,
-    options: ConnectOptions | undefined,
-    dial: (context: DialContext) => Promise<Result>,
-  ): Promise<Result> {
-    const { signal, timeoutMs = DEFAULT_CONNECT_TIMEOUT_MS, metadata = new Map() } = options ?? {};
-    const limits = completeLimits(options?.limits, this.#host.limits);
-    const purpose = `connect to ${endpoint}`;
-    const caller = new Cancellation({ clock: this.#host.clock, signal, timeoutMs, purpose });
-    const controller = new AbortController();
-    const abort = (): void => controller.abort(caller.signal.reason);
-    this.#dials.add(controller);
+  /** Waits for the work, but not past the signal; what fails is reported. */
+  async #inTime(work: () => Promise<void> | undefined, signal: AbortSignal): Promise<void> {
     try {
-      caller.signal.throwIfAborted();
-      caller.signal.addEventListener("abort", abort, { once: true });
-      return await dial({ ...this.#host, limits, signal: controller.signal, mark: () => {}, metadata });
+      await unlessAborted(Promise.resolve(work()), signal);
     } catch (thrown) {
-      throw PolywireError.from(thrown, "internal", purpose);
-    } finally {
-      this.#dials.delete(controller);
-      caller.release();
+      this.#failed(PolywireError.from(thrown));
     }
   }
 
-  #bind(
+  #resolve(
+    url: string,
+    options: object | undefined,
+  ): { protocol: AnyProtocol; endpoint: Endpoint; common: ConnectOptions } {
+    if (this.#state !== "open") throw this.#notOpen();
+    for (; this.#servicesStarted < this.#services.length; this.#servicesStarted++)
+      this.#services[this.#servicesStarted]?.start?.({ logger: this.#host.logger });
+    const { common, own } = splitOptions(options);
+    const endpoint = parseEndpoint(url, own);
+    return { protocol: this.#protocols.find(endpoint), endpoint, common };
+  }
+
+  async #bind(
     protocol: AnyProtocol,
     endpoint: Endpoint,
     { handler, limits }: { handler: Handler; limits: Partial<LinkLimits> | undefined },
@@ -264,12 +240,23 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
       limits: completeLimits({ ...handler.limits, ...limits }, this.#host.limits),
       admit: (peer) => this.#admit(handler, peer),
     };
-    if (handler.link !== undefined && links?.listen !== undefined) {
-      return links.listen(endpoint, (link) => this.#accept(link, handler, { protocol, endpoint }), context);
+    const bound: Listener[] = [];
+    try {
+      if (handler.link !== undefined && links?.listen !== undefined) {
+        const accept = (link: Link): void => this.#accept(link, handler, { protocol, endpoint });
+        bound.push(await links.listen(endpoint, accept, context));
+      }
+      if (handler.exchange !== undefined && exchanges?.listen !== undefined) {
+        // A handler of both has both at one address: the port that the first was given.
+        const address = bound[0]?.endpoint ?? endpoint;
+        bound.push(await exchanges.listen(address, (exchange) => this.#serve(exchange, handler), context));
+      }
+    } catch (thrown) {
+      for (const listener of bound) await listener.close();
+      throw PolywireError.from(thrown, "internal", `listen on "${endpoint}"`);
     }
-    if (handler.exchange !== undefined && exchanges?.listen !== undefined) {
-      return exchanges.listen(endpoint, (exchange) => this.#serve(exchange, handler), context);
-    }
+    const [first] = bound;
+    if (first !== undefined) return { endpoint: first.endpoint, close: () => closeListeners(bound) };
     const takes = handler.link === undefined ? "exchanges" : "links";
     throw new PolywireError(
       "unsupported",
@@ -286,27 +273,36 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
   #accept(link: Link, handler: Handler, { protocol, endpoint }: { protocol: AnyProtocol; endpoint: Endpoint }): void {
     const accepted = new AcceptedLink(link, this.#owner, this.#roster.place(protocol.name, endpoint));
     this.#roster.add(accepted);
-    try {
-      handler.link?.(accepted);
-    } catch (thrown) {
+    const failed = (thrown: unknown): void => {
       this.#failed(PolywireError.from(thrown, "internal", `the handler of "${endpoint}" threw`));
-      accepted.close({ discard: true });
-    }
+      accepted.abandon();
+    };
+    if (this.#state === "open") callGuarded(() => handler.link?.(accepted), failed);
+    else accepted.abandon();
   }
 
   #serve(exchange: Exchange, handler: Handler): void {
-    try {
-      handler.exchange?.(exchange);
-    } catch (thrown) {
-      this.#failed(PolywireError.from(thrown, "internal", `the handler of "${exchange.path}" threw`));
-      exchange.respond({ status: 500 });
-    }
+    callGuarded(
+      () => handler.exchange?.(exchange),
+      (thrown) => {
+        this.#failed(PolywireError.from(thrown, "internal", `the handler of "${exchange.path}" threw`));
+        try {
+          exchange.respond({ status: 500 });
+        } catch {
+          // It was answered before the handler threw.
+        }
+      },
+    );
   }
 
   readonly #owner: ConnectionOwner & AcceptedLinkOwner = {
     connectionClosed: (connection, info) => this.#roster.remove(connection, info),
     connectionFailed: (_connection, error) => this.#failed(error),
-    linkClosed: (link, info) => this.#roster.remove(link, info),
+    linkClosed: (link, info) => {
+      this.#roster.remove(link, info);
+      // What a sink threw: the link is all that its plugin can close.
+      if (info.error?.code === "internal") this.#failed(info.error);
+    },
   };
 
   #failed(error: PolywireError): void {
@@ -321,4 +317,39 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
   #notOpen(): PolywireError {
     return new PolywireError("closed", `the network is ${this.#state}: make a new one`);
   }
+}
+
+/** Takes what every protocol has from the options; what is left is the protocol's own. */
+function splitOptions(options: object | undefined): { common: ConnectOptions; own: Readonly<Record<string, unknown>> } {
+  try {
+    const { signal, timeoutMs, limits, metadata, ...own } = (options ?? {}) as ConnectOptions;
+    const common = { signal, timeoutMs, limits, metadata };
+    return { common: common as ConnectOptions, own };
+  } catch (cause) {
+    throw new PolywireError("invalid-argument", "an option cannot be read: its getter threw", { cause });
+  }
+}
+
+/** Calls program code; what it throws and what it rejects with are the same. */
+function callGuarded(call: () => unknown, failed: (thrown: unknown) => void): void {
+  try {
+    const result = call();
+    if (result instanceof Promise) result.catch(failed);
+  } catch (thrown) {
+    failed(thrown);
+  }
+}
+
+function checkLink(link: Link, { name }: AnyProtocol): Link {
+  if (typeof link?.open === "function" && typeof link.send === "function") return link;
+  throw new PolywireError("internal", `protocol "${name}" dialled something that is no link: it is broken`);
+}
+
+function discardLink(link: Link): void {
+  link.open({ message() {}, closed() {} });
+  link.close({ discard: true });
+}
+
+async function closeListeners(listeners: readonly Listener[]): Promise<void> {
+  await Promise.all(listeners.map((listener) => listener.close()));
 }

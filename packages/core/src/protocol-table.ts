@@ -10,6 +10,8 @@ export class ProtocolTable {
 
   /** @throws PolywireError `incompatible`, or `invalid-argument` when two claim one name or scheme. */
   constructor(protocols: readonly AnyProtocol[]) {
+    if (!Array.isArray(protocols))
+      throw new PolywireError("invalid-argument", "a network needs its protocols: new Network({ protocols: [ws()] })");
     const names = new Set<string>();
     for (const protocol of protocols) {
       checkVersion(protocol);
