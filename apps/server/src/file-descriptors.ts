@@ -15,5 +15,5 @@ export function openFileLimit(): number | undefined {
 
 /** How many sockets fit below the limit. */
 export function socketsWithin(limit: number | undefined): number {
-  return limit === undefined ? Number.MAX_SAFE_INTEGER : Math.max(16, limit - RESERVED);
+  return limit === undefined ? Number.MAX_SAFE_INTEGER : limit - RESERVED;
 }

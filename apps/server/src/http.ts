@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { type Clock, type Logger, PolywireError, systemClock } from "@polywire/core";
+import { type Logger, PolywireError } from "@polywire/core";
 import type { ListenAddress } from "./config/address.ts";
+import type { SocketBudget } from "./socket-budget.ts";
 
 /** Limits of the HTTP side. */
 interface HttpLimits {
@@ -25,7 +26,6 @@ const DEFAULT_HTTP_LIMITS: HttpLimits = {
 };
 
 const LOGGED_CHARACTERS = 256;
-const REFUSAL_LOG_MS = 10_000;
 
 /** Nothing but what this server serves may run, load or connect in its pages. */
 const SECURITY_HEADERS = {
@@ -51,10 +51,9 @@ export interface HttpOptions {
   readonly routes: ReadonlyMap<string, Route>;
   /** Paths that answer upgrades alone. */
   readonly upgradePaths: ReadonlySet<string>;
-  /** Sockets at once, links included; further ones are cut off before anything is read. */
-  readonly maxSockets: number;
+  /** Counts the sockets, links included; those over it are closed before anything is read. */
+  readonly sockets: SocketBudget;
   readonly logger: Logger;
-  readonly clock?: Clock;
   readonly limits?: Partial<HttpLimits>;
 }
 
@@ -111,8 +110,7 @@ export async function listenHttp(address: ListenAddress, options: HttpOptions): 
     },
     (request, response) => serve(request, response, { ...options, isStopping: !server.listening }),
   );
-  server.maxConnections = options.maxSockets;
-  countRefusals(server, address, options);
+  options.sockets.watch(server);
   const port = await bind(server, address);
   const url = address.port === port ? address.url : address.url.replace(/:\d+$/, `:${port}`);
   return {
@@ -154,22 +152,6 @@ export function bindError(error: NodeJS.ErrnoException, { url, port }: { url: st
   const reason = advice.get(error.code ?? "") ?? error.code ?? error.message;
   const { code } = PolywireError.from(error, "not-available");
   return new PolywireError(code, `cannot listen at ${url}: ${reason}`, { cause: error });
-}
-
-/** A full server closes sockets without a word: the log says so, but not for every one of them. */
-function countRefusals(
-  server: Server,
-  address: ListenAddress,
-  { logger, maxSockets, clock = systemClock }: HttpOptions,
-): void {
-  let refused = 0;
-  let nextLogMs = 0;
-  server.on("drop", () => {
-    refused += 1;
-    if (clock.now() < nextLogMs) return;
-    nextLogMs = clock.now() + REFUSAL_LOG_MS;
-    logger.log("warn", "server", "sockets refused: too many", { address: address.url, limit: maxSockets, refused });
-  });
 }
 
 function serve(

@@ -9,11 +9,15 @@ import { admitAnonymous } from "./display-name.ts";
 import { openFileLimit, socketsWithin } from "./file-descriptors.ts";
 import { type HttpListener, jsonRoute, listenHttp, type Route } from "./http.ts";
 import { pageRoutes } from "./page.ts";
+import { SocketBudget } from "./socket-budget.ts";
 
 const WEBSOCKET_PATH = "/connection/websocket";
 
-/** Sockets beyond the clients: pages being loaded, health checks, handshakes. */
+/** Sockets beyond the clients: pages being loaded, handshakes. */
 const SPARE_SOCKETS = 256;
+
+/** Sockets of the internal addresses, which stay reachable when the public ones are full. */
+const INTERNAL_SOCKETS = 64;
 
 /** Ends well within the half minute that those who stop servers usually wait. */
 const STOP_TIMEOUT_MS = 25_000;
@@ -89,17 +93,15 @@ class PolywireServer implements RunningServer {
   }
 
   async start(): Promise<void> {
-    const openFiles = openFileLimit();
-    this.#logStart(openFiles);
+    const budgets = this.#budgetSockets();
     const page = pageRoutes();
     try {
       for (const place of placesOf(this.#config)) {
         const listener = await listenHttp(place.address, {
           routes: this.#routesOf(place, page),
           upgradePaths: new Set(place.isPublic ? [WEBSOCKET_PATH] : []),
-          maxSockets: Math.min(this.#config.limits.clients + SPARE_SOCKETS, socketsWithin(openFiles)),
+          sockets: place.isPublic ? budgets.public : budgets.internal,
           logger: this.#logger,
-          clock: this.#clock,
         });
         this.#bound.push({ place, listener });
       }
@@ -149,25 +151,27 @@ class PolywireServer implements RunningServer {
     return { status: this.#isReady ? 200 : 503, body };
   }
 
-  #logStart(openFiles: number | undefined): void {
+  /** Says what it starts with, and whether the process may open as many files as there may be clients. */
+  #budgetSockets(): { readonly public: SocketBudget; readonly internal: SocketBudget } {
     const { clients } = this.#config.limits;
+    const openFiles = openFileLimit();
+    const wanted = clients + SPARE_SOCKETS;
+    const possible = socketsWithin(openFiles) - INTERNAL_SOCKETS;
+    const telling = { logger: this.#logger, clock: this.#clock };
     this.#logger.log("info", "server", "starting", {
       version: VERSION,
       node: process.versions.node,
       clients,
       openFiles,
     });
-    if (openFiles === undefined || clients + SPARE_SOCKETS <= socketsWithin(openFiles)) return;
-    this.#logger.log(
-      "warn",
-      "server",
-      "fewer open files than clients: raise it with ulimit -n, or lower limits.clients",
-      {
-        clients,
-        openFiles,
-        needed: clients + SPARE_SOCKETS + (openFiles - socketsWithin(openFiles)),
-      },
-    );
+    if (openFiles !== undefined && wanted > possible) {
+      const message = "fewer open files than clients: raise them with ulimit -n, or lower limits.clients";
+      this.#logger.log("warn", "server", message, { clients, openFiles, needed: openFiles + wanted - possible });
+    }
+    return {
+      public: new SocketBudget("public", Math.max(1, Math.min(wanted, possible)), telling),
+      internal: new SocketBudget("internal", INTERNAL_SOCKETS, telling),
+    };
   }
 
   #logListener({ isPublic, isInternal }: Place, { address }: HttpListener): void {

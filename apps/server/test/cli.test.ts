@@ -220,7 +220,7 @@ describe("serve", () => {
     await using server = await serve("", { before: "ulimit -n 300" });
     const [block] = await server.command.printed(/WARN \| server \| fewer open files than clients.*\n(?:[├└].*\n)+/);
     expect(block).toContain("openFiles: 300");
-    expect(block).toContain("needed: 10320");
+    expect(block).toContain("needed: 10384");
   });
 
   test.each(["json", "logfmt"])("the log can be read by programs: %s", async (form) => {

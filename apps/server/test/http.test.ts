@@ -1,9 +1,11 @@
+import { once } from "node:events";
 import net from "node:net";
 import { type LogFields, type Logger, silentLogger } from "@polywire/core";
 import { expect, test } from "vitest";
 import { listenAddress } from "../src/config/address.ts";
 import { bindError, type HttpListener, type HttpOptions, jsonRoute, listenHttp, staticRoute } from "../src/http.ts";
 import { pageRoutes } from "../src/page.ts";
+import { SocketBudget } from "../src/socket-budget.ts";
 
 interface TestServer extends AsyncDisposable {
   readonly listener: HttpListener;
@@ -18,7 +20,7 @@ async function serve(options: Partial<HttpOptions> = {}): Promise<TestServer> {
       ["/health", jsonRoute(() => ({ status: 503, body: { ready: false } }))],
     ]),
     upgradePaths: new Set(["/connection/websocket"]),
-    maxSockets: 100,
+    sockets: new SocketBudget("public", 100, { logger: silentLogger }),
     logger: silentLogger,
     ...options,
   });
@@ -146,16 +148,21 @@ test("what a request says of itself is logged without its query, and not at leng
   expect(JSON.stringify(logged)).not.toContain("c4n4ry");
 });
 
-test("sockets beyond the limit are closed, counted and logged once", async () => {
-  const logged: string[] = [];
-  const logger: Logger = { log: (level, _component, message) => void logged.push(`${level} ${message}`) };
-  await using server = await serve({ maxSockets: 1, logger });
+test("F16: sockets beyond the limit are closed, counted and logged once; a freed place can be taken", async () => {
+  const logged: LogFields[] = [];
+  const logger: Logger = { log: (_level, _component, _message, fields) => void logged.push(fields ?? {}) };
+  const sockets = new SocketBudget("public", 1, { logger });
+  await using server = await serve({ sockets });
   const holder = net.connect(server.listener.address.port, "127.0.0.1");
-  await new Promise((resolve) => server.listener.server.once("connection", resolve));
+  await once(server.listener.server, "connection");
   expect(await server.raw("")).toBe("");
   expect(await server.raw("")).toBe("");
-  expect(logged).toEqual(["warn sockets refused: too many"]);
+  expect(logged).toEqual([{ sockets: "public", limit: 1, refused: 1 }]);
+  expect({ open: sockets.open, refused: sockets.refused }).toEqual({ open: 1, refused: 2 });
+
   holder.destroy();
+  while (sockets.open > 0) await new Promise(setImmediate);
+  expect((await fetch(`${server.listener.address.url}/`)).status).toBe(200);
 });
 
 test("stop ends accepting at once and answers what is under way", async () => {
@@ -180,7 +187,7 @@ test("F24: an address in use is refused, its port named", async () => {
   const second = listenHttp(server.listener.address, {
     routes: new Map(),
     upgradePaths: new Set(),
-    maxSockets: 1,
+    sockets: new SocketBudget("public", 1, { logger: silentLogger }),
     logger: silentLogger,
   });
   await expect(second).rejects.toMatchObject({

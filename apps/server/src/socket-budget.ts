@@ -1,0 +1,61 @@
+import type { Server, Socket } from "node:net";
+import { type Clock, type Logger, systemClock } from "@polywire/core";
+
+/** Full is told when it begins and then no more often than this. */
+const REFUSAL_LOG_MS = 10_000;
+
+/**
+ * How many sockets some servers may hold together. Without it the process would run out of open files, and Node closes
+ * what it cannot open without any event. Who comes too late is closed at once, counted, and told in the log.
+ */
+export class SocketBudget {
+  readonly limit: number;
+  readonly #name: string;
+  readonly #logger: Logger;
+  readonly #clock: Clock;
+  #open = 0;
+  #refused = 0;
+  #nextLogMs = Number.NEGATIVE_INFINITY;
+
+  constructor(name: string, limit: number, { logger, clock = systemClock }: { logger: Logger; clock?: Clock }) {
+    this.#name = name;
+    this.limit = limit;
+    this.#logger = logger;
+    this.#clock = clock;
+  }
+
+  get open(): number {
+    return this.#open;
+  }
+
+  get refused(): number {
+    return this.#refused;
+  }
+
+  /** Counts the server's sockets from here on. */
+  watch(server: Server): void {
+    server.prependListener("connection", (socket: Socket) => {
+      if (this.#open >= this.limit) {
+        this.#refuse(socket);
+        return;
+      }
+      this.#open += 1;
+      socket.once("close", () => {
+        this.#open -= 1;
+      });
+    });
+  }
+
+  #refuse(socket: Socket): void {
+    socket.destroy();
+    this.#refused += 1;
+    if (this.#clock.now() < this.#nextLogMs) return;
+    this.#nextLogMs = this.#clock.now() + REFUSAL_LOG_MS;
+    const { limit } = this;
+    this.#logger.log("warn", "server", "sockets refused: too many", {
+      sockets: this.#name,
+      limit,
+      refused: this.#refused,
+    });
+  }
+}
