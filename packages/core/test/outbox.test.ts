@@ -233,11 +233,21 @@ test("random sends, stalls and turns: order, limits, wait and drain agree with a
       const shared = ["a", "bb", "ccc", "dddddddd", "eeeeeeeeeeeeeeee"].map(framed);
       const ends = Array.from({ length: LINKS }, () => {
         const wire = new RecordingWire();
-        return { wire, outbox: new Outbox(turn, wire, limits), accepted: "", taken: 0, isWaiting: false, own: 0 };
+        return {
+          wire,
+          outbox: new Outbox(turn, wire, limits),
+          accepted: "",
+          taken: 0,
+          isWaiting: false,
+          drains: 0,
+          own: 0,
+        };
       });
       const takeAll = (end: (typeof ends)[number]): void => {
         end.taken = end.wire.text.length;
-        if (end.isWaiting && end.accepted.length - end.taken <= limits.waitAboveBytes / 2) end.isWaiting = false;
+        if (!end.isWaiting || end.accepted.length - end.taken > limits.waitAboveBytes / 2) return;
+        end.isWaiting = false;
+        end.drains++;
       };
       const expectResult = (end: (typeof ends)[number], text: string, result: SendResult): void => {
         const buffered = end.accepted.length - end.taken;
@@ -270,6 +280,8 @@ test("random sends, stalls and turns: order, limits, wait and drain agree with a
           takeAll(each);
         }
         expect(each.accepted.startsWith(each.wire.text)).toBe(true);
+        expect(each.outbox.bufferedBytes).toBe(each.accepted.length - each.taken);
+        expect(each.wire.drains).toBe(each.drains);
       }
       for (const each of ends) {
         each.wire.takesAtOnce = true;

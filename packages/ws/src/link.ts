@@ -1,9 +1,9 @@
 import type { Socket } from "node:net";
-import { types } from "node:util";
 import {
   type Clock,
   type CloseInfo,
   type CloseReason,
+  checkPayload,
   Delivery,
   type DeliveryOwner,
   type FramedBytes,
@@ -166,22 +166,10 @@ export class WebSocketLink implements Link, Pingable, OutboxWire, DeliveryOwner,
       const isTooLarge = payload.length * 3 > maxMessageBytes && Buffer.byteLength(payload) > maxMessageBytes;
       return this.#sendOwn(payload, isTooLarge);
     }
-    if (types.isUint8Array(payload)) {
-      if (payload.byteLength === 0 && (payload.buffer as ArrayBuffer).detached === true) {
-        throw new PolywireError(
-          "invalid-argument",
-          "send got bytes whose ArrayBuffer is detached: send them before you transfer them",
-        );
-      }
+    // What is prepared for another framing is no payload either.
+    if (payload instanceof Uint8Array || payload?.framing === undefined || payload.framing !== this.framing) {
+      checkPayload(payload);
       return this.#sendOwn(payload, payload.byteLength > this.#place.limits.maxMessageBytes);
-    }
-    if (typeof payload !== "object" || payload === null || payload.framing === undefined) throw notAPayload(payload);
-    if (payload.framing !== this.framing) {
-      const expected = this.framing === undefined ? "none: a link without framing takes payloads only" : "link.framing";
-      throw new PolywireError(
-        "invalid-argument",
-        `send got bytes prepared by "${payload.framing.name}", expected ${expected}`,
-      );
     }
     if (!this.#isOpen) return this.#outbox.refuse("closed");
     if (payload.largestMessageBytes > this.#place.limits.maxMessageBytes) return this.#outbox.refuse("too-large");
@@ -247,7 +235,7 @@ export class WebSocketLink implements Link, Pingable, OutboxWire, DeliveryOwner,
   }
 
   ping(done: (roundTripMs: number | undefined) => void): void {
-    this.#pings ??= new Pings(this.#place.clock, this.#place.pingTimeoutMs);
+    this.#pings ??= new Pings(this.#place.clock, this.#place.pingTimeoutMs, this);
     const data = this.#pings.add(done, this.#isOpen);
     if (data !== undefined) this.#webSocket.ping(data);
   }
@@ -277,9 +265,9 @@ export class WebSocketLink implements Link, Pingable, OutboxWire, DeliveryOwner,
     if (reason.discard === true) this.#abandon();
   }
 
-  /** For the delivery: a program's bug, so the peer is told that it is ours. */
+  /** For delivery and pings: a program's bug, so the peer is told that it is ours. */
   sinkFailed(error: PolywireError): void {
-    this.#place.logger.log("error", "ws", "a link's sink threw", { error });
+    this.#place.logger.log("error", "ws", "program code threw", { error });
     if (!this.#isOver && this.#ending === undefined) {
       this.#end({ by: "local", code: CLOSE_CODES.internalError, reason: "internal error", error });
     }
@@ -404,19 +392,4 @@ function onError(this: WebSocket, error: Error): void {
 
 function onClose(this: WebSocket, code: number, reason: Buffer): void {
   (this as LinkSocket).link?.lost(code, reason);
-}
-
-function notAPayload(value: unknown): PolywireError {
-  const shown =
-    value === null
-      ? "null"
-      : Array.isArray(value)
-        ? "an array"
-        : ArrayBuffer.isView(value)
-          ? "another view"
-          : typeof value;
-  return new PolywireError(
-    "invalid-argument",
-    `send got ${shown}: give a string, a Uint8Array or what link.framing.prepare made`,
-  );
 }

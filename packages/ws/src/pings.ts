@@ -1,4 +1,4 @@
-import type { Clock, Timer } from "@polywire/core";
+import { type Clock, type DeliveryOwner, PolywireError, type Timer } from "@polywire/core";
 
 type Done = (roundTripMs: number | undefined) => void;
 
@@ -9,27 +9,37 @@ interface Pending {
   readonly deadline: Timer;
 }
 
-/** More unanswered pings than this on one link are answered with `undefined` at once. */
-const MAX_PENDING = 16;
+/** Most pings of one link that wait for their pong. */
+const MAX_PENDING = 64;
 const ID_BYTES = 4;
 
 /** The pings of one link that wait for their pong. Each carries a number, so that answers find their question. */
 export class Pings {
   readonly #clock: Clock;
   readonly #timeoutMs: number;
+  readonly #owner: DeliveryOwner;
   #pending: readonly Pending[] = [];
   #nextId = 1;
 
-  constructor(clock: Clock, timeoutMs: number) {
+  constructor(clock: Clock, timeoutMs: number, owner: DeliveryOwner) {
+    this.#owner = owner;
     this.#clock = clock;
     this.#timeoutMs = timeoutMs;
   }
 
-  /** Returns what the ping should carry, or nothing if none should be sent. */
+  /**
+   * Returns what the ping should carry, or nothing if the link is closed.
+   *
+   * @throws PolywireError `limit-reached` while 64 are unanswered.
+   */
   add(done: Done, isOpen: boolean): Buffer | undefined {
-    if (!isOpen || this.#pending.length >= MAX_PENDING) {
-      queueMicrotask(() => done(undefined));
+    if (typeof done !== "function") throw new PolywireError("invalid-argument", "ping needs a function to call back");
+    if (!isOpen) {
+      queueMicrotask(() => this.#tell(done, undefined));
       return undefined;
+    }
+    if (this.#pending.length >= MAX_PENDING) {
+      throw new PolywireError("limit-reached", `${MAX_PENDING} pings wait for an answer: wait for one`);
     }
     const id = this.#nextId;
     this.#nextId = (id + 1) >>> 0;
@@ -54,6 +64,14 @@ export class Pings {
     if (pending === undefined) return;
     this.#pending = this.#pending.filter((other) => other !== pending);
     pending.deadline.cancel();
-    pending.done(answeredAtMs === undefined ? undefined : answeredAtMs - pending.sentAtMs);
+    this.#tell(pending.done, answeredAtMs === undefined ? undefined : answeredAtMs - pending.sentAtMs);
+  }
+
+  #tell(done: Done, roundTripMs: number | undefined): void {
+    try {
+      done(roundTripMs);
+    } catch (thrown) {
+      this.#owner.sinkFailed(PolywireError.from(thrown, "internal", "the callback of a ping threw"));
+    }
   }
 }

@@ -1,6 +1,6 @@
 import { createServer, type Server as HttpServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
-import type { AddressInfo, Socket } from "node:net";
+import type { Socket } from "node:net";
 import type { TlsOptions } from "node:tls";
 import { type Endpoint, type LinkLimits, PolywireError } from "@polywire/core";
 import { destroySocket, refuse, requestTarget } from "./upgrade.ts";
@@ -45,7 +45,7 @@ export abstract class DoorKeeper {
 
   /** The port it is bound to, if it is. */
   get port(): number | undefined {
-    const address = this.server.address() as AddressInfo | string | null;
+    const address = this.server.address();
     return typeof address === "object" ? address?.port : undefined;
   }
 
