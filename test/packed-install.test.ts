@@ -18,16 +18,18 @@ beforeAll(async () => {
 });
 afterAll(() => tarballFolder?.[Symbol.asyncDispose]());
 
-test("the README's server, installed from tarballs, serves an unmodified SDK", async () => {
+test("the README's server, installed from tarballs, compiles and serves an unmodified SDK", async () => {
   await using project = await scratchFolder();
   await install(project.path, ...tarballs.values(), "centrifuge@5.8.0");
   const port = await freePort();
   writeFileSync(join(project.path, "server.ts"), firstExample("README.md").replaceAll(":8000", `:${port}`));
   writeFileSync(join(project.path, "client.js"), chatClient(port));
 
-  await using _server = await startNode(project.path, "server.ts");
+  await run(project.path, "tsc", ...compilerOptions, "server.ts");
+  await using server = startNode(project.path, "server.ts");
+  const heard = await Promise.race([run(project.path, "node", "client.js"), server.ended]);
 
-  expect(await run(project.path, "node", "client.js")).toBe("joined chat:room\nheard hello\n");
+  expect(heard).toBe("joined chat:room\nheard hello\n");
 });
 
 test("npm refuses an old plugin beside the core of a later minor version, and names the range", async () => {
@@ -55,6 +57,17 @@ test("an old plugin forced beside a newer core works while the contract is the s
   }
   expect(await check()).toMatch(/^incompatible .*"ws" was built for contract version 1.* speaks 2: install/);
 });
+
+/** What a strict project asks, declarations of packages included, which `skipLibCheck` would hide. */
+const compilerOptions = [
+  "--noEmit",
+  "--strict",
+  "--exactOptionalPropertyTypes",
+  "--module",
+  "nodenext",
+  "--target",
+  "es2024",
+].concat(["--skipLibCheck", "false", "--types", "node", "--typeRoots", join(root, "node_modules/@types")]);
 
 async function pack(folder: string, destination: string): Promise<string> {
   const { filename } = JSON.parse(await run(folder, "pnpm", "pack", "--json", "--pack-destination", destination));
@@ -100,13 +113,14 @@ function chatClient(port: number): string {
   `;
 }
 
-async function startNode(cwd: string, file: string): Promise<AsyncDisposable> {
+function startNode(cwd: string, file: string): { ended: Promise<string> } & AsyncDisposable {
   const child = spawn(join(root, "node_modules/node/bin/node"), [file], {
     cwd,
     stdio: ["ignore", "ignore", "inherit"],
   });
-  const ended = once(child, "exit");
+  const ended = once(child, "exit").then(([code, signal]) => `${file} ended: ${code ?? signal}`);
   return {
+    ended,
     async [Symbol.asyncDispose]() {
       child.kill("SIGKILL");
       await ended;
