@@ -1,6 +1,8 @@
 #!/usr/bin/env node
 import { runCommand } from "./cli.ts";
 
+const EXIT_DELAY_MS = 1_000;
+
 // A reader that went away (`polywire --help | head`) is no reason to crash.
 process.stdout.on("error", () => {});
 process.stderr.on("error", () => {});
@@ -12,3 +14,6 @@ process.exitCode = await runCommand(process.argv.slice(2), {
   error: (text) => process.stderr.write(text),
   exit: (code) => process.exit(code),
 });
+
+// Everything is closed by now; if anything else still holds the process, it does not hold it for long.
+setTimeout(() => process.exit(), EXIT_DELAY_MS).unref();
