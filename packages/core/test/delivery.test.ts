@@ -173,6 +173,16 @@ test("the peer's end of its direction waits for held messages, and closed waits 
   expect(sink.log).toEqual(["held", "ended", "closed"]);
 });
 
+test("an end during a pause waits for the resume, and closed with it", () => {
+  const { delivery, sink } = opened();
+  delivery.pause();
+  delivery.ended();
+  delivery.closed(info);
+  expect(sink.log).toEqual([]);
+  delivery.resume();
+  expect(sink.log).toEqual(["ended", "closed"]);
+});
+
 test("what a sink causes inside a call is told after it, never inside", () => {
   const { delivery, sink } = opened();
   let depth = 0;

@@ -23,7 +23,7 @@ function framed(text: string): FramedBytes {
 }
 
 /** A turn that ends when the test says so. */
-function manualTurn(): { turn: Turn; end(): void } {
+function manualTurn(): { turn: Turn; end: () => void } {
   let due: (() => void)[] = [];
   const turn = new Turn({ ...systemClock, endOfTurn: (callback) => void due.push(callback) });
   return {
@@ -45,7 +45,8 @@ class RecordingWire {
   onDrained: () => void = () => {};
 
   write(buffers: readonly Uint8Array[], byteLength: number): boolean {
-    expect(buffers.reduce((sum, buffer) => sum + buffer.byteLength, 0)).toBe(byteLength);
+    const sum = buffers.reduce((total, buffer) => total + buffer.byteLength, 0);
+    if (sum !== byteLength) throw new Error(`told ${byteLength} bytes, got ${sum}`);
     this.writes.push(buffers.map((buffer) => new TextDecoder().decode(buffer)));
     this.buffers.push(...buffers);
     return this.takesAtOnce;
@@ -101,6 +102,7 @@ test("while the operating system is behind everything gathers, then leaves toget
   end();
   outbox.send(framed("3"));
   end();
+  outbox.flush();
   expect(wire.writes).toEqual([["1"]]);
   expect(outbox.bufferedBytes).toBe(3);
   outbox.written();
@@ -203,8 +205,9 @@ test("a run over a mebibyte is handed over in parts instead of being joined", ()
   outbox.send(half);
   outbox.send(framed("-"));
   outbox.send(half);
+  outbox.send(framed("end"));
   end();
-  expect(wire.buffers.map((buffer) => buffer.byteLength)).toEqual([600_000, 1, 600_000]);
+  expect(wire.buffers.map((buffer) => buffer.byteLength)).toEqual([600_000, 1, 600_000, 3]);
   expect(wire.buffers[0]).toBe(half.bytes);
 });
 

@@ -82,8 +82,12 @@ export class Heartbeat {
       this.heard(link);
     } else if (link.pingedAtTick !== NOT_PINGED) {
       if (this.tick - link.pingedAtTick < this.#timeoutTicks) return;
-      if (link.bytesRead !== link.bytesReadAtPing) this.heard(link);
-      else link.heartbeatMissed();
+      if (link.bytesRead !== link.bytesReadAtPing) {
+        this.heard(link);
+      } else {
+        this.remove(link);
+        link.heartbeatMissed();
+      }
     } else if (this.tick - link.heardAtTick >= this.#intervalTicks) {
       link.pingedAtTick = this.tick;
       link.bytesReadAtPing = link.bytesRead;
