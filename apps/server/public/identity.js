@@ -3,6 +3,8 @@
 const QUALITIES = ["Quiet", "Brave", "Merry", "Swift", "Gentle", "Bright", "Calm", "Clever", "Sunny", "Curious"];
 const ANIMALS = ["Otter", "Heron", "Fox", "Lynx", "Wren", "Hare", "Seal", "Owl", "Badger", "Robin"];
 const MAX_ROOM_CHARACTERS = 64;
+/** Of the room in its channel's name, where a letter may take up to 12. */
+const MAX_CODED_CHARACTERS = 200;
 
 /** Storage may be forbidden; then nothing is remembered, and the chat works all the same. */
 function remembered(storageOf, key) {
@@ -67,7 +69,10 @@ export function currentRoom() {
 
 export function tidyRoom(text) {
   const tidy = text.normalize("NFC").trim().replace(/^#+/, "").toLowerCase().replace(/\s+/gu, "-");
-  return [...tidy].slice(0, MAX_ROOM_CHARACTERS).join("");
+  // Half of a surrogate pair cannot be encoded.
+  const characters = [...tidy.toWellFormed()].slice(0, MAX_ROOM_CHARACTERS);
+  while (encodeURIComponent(characters.join("")).length > MAX_CODED_CHARACTERS) characters.pop();
+  return characters.join("");
 }
 
 /** The room's channel: plain ASCII, whatever the room is called. */
