@@ -23,8 +23,10 @@ export class Cancellation {
   constructor({ clock, signal, timeoutMs, purpose }: CancellationOptions) {
     checkTimeout(timeoutMs);
     const abort = (): void => {
+      const cause: unknown = signal?.reason;
+      const isOurs = PolywireError.is(cause);
       this.#controller.abort(
-        new PolywireError("aborted", `${purpose}: aborted by the caller`, { cause: signal?.reason }),
+        isOurs ? cause : new PolywireError("aborted", `${purpose}: aborted by the caller`, { cause }),
       );
     };
     const timer = clock.setTimer(() => {

@@ -1,0 +1,195 @@
+import assert from "node:assert/strict";
+import type { CloseInfo } from "@polywire/core";
+import type { LawDefinition } from "../law.ts";
+import type { Probe } from "../probe.ts";
+import { bytesOf, expectArrival, isDependable } from "./arrival.ts";
+
+const CLOSE = { code: 3_000, reason: "bye" };
+
+/** A link ends once, and both sides know how. */
+export const closingLaws: readonly LawDefinition[] = [
+  {
+    name: "a close by the dialler reaches both sides once, with the right CloseInfo",
+    about: "links",
+    async run(world) {
+      const { client, server } = await world.pair();
+      await closeOnce(client, server);
+      await world.patience.settle();
+    },
+  },
+  {
+    name: "a close by the accepting side reaches both sides once, with the right CloseInfo",
+    about: "links",
+    async run(world) {
+      const { client, server } = await world.pair();
+      await closeOnce(server, client);
+      await world.patience.settle();
+    },
+  },
+  {
+    name: "a close by both sides at once is one close, by whoever is asked",
+    about: "links",
+    async run(world) {
+      const { client, server } = await world.pair();
+      client.link.close(CLOSE);
+      server.link.close(CLOSE);
+      for (const probe of [client, server]) {
+        // Whose close came first is not for the sides to know.
+        assert.ok(["local", "remote"].includes((await probe.closed()).by), `${probe.name}: by`);
+      }
+      await world.patience.settle();
+    },
+  },
+  {
+    name: "what was sent before a close arrives before it",
+    about: "links",
+    appliesTo: isDependable,
+    async run(world) {
+      const { client, server } = await world.pair();
+      const payloads = Array.from({ length: 200 }, (_, index) => bytesOf(index, 500));
+      for (const payload of payloads) client.send(payload);
+      client.link.close(CLOSE);
+      const info = await client.closed();
+      assert.equal(info.bytesLost, 0, "bytesLost");
+      await server.closed();
+      await expectArrival(server, payloads);
+    },
+  },
+  {
+    name: "send after close is refused as closed, on the side that closed and on the other",
+    about: "links",
+    async run(world) {
+      const { client, server } = await world.pair();
+      client.link.close();
+      expectClosed(client);
+      await Promise.all([client.closed(), server.closed()]);
+      for (const probe of [client, server]) {
+        expectClosed(probe);
+        assert.equal(probe.link.bufferedBytes, 0, `${probe.name}: bufferedBytes of a closed link`);
+      }
+    },
+  },
+  {
+    name: "close may be called inside every callback and any number of times",
+    about: "links",
+    appliesTo: isDependable,
+    async run(world) {
+      const listening = await world.listen();
+      const inMessage = await world.pairAt(listening, {
+        reactions: { message: () => inMessage.client.link.close() },
+      });
+      inMessage.server.send("one");
+      inMessage.server.send("two");
+      await Promise.all([inMessage.client.closed(), inMessage.server.closed()]);
+      if (inMessage.client.link.traits.kind !== "stream") {
+        assert.equal(inMessage.client.recorder.messages.length, 1, "messages around a close inside message");
+      }
+      const inClosed = await world.pairAt(listening, { reactions: { closed: () => inClosed.client.link.close() } });
+      for (let times = 0; times < 3; times++) inClosed.client.link.close();
+      assert.equal((await inClosed.client.closed()).by, "local");
+      await inClosed.server.closed();
+      for (const { client, server } of [inMessage, inClosed]) {
+        for (const { link } of [client, server]) {
+          link.close();
+          link.close({ discard: true });
+          link.pause();
+          link.resume();
+        }
+      }
+      await world.patience.settle();
+    },
+  },
+  {
+    name: "a link may be closed before it is opened",
+    about: "links",
+    async run(world) {
+      const listening = await world.listen({ openLater: true });
+      const link = await world.dialRaw(listening.listener.endpoint);
+      link.close();
+      const client = world.probe(link, "dialled link");
+      client.open();
+      assert.equal((await client.closed()).by, "local");
+      await world.patience.until(() => listening.accepted.length > 0, "the listener to accept the link");
+      const [server] = listening.accepted;
+      server?.open();
+      await server?.closed();
+    },
+  },
+  {
+    name: "a close that discards ends at once, although the peer reads nothing, and counts what it lost",
+    about: "links",
+    appliesTo: isDependable,
+    async run(world) {
+      const { client, server } = await world.pair({ client: { limits: { closeTimeoutMs: 60_000 } } });
+      server.pause();
+      await fill(client, world.patience.until.bind(world.patience));
+      client.link.close({ ...CLOSE, discard: true });
+      const info = await client.closed();
+      assert.equal(info.by, "local", "by");
+      assert.equal(info.clean, false, "clean");
+      assert.ok(info.bytesLost > 0, `bytesLost is ${info.bytesLost} although bytes were waiting`);
+      server.resume();
+      const theirs = await server.closed();
+      assert.notEqual(theirs.by, "local", "by, on the other side");
+    },
+  },
+  {
+    name: "a close ends within closeTimeoutMs, although the peer reads nothing",
+    about: "links",
+    appliesTo: isDependable,
+    async run(world) {
+      const { client, server } = await world.pair({ client: { limits: { closeTimeoutMs: 200 } } });
+      server.pause();
+      await fill(client, world.patience.until.bind(world.patience));
+      client.link.close(CLOSE);
+      const info = await client.closed();
+      assert.equal(info.by, "local", "by");
+      assert.equal(info.clean, false, "clean");
+      server.resume();
+      await server.closed();
+    },
+  },
+  {
+    name: "a close that waits for the peer is cut short by one that discards",
+    about: "links",
+    appliesTo: isDependable,
+    async run(world) {
+      const { client, server } = await world.pair({ client: { limits: { closeTimeoutMs: 60_000 } } });
+      server.pause();
+      await fill(client, world.patience.until.bind(world.patience));
+      client.link.close(CLOSE);
+      client.link.close({ discard: true });
+      assert.equal((await client.closed()).by, "local", "by");
+      server.resume();
+      await server.closed();
+    },
+  },
+];
+
+async function closeOnce(closer: Probe, other: Probe): Promise<void> {
+  closer.link.close(CLOSE);
+  assert.equal(closer.recorder.closeInfos.length, 0, "closed came inside close()");
+  const [ours, theirs] = await Promise.all([closer.closed(), other.closed()]);
+  expectInfo(ours, "local", "bye");
+  // What the wire cannot carry is absent, never something else.
+  expectInfo(theirs, "remote", theirs.reason === "" ? "" : "bye");
+}
+
+function expectInfo(info: CloseInfo, by: CloseInfo["by"], reason: string): void {
+  const { code, error, retryable, ...rest } = info;
+  assert.deepEqual(rest, { by, clean: true, reason, bytesLost: 0 }, `CloseInfo of a peaceful close, by ${by}`);
+  assert.ok(code === undefined || code === CLOSE.code, `code is ${code}, the close said ${CLOSE.code}`);
+  assert.equal(error, undefined, "error of a peaceful close");
+  assert.equal(typeof retryable, "boolean", "retryable");
+}
+
+function expectClosed({ link, name }: Probe): void {
+  assert.equal(link.send("late"), "refused", `${name}: send after close`);
+  assert.equal(link.refusal, "closed", `${name}: why send after close was refused`);
+}
+
+/** Sends until the wire takes no more, which is when bytes wait. */
+async function fill({ link }: Probe, until: (predicate: () => boolean, what: string) => Promise<void>): Promise<void> {
+  const chunk = bytesOf(1, Math.min(link.traits.maxMessageBytes, 65_536));
+  await until(() => link.send(chunk) === "refused" && link.refusal === "overflow", "a send to be refused");
+}
