@@ -4,11 +4,13 @@ import { abilityLaws } from "./laws/abilities.ts";
 import { admissionLaws } from "./laws/admission.ts";
 import { closingLaws } from "./laws/closing.ts";
 import { dialingLaws } from "./laws/dialing.ts";
+import { exchangeLaws } from "./laws/exchanges.ts";
 import { limitLaws } from "./laws/limits.ts";
 import { messageLaws } from "./laws/messages.ts";
 import { mistakeLaws } from "./laws/mistakes.ts";
 import { preparedLaws } from "./laws/prepared.ts";
 import { remainsLaws } from "./laws/remains.ts";
+import { streamLaws } from "./laws/streams.ts";
 import type { Subject } from "./subject.ts";
 
 const ALL: readonly LawDefinition[] = [
@@ -21,6 +23,8 @@ const ALL: readonly LawDefinition[] = [
   ...abilityLaws,
   ...preparedLaws,
   ...remainsLaws,
+  ...exchangeLaws,
+  ...streamLaws,
 ];
 
 /**
