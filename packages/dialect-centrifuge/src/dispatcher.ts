@@ -1,3 +1,4 @@
+import type { HistoryPage } from "@polywire/core";
 import { type ClientSession, DISCONNECTS, ERRORS } from "@polywire/realtime";
 import type { ClientOutlet } from "./client-outlet.ts";
 import type { Command, PublishRequest, SubscribeRequest, TokenRequest } from "./message.ts";
@@ -52,7 +53,7 @@ export function dispatch(command: Command, session: ClientSession, outlet: Clien
       if (request.channel === "") return session.disconnect(DISCONNECTS.badRequest);
       return session.history(historyCommand(request), (error, page) => {
         if (page === undefined) outlet.answerError(id, error ?? ERRORS.internal);
-        else if (!outlet.tellIfFits(codec.history(id, page))) outlet.answerError(id, ERRORS.limitExceeded);
+        else tellHistory(id, page, outlet);
       });
     }
     case "rpc": {
@@ -100,6 +101,15 @@ function subscribe(id: number, request: SubscribeRequest, { session, outlet }: P
     if (outlet.tellIfFits(codec.subscribe(id, subscribeResult(result)))) return;
     outlet.tell(codec.subscribe(id, subscribeResult(unrecovered(result))));
   });
+}
+
+/** A page may always hold less than was asked for, so one that no message can carry is cut in half until it fits. */
+function tellHistory(id: number, page: HistoryPage, outlet: ClientOutlet): void {
+  let { publications } = page;
+  while (!outlet.tellIfFits(outlet.codec.history(id, { ...page, publications }))) {
+    if (publications.length <= 1) return outlet.answerError(id, ERRORS.limitExceeded);
+    publications = publications.slice(0, Math.ceil(publications.length / 2));
+  }
 }
 
 function refresh(

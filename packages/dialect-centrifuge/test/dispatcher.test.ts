@@ -360,6 +360,21 @@ describe.each(ENCODINGS)("the dispatcher in %s", (encoding) => {
     expect([100, 111].includes(error.code)).toBe(error.isTemporary);
   });
 
+  it("gives as much of a page of history as a message can carry", () => {
+    const { link, session, say } = connectedClient();
+    link.maxMessageBytes = 500;
+    say({ id: 2, history: { channel: "a", limit: 10 } });
+    const publications = Array.from({ length: 10 }, (_, index) => ({
+      data: bytes(`"${"x".repeat(100)}"`),
+      format: "json" as const,
+      offset: index + 1,
+    }));
+    session.answer(undefined, { publications, position: { offset: 10, epoch: "e" } });
+    expect(link.take()).toMatchObject([
+      { id: 2, history: { publications: [{ offset: 1 }, { offset: 2 }, { offset: 3 }], offset: 10 } },
+    ]);
+  });
+
   it("answers history, presence and calls that no message can carry with error 106", () => {
     const { link, session, say } = connectedClient();
     link.maxMessageBytes = 100;

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import type { Payload } from "@polywire/core";
+import type { CloseInfo, Connection, Payload } from "@polywire/core";
 import protobuf from "protobufjs";
 import { PROTO_FILE } from "../scripts/protobuf-schema.ts";
 
@@ -76,4 +76,62 @@ function withoutZeros(value: unknown): unknown {
 
 function isZero(value: unknown): boolean {
   return value === 0 || value === "" || value === false || (Array.isArray(value) && value.length === 0);
+}
+
+/** A client that speaks the protocol over a connection, one word at a time, and knows nothing else. */
+export class WireClient {
+  readonly #connection: Connection;
+  readonly #encoding: Encoding;
+  readonly #received: Message[] = [];
+  readonly #waiting: ((reply: Message) => void)[] = [];
+  readonly closed: Promise<CloseInfo>;
+  #lastId = 0;
+
+  constructor(connection: Connection, encoding: Encoding) {
+    this.#connection = connection;
+    this.#encoding = encoding;
+    this.closed = new Promise((resolve) => void connection.on("close", resolve));
+    connection.on("data", (payload) => {
+      for (const reply of replies(payload)) {
+        const wake = this.#waiting.shift();
+        if (wake === undefined) this.#received.push(reply);
+        else wake(reply);
+      }
+    });
+  }
+
+  /** Sends commands in one frame. */
+  say(...commands: readonly Message[]): void {
+    this.#connection.send(frame(this.#encoding, ...commands));
+  }
+
+  /** Sends bytes or text as they are. */
+  sayRaw(payload: Payload): void {
+    this.#connection.send(payload);
+  }
+
+  /** The next reply or push. */
+  next(): Promise<Message> {
+    const reply = this.#received.shift();
+    if (reply !== undefined) return Promise.resolve(reply);
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  /** Sends one command, with an id of its own, and takes the next reply as its answer, without the id. */
+  async ask(command: Message): Promise<Message> {
+    const id = ++this.#lastId;
+    this.say({ id, ...command });
+    const { id: answered, ...reply } = await this.next();
+    if (answered !== id) throw new Error(`expected the answer to ${id}, got ${JSON.stringify({ answered, ...reply })}`);
+    return reply;
+  }
+
+  /** Everything that came up to now and was not taken yet. */
+  take(): Message[] {
+    return this.#received.splice(0);
+  }
+
+  drop(): Promise<CloseInfo> {
+    return this.#connection.close();
+  }
 }

@@ -1,0 +1,170 @@
+import { Network } from "@polywire/core";
+import { Hub, type HubOptions } from "@polywire/realtime";
+import { ws } from "@polywire/ws";
+import {
+  Centrifuge,
+  type Options,
+  type PublicationContext,
+  type SubscribedContext,
+  type Subscription,
+} from "centrifuge";
+import { Centrifuge as ProtobufCentrifuge } from "centrifuge/build/protobuf";
+import { describe, expect, it } from "vitest";
+import { centrifuge } from "../src/index.ts";
+import { ENCODINGS, type Encoding } from "./wire-client.ts";
+
+const hubOptions: HubOptions = {
+  channels: [
+    {
+      match: "chat:*",
+      publish: "subscribers",
+      history: { size: 100, ttlMs: 60_000 },
+      recovery: true,
+      presence: true,
+      joinLeave: true,
+    },
+    { match: "*", publish: "clients" },
+  ],
+  procedures: {
+    sum: ({ data }) => new TextEncoder().encode(String(numbers(data).reduce((sum, each) => sum + each, 0))),
+  },
+};
+
+const numbers = (data: Uint8Array): number[] => JSON.parse(new TextDecoder().decode(data)) as number[];
+
+/** Protobuf clients speak bytes, JSON clients values. */
+const encode = (encoding: Encoding, value: unknown): unknown =>
+  encoding === "json" ? value : new TextEncoder().encode(JSON.stringify(value));
+const decode = (encoding: Encoding, data: unknown): unknown =>
+  encoding === "json" ? data : (JSON.parse(new TextDecoder().decode(data as Uint8Array)) as unknown);
+
+/** A server on a port of its own, with the unmodified SDK for clients. */
+async function serving(encoding: Encoding) {
+  const hub = new Hub(hubOptions);
+  const network = new Network({ protocols: [ws()], services: [hub] });
+  const listener = await network.listen("ws://127.0.0.1:0/connection/websocket", centrifuge(hub));
+  const clients: Centrifuge[] = [];
+  return {
+    hub,
+    client(options: Partial<Options> = {}): Centrifuge {
+      // Two builds of one class: their types differ in private fields only.
+      const Sdk = (encoding === "json" ? Centrifuge : ProtobufCentrifuge) as typeof Centrifuge;
+      const client = new Sdk(String(listener.endpoint), { minReconnectDelay: 50, maxReconnectDelay: 100, ...options });
+      clients.push(client);
+      return client;
+    },
+    async [Symbol.asyncDispose](): Promise<void> {
+      for (const client of clients) client.disconnect();
+      await network.close();
+    },
+  };
+}
+
+function subscribed(subscription: Subscription): Promise<SubscribedContext> {
+  return new Promise((resolve) => void subscription.once("subscribed", resolve));
+}
+
+/** The next publications, once there are as many. */
+function publications(subscription: Subscription, count: number): Promise<PublicationContext[]> {
+  return new Promise((resolve) => {
+    const heard: PublicationContext[] = [];
+    subscription.on("publication", function hear(publication) {
+      heard.push(publication);
+      if (heard.length === count) resolve(heard);
+    });
+  });
+}
+
+describe.each(ENCODINGS)("the official SDK in %s", (encoding) => {
+  it("connects, subscribes, publishes and reads history and presence", async () => {
+    await using server = await serving(encoding);
+    const client = server.client();
+    const room = client.newSubscription("chat:room", { joinLeave: true });
+    const heard = publications(room, 2);
+    room.subscribe();
+    client.connect();
+    expect(await subscribed(room)).toMatchObject({ recoverable: true, positioned: true, wasRecovering: false });
+
+    await room.publish(encode(encoding, { text: "hello" }));
+    await server.hub.publish("chat:room", { text: "from the server" });
+    const texts = (await heard).map(({ data, offset }) => [decode(encoding, data), offset]);
+    expect(texts).toEqual([
+      [{ text: "hello" }, 1],
+      [{ text: "from the server" }, 2],
+    ]);
+    const page = await room.history({ limit: 10 });
+    expect(page).toMatchObject({ offset: 2, epoch: expect.any(String) as string });
+    expect(page.publications.map(({ offset }) => offset)).toEqual([1, 2]);
+    expect(await room.presenceStats()).toMatchObject({ numClients: 1, numUsers: 1 });
+    expect(Object.values((await room.presence()).clients)).toHaveLength(1);
+    const answer = await client.rpc("sum", encode(encoding, [1, 2, 3]));
+    expect(decode(encoding, answer.data)).toBe(6);
+    await expect(client.rpc("none", encode(encoding, 1))).rejects.toMatchObject({ code: 104 });
+  });
+
+  it("loses its socket, misses five messages and gets exactly those five", async () => {
+    await using server = await serving(encoding);
+    const sockets: WebSocket[] = [];
+    class KeptWebSocket extends WebSocket {
+      constructor(url: string | URL, protocols?: string | string[]) {
+        super(url, protocols);
+        sockets.push(this);
+      }
+    }
+    const client = server.client({ websocket: KeptWebSocket });
+    const room = client.newSubscription("chat:room");
+    const heard = publications(room, 6);
+    room.subscribe();
+    client.connect();
+    await subscribed(room);
+    await server.hub.publish("chat:room", 1);
+
+    const lost = new Promise<void>((resolve) => void client.once("connecting", () => resolve()));
+    sockets[0]?.close();
+    await lost;
+    const back = subscribed(room);
+    for (const number of [2, 3, 4, 5, 6]) await server.hub.publish("chat:room", number);
+    expect(await back).toMatchObject({ wasRecovering: true, recovered: true, hasRecoveredPublications: true });
+    const missed = (await heard).map(({ data, offset }) => [decode(encoding, data), offset]);
+    expect(missed).toEqual([1, 2, 3, 4, 5, 6].map((number) => [number, number]));
+  });
+
+  it("is told who joins and leaves", async () => {
+    await using server = await serving(encoding);
+    const first = server.client();
+    const room = first.newSubscription("chat:room", { joinLeave: true });
+    room.subscribe();
+    const ownId = new Promise<string>((resolve) => void first.once("connected", ({ client }) => resolve(client)));
+    first.connect();
+    const own = await ownId;
+    await subscribed(room);
+    const second = server.client();
+    const joined = new Promise<string>((resolve) => {
+      room.on("join", ({ info }) => {
+        if (info.client !== own) resolve(info.client);
+      });
+    });
+    const left = new Promise<string>((resolve) => void room.once("leave", ({ info }) => resolve(info.client)));
+    const same = second.newSubscription("chat:room");
+    same.subscribe();
+    second.connect();
+    const id = await joined;
+    expect(id).toMatch(/^[0-9a-f-]{36}$/);
+    second.disconnect();
+    expect(await left).toBe(id);
+  });
+
+  it("is told why it was unsubscribed and disconnected", async () => {
+    await using server = await serving(encoding);
+    const client = server.client();
+    const room = client.newSubscription("chat:room");
+    room.subscribe();
+    client.connect();
+    await subscribed(room);
+    const refused = client.newSubscription("chat:room2");
+    const disconnected = new Promise((resolve) => void client.once("disconnected", resolve));
+    await expect(refused.publish(encode(encoding, 1))).rejects.toBeDefined();
+    client.send(encode(encoding, "nobody takes this"));
+    expect(await disconnected).toMatchObject({ code: 3508, reason: "not available" });
+  });
+});
