@@ -68,7 +68,7 @@ function generalName(host: string): Buffer {
   if (isIP(host) === 0) return der(0x82, Buffer.from(host));
   if (isIP(host) === 4) return der(0x87, Buffer.from(host.split(".").map(Number)));
   if (host !== "::1") throw new Error("only ::1 is written out here");
-  return der(0x87, Buffer.from([...new Array<number>(15).fill(0), 1]));
+  return der(0x87, Buffer.concat([Buffer.alloc(15), Buffer.from([1])]));
 }
 
 function time(date: Date): Buffer {

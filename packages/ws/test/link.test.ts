@@ -1,4 +1,4 @@
-import { type CloseInfo, type Link, Network, type Payload } from "@polywire/core";
+import { type CloseInfo, type Link, Network, type Payload, type Pingable } from "@polywire/core";
 import { expect, test } from "vitest";
 import { ws } from "../src/index.ts";
 import { FakeClock } from "./fake-clock.ts";
@@ -313,8 +313,8 @@ test("a peer that never answers the close is cut off after the close timeout", a
 
 test("the round trip of a ping, from both sides", async () => {
   await using ends = await pair();
-  for (const link of [ends.connection.link, ends.served.link as unknown as typeof ends.connection.link]) {
-    const roundTripMs = await new Promise<number | undefined>((resolve) => void link.ping(resolve));
+  for (const link of [ends.connection.link, ends.served.link as Link & Pingable]) {
+    const roundTripMs = await new Promise<number | undefined>((resolve) => link.ping(resolve));
     expect(roundTripMs).toBeGreaterThan(0);
     expect(roundTripMs).toBeLessThan(1_000);
   }
@@ -324,9 +324,8 @@ test("pings end without an answer when time is up, when the link closes and when
   const clock = new FakeClock();
   await using serving = await Serving.start({ network: { clock }, listen: { heartbeat: false } });
   await using client = await RawClient.upgraded(serving.port);
-  const { link } = await serving.next();
-  const ping = (): Promise<number | undefined> =>
-    new Promise((resolve) => void (link as unknown as { ping(done: (ms?: number) => void): void }).ping(resolve));
+  const link = (await serving.next()).link as Link & Pingable;
+  const ping = (): Promise<number | undefined> => new Promise((resolve) => link.ping(resolve));
   const late = ping();
   expect((await client.frame()).opcode).toBe(9);
   clock.advance(8_000);
@@ -348,10 +347,9 @@ test("a ping's callback that throws closes the link instead of ending the proces
 test("more than 64 unanswered pings are refused", async () => {
   await using serving = await Serving.start();
   await using client = await RawClient.upgraded(serving.port);
-  const { link } = await serving.next();
-  const { ping } = link as unknown as { ping(done: () => void): void };
-  for (let index = 0; index < 64; index++) ping.call(link, () => {});
-  expect(() => ping.call(link, () => {})).toThrow(expect.objectContaining({ code: "limit-reached" }));
+  const link = (await serving.next()).link as Link & Pingable;
+  for (let index = 0; index < 64; index++) link.ping(() => {});
+  expect(() => link.ping(() => {})).toThrow(expect.objectContaining({ code: "limit-reached" }));
   await client.frame();
 });
 
