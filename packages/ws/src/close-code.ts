@@ -49,10 +49,17 @@ export function fitReason(reason: string): string {
 }
 
 /** What a library error about the peer's bytes means, and the code the library closes with. */
-export function violation(error: Error & { code?: string }): { code: number; error: PolywireError } {
+export function violation(
+  error: Error & { code?: string },
+  maxMessageBytes: number,
+): { code: number; error: PolywireError } {
   const code = codeOf(error.code ?? "");
-  const kind = code === CLOSE_CODES.tooLarge ? "too-large" : "protocol-violation";
-  return { code, error: new PolywireError(kind, `the peer broke the protocol: ${error.message}`, { cause: error }) };
+  if (code === CLOSE_CODES.tooLarge) {
+    const message = `the peer sent a message over maxMessageBytes (${maxMessageBytes})`;
+    return { code, error: new PolywireError("too-large", message, { cause: error }) };
+  }
+  const message = `the peer broke the protocol: ${error.message}`;
+  return { code, error: new PolywireError("protocol-violation", message, { cause: error }) };
 }
 
 function codeOf(name: string): number {

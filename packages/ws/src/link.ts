@@ -335,7 +335,7 @@ export class WebSocketLink implements Link, Pingable, OutboxWire, DeliveryOwner,
 
   /** From the library: the peer sent what may not be sent. The library has answered with the close frame. */
   failed(thrown: Error): void {
-    const { code, error } = violation(thrown);
+    const { code, error } = violation(thrown, this.#place.limits.maxMessageBytes);
     this.#ending ??= { by: "local", code, reason: thrown.message, error };
     this.#outbox.close();
   }

@@ -1,0 +1,21 @@
+import { laws } from "@polywire/conformance";
+import { describe, test } from "vitest";
+import { ws } from "../src/index.ts";
+import { makeCertificate } from "./certificate.ts";
+
+const { cert, key } = makeCertificate({ name: "conformance", hosts: ["localhost", "127.0.0.1", "::1"] });
+const secure = { dialOptions: { tls: { ca: cert } }, listenOptions: { tls: { cert, key } } };
+
+const subjects = [
+  { name: "ws over IPv4", url: "ws://127.0.0.1:0/conformance" },
+  { name: "ws over IPv6", url: "ws://[::1]:0/conformance" },
+  { name: "wss", url: "wss://127.0.0.1:0/conformance", ...secure },
+];
+
+for (const { name, ...subject } of subjects) {
+  describe(`the laws, ${name}`, () => {
+    for (const law of laws({ ...subject, protocol: () => ws(), offering: (subprotocols) => ({ subprotocols }) })) {
+      test(law.name, { timeout: law.timeoutMs }, () => law.run());
+    }
+  });
+}

@@ -1,0 +1,66 @@
+import type { IncomingMessage } from "node:http";
+import { parseEndpoint } from "@polywire/core";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { isSameHost, requestTarget } from "../src/upgrade.ts";
+
+function target(url: string): ReturnType<typeof requestTarget> {
+  return requestTarget({ url } as IncomingMessage);
+}
+
+test("every target is as canonical as the parser of listeners makes it", () => {
+  const part = fc.constantFrom(
+    "/",
+    "a",
+    ".",
+    "..",
+    "%2e",
+    "%41",
+    "~",
+    "-",
+    "?",
+    "&",
+    "=",
+    "b c",
+    "é",
+    "\\",
+    "//",
+    "#",
+    "%",
+  );
+  fc.assert(
+    fc.property(fc.array(part, { maxLength: 8 }), (parts) => {
+      const url = `/${parts.join("")}`;
+      const { path, query } = parseEndpoint(`ws://host${url}`);
+      expect(target(url)).toEqual({ path, query });
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+test.each([
+  ["/", { path: "/", query: "" }],
+  ["/connection/websocket?format=protobuf", { path: "/connection/websocket", query: "format=protobuf" }],
+  ["/a/../b/./c", { path: "/b/c", query: "" }],
+  ["//evil/path", { path: "//evil/path", query: "" }],
+  ["*", undefined],
+  ["http://other/", undefined],
+  [`/${"x".repeat(9_000)}`, undefined],
+])("%s", (url, expected) => {
+  expect(target(url)).toEqual(expected);
+});
+
+test.each([
+  ["http://localhost:8000", "localhost:8000", true],
+  ["http://localhost", "localhost:80", true],
+  ["https://example.com", "EXAMPLE.com:443", true],
+  ["https://example.com", "example.com:80", false],
+  ["http://localhost:8000", "localhost:9000", false],
+  ["http://localhost:8000", undefined, false],
+  ["null", "localhost", false],
+  ["file://", "localhost", false],
+  ["http://a@localhost", "localhost", true],
+  ["http://localhost", "local host", false],
+])("origin %s, host %s: %s", (origin, host, expected) => {
+  expect(isSameHost(origin, host)).toBe(expected);
+});
