@@ -8,6 +8,7 @@ import { World } from "./world.ts";
 const DEFAULT_DEADLINE_MS = 5_000;
 /** For the closing of what a law opened. */
 const END_DEADLINE_MS = 2_000;
+const GRACE_MS = 100;
 
 /** Something that every protocol with these abilities keeps. */
 export interface LawDefinition {
@@ -24,6 +25,7 @@ export interface LawDefinition {
 /** A law, ready to be held against its subject by any test runner. */
 export interface Law {
   readonly name: string;
+  readonly about: "links" | "exchanges";
   /** Longer than `run` ever takes: what to give a test runner that has a timeout of its own. */
   readonly timeoutMs: number;
   /** Rejects when the law is broken, by its own deadline at the latest. Run one law at a time. */
@@ -37,7 +39,8 @@ export function bindLaw(definition: LawDefinition, subject: Subject): Law {
   const endDeadlineMs = END_DEADLINE_MS * patience;
   return {
     name: definition.name,
-    timeoutMs: 2 * (deadlineMs + endDeadlineMs) + 1_000,
+    about: definition.about,
+    timeoutMs: deadlineMs + GRACE_MS + 2 * endDeadlineMs + 1_000,
     async run(): Promise<void> {
       const watch = new ProcessWatch();
       try {
@@ -60,7 +63,8 @@ async function hold(
   const world = new World(subject, patience);
   let failure: { readonly thrown: unknown } | undefined;
   try {
-    await patience.within(definition.run(world), "the law to be through");
+    // A little longer than what the law waits for itself, which has more to say.
+    await new Patience(deadlineMs + GRACE_MS).within(definition.run(world), "the law to be through");
   } catch (thrown) {
     failure = { thrown };
   }
@@ -71,6 +75,7 @@ async function hold(
     failure ??= { thrown };
   }
   await end.settle();
-  if (failure !== undefined) throw failure.thrown;
+  // A broken promise explains a failure better than what came of it.
   assert.deepEqual(world.violations, [], "promises of the sink contract");
+  if (failure !== undefined) throw failure.thrown;
 }

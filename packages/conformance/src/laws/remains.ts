@@ -10,27 +10,34 @@ export const remainsLaws: readonly LawDefinition[] = [
     name: "no handle, timer or listener is left when everything is closed",
     about: "links",
     appliesTo: isDependable,
-    async run(world) {
-      const before = resources();
-      await useEverything(world);
-      const { ledger, patience } = world;
-      await patience.until(
-        () => ledger.timers === 0,
-        () => `${ledger.timers} timers to be cancelled`,
-      );
-      await patience.until(
-        () => ledger.abortListeners === 0,
-        () => `${ledger.abortListeners} abort listeners to go`,
-      );
-      await patience.until(
-        () => left(before).length === 0,
-        () => `resources to be given back: ${left(before).join(", ")}`,
-      );
-    },
+    run: (world) => expectNothingLeft(world, useLinks),
+  },
+  {
+    name: "no handle, timer or listener is left of requests, answered or not",
+    about: "exchanges",
+    run: (world) => expectNothingLeft(world, useExchanges),
   },
 ];
 
-async function useEverything(world: World): Promise<void> {
+async function expectNothingLeft(world: World, use: (world: World) => Promise<void>): Promise<void> {
+  const before = resources();
+  await use(world);
+  const { ledger, patience } = world;
+  await patience.until(
+    () => ledger.timers === 0,
+    () => `${ledger.timers} timers to be cancelled`,
+  );
+  await patience.until(
+    () => ledger.abortListeners === 0,
+    () => `${ledger.abortListeners} abort listeners to go`,
+  );
+  await patience.until(
+    () => left(before).length === 0,
+    () => `resources to be given back: ${left(before).join(", ")}`,
+  );
+}
+
+async function useLinks(world: World): Promise<void> {
   const listening = await world.listen();
   const { listener } = listening;
   const pairs = [];
@@ -48,6 +55,29 @@ async function useEverything(world: World): Promise<void> {
   for (const { client, server } of pairs) await Promise.all([client.closed(), server.closed()]);
   await listener.close();
   await assert.rejects(world.dialRaw(listener.endpoint));
+}
+
+async function useExchanges(world: World): Promise<void> {
+  const listener = await world.serve((exchange) => {
+    if (exchange.path === "/answered") exchange.respond({ status: 200 }, "yes");
+    if (exchange.path === "/streamed") {
+      const probe = world.probe(exchange.stream({ status: 200 }), "link of the response");
+      probe.open();
+      probe.send("yes");
+      probe.link.close();
+    }
+  });
+  const exchanger = await world.openExchanger(listener.endpoint);
+  for (const path of ["/answered", "/streamed"]) {
+    const response = await exchanger.request({ method: "GET", path });
+    await response.body.bytes();
+  }
+  const signal = world.ledger.watch(new AbortController().signal);
+  const kept = await exchanger.request({ method: "GET", path: "/answered" }, { signal });
+  await kept.body.bytes();
+  await assert.rejects(exchanger.request({ method: "GET", path: "/never" }, { timeoutMs: 20 }));
+  await exchanger.close();
+  await listener.close();
 }
 
 /** How many of each kind keep this process alive. */
