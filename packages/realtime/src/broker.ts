@@ -108,7 +108,10 @@ export interface StreamPage {
   readonly position: Position;
 }
 
-/** Who is in a channel. An entry is a lease: without renewal it ends after its time, whatever became of its process. */
+/**
+ * Who is in a channel. An entry is a lease: without renewal it ends after its time, whatever became of its process. The
+ * calls of one process for one channel take effect in the order they were made, whatever the order of their answers.
+ */
 export interface PresenceStore {
   /** Adds or renews. */
   put(channel: string, info: ClientInfo, ttlMs: number, done: Done<undefined>): void;
@@ -122,9 +125,9 @@ export interface Control {
   send(command: ControlCommand, done: Done<undefined>): void;
 }
 
-/** `user` is a user's id; `client` narrows to one session. */
+/** `user` is a user's id (empty: all anonymous ones), `client` a session's; with both, both must fit. */
 export type ControlCommand = {
-  readonly user: string;
+  readonly user?: string;
   readonly client?: string;
 } & (
   | { readonly kind: "disconnect"; readonly disconnect: Disconnect; readonly except?: readonly string[] }

@@ -1,0 +1,155 @@
+import type { ClientInfo, DataFormat, HistoryPage, PresenceStats } from "@polywire/core";
+import { PolywireError } from "@polywire/core";
+import type { Draft } from "./broker.ts";
+import { fitsBytes } from "./channel-name.ts";
+import type { ChannelSettings } from "./channel-rules.ts";
+import { type ClientError, DISCONNECTS, ERRORS } from "./codes.ts";
+import { isDenied } from "./denied.ts";
+import { runHook } from "./hooks.ts";
+import { isJsonText } from "./json-text.ts";
+import type { Answer, HistoryCommand } from "./requests.ts";
+import type { Session } from "./session.ts";
+
+/** What a client publishes. */
+export interface ClientPublication {
+  readonly channel: string;
+  readonly data: Uint8Array;
+  readonly format: DataFormat;
+}
+
+export function publish(session: Session, publication: ClientPublication, answer: Answer<undefined>): void {
+  const { channel, data } = publication;
+  const rule = ruleFor(session, channel, answer);
+  if (rule === undefined) return;
+  const subscription = session.subscriptions?.get(channel);
+  const isSubscribed = subscription?.stage === "live";
+  if (rule.publish === "server" || (rule.publish === "subscribers" && !isSubscribed)) {
+    return answer(ERRORS.permissionDenied, undefined);
+  }
+  const { limits } = session.parts.settings;
+  if (data.length > limits.publicationBytes) return answer(ERRORS.badRequest, undefined);
+  const isJson = isJsonText(data, limits.jsonDepth);
+  if (rule.data === "json" && !isJson) return answer(ERRORS.badRequest, undefined);
+  const format = rule.data === "json" || (publication.format === "json" && isJson) ? "json" : "binary";
+  // The publisher is who the server knows the client to be, whatever the client says.
+  const draft: Draft = { data, format, info: isSubscribed ? subscription.info : session.info };
+  session.parts.broker.streams.publish(channel, draft, rule.stream, (error) => {
+    if (error === undefined) return answer(undefined, undefined);
+    answer(failed(session, { call: "publish", channel, error }), undefined);
+  });
+}
+
+export function readHistory(session: Session, command: HistoryCommand, answer: Answer<HistoryPage>): void {
+  const { channel, since, isReverse } = command;
+  const rule = ruleFor(session, channel, answer);
+  if (rule === undefined) return;
+  const { stream } = rule;
+  if (stream === undefined) return answer(ERRORS.notAvailable, undefined);
+  if (!mayRead(session, channel, rule)) return answer(ERRORS.permissionDenied, undefined);
+  if (isReverse && since?.offset === 0) return answer(ERRORS.badRequest, undefined);
+  const { historyPageSize } = session.parts.settings.limits;
+  const limit = command.limit < 0 ? historyPageSize : Math.min(command.limit, historyPageSize);
+  const request = {
+    limit,
+    maxBytes: session.recoveryBytes,
+    sinceOffset: since?.offset,
+    isReverse,
+    metaTtlMs: stream.metaTtlMs,
+  };
+  session.parts.broker.streams.history(channel, request, (error, page) => {
+    if (page === undefined) return answer(failed(session, { call: "history", channel, error }), undefined);
+    const isOtherStream = since !== undefined && since.epoch !== "" && since.epoch !== page.position.epoch;
+    if (isOtherStream) answer(ERRORS.unrecoverablePosition, undefined);
+    else answer(undefined, page);
+  });
+}
+
+export function readPresence(session: Session, channel: string, answer: Answer<readonly ClientInfo[]>): void {
+  if (!isPresenceReadable(session, channel, answer)) return;
+  const { presenceMembers } = session.parts.settings.limits;
+  session.parts.broker.presence.members(channel, (error, members) => {
+    if (members === undefined) return answer(failed(session, { call: "presence members", channel, error }), undefined);
+    answer(undefined, members.length > presenceMembers ? members.slice(0, presenceMembers) : members);
+  });
+}
+
+export function readPresenceStats(session: Session, channel: string, answer: Answer<PresenceStats>): void {
+  if (!isPresenceReadable(session, channel, answer)) return;
+  session.parts.broker.presence.stats(channel, (error, stats) => {
+    if (stats === undefined) return answer(failed(session, { call: "presence stats", channel, error }), undefined);
+    answer(undefined, stats);
+  });
+}
+
+/** A call of one of the program's procedures. */
+export function call(
+  session: Session,
+  { method, data }: { readonly method: string; readonly data: Uint8Array },
+  answer: Answer<Uint8Array>,
+): void {
+  const { procedures, limits } = session.parts.settings;
+  if (procedures.size === 0) return answer(ERRORS.notAvailable, undefined);
+  const procedure = procedures.get(method);
+  if (procedure === undefined) return answer(ERRORS.methodNotFound, undefined);
+  const { user } = session.info;
+  const asked = { method, data, client: session.id, user, signal: session.signal };
+  const deadline = { clock: session.parts.clock, timeoutMs: limits.hookTimeoutMs, purpose: `procedure "${method}"` };
+  runHook(
+    () => procedure(asked),
+    deadline,
+    (error, result) => {
+      if (result instanceof Uint8Array) return answer(undefined, result);
+      if (isDenied(result)) {
+        return "error" in result ? answer(result.error, undefined) : session.disconnect(result.disconnect);
+      }
+      session.hookFailed(`procedure "${method}"`, error);
+      answer(ERRORS.internal, undefined);
+    },
+  );
+}
+
+/** A message that wants no answer. */
+export function receive(session: Session, data: Uint8Array, format: DataFormat): void {
+  const { receive: hook } = session.parts.settings;
+  if (hook === undefined) return session.disconnect(DISCONNECTS.notAvailable);
+  try {
+    hook({ data, format, client: session.id, user: session.info.user });
+  } catch (thrown) {
+    session.hookFailed("receive", PolywireError.from(thrown, "internal", "receive"));
+  }
+}
+
+/** The channel's rule, unless its name is no good or no rule covers it; then that is the answer. */
+function ruleFor<Result>(session: Session, channel: string, answer: Answer<Result>): ChannelSettings | undefined {
+  const { channels, settings } = session.parts;
+  if (channel === "") {
+    session.disconnect(DISCONNECTS.badRequest);
+    return undefined;
+  }
+  const isNameFit = fitsBytes(channel, settings.limits.channelNameBytes);
+  const rule = isNameFit ? channels.settingsOf(channel) : undefined;
+  if (rule === undefined) answer(isNameFit ? ERRORS.unknownChannel : ERRORS.badRequest, undefined);
+  return rule;
+}
+
+function mayRead(session: Session, channel: string, rule: ChannelSettings): boolean {
+  return rule.read === "clients" || session.subscriptions?.get(channel)?.stage === "live";
+}
+
+function isPresenceReadable<Result>(session: Session, channel: string, answer: Answer<Result>): boolean {
+  const rule = ruleFor(session, channel, answer);
+  if (rule === undefined) return false;
+  if (rule.hasPresence && mayRead(session, channel, rule)) return true;
+  answer(rule.hasPresence ? ERRORS.permissionDenied : ERRORS.notAvailable, undefined);
+  return false;
+}
+
+/** What a client is told when the broker failed: it may try again in either case. */
+function failed(
+  { parts }: Session,
+  { call: name, channel, error }: { call: string; channel: string; error: PolywireError | undefined },
+): ClientError {
+  const cause = error ?? new PolywireError("internal", `the broker answered ${name} with nothing`);
+  parts.channels.failed(name, channel, cause);
+  return cause.code === "overflow" || cause.code === "limit-reached" ? ERRORS.tooManyRequests : ERRORS.internal;
+}

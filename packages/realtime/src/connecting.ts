@@ -1,0 +1,159 @@
+import type { PolywireError } from "@polywire/core";
+import { type ClientError, DISCONNECTS, ERRORS } from "./codes.ts";
+import { isDenied } from "./denied.ts";
+import { runHook } from "./hooks.ts";
+import { isJsonText } from "./json-text.ts";
+import type { Authenticated, AuthenticateRequest, Denied, Origin } from "./options.ts";
+import type { Answer, ConnectRequest, ConnectResult, SubscribeResult } from "./requests.ts";
+import type { Session } from "./session.ts";
+import { reserve, runAfterwards } from "./subscribe-commands.ts";
+import { HOLE, NO_WISH, Subscribing } from "./subscribing.ts";
+
+/** Most bytes that a program may attach to a connection for others to see. */
+const MAX_CONNECTION_INFO_BYTES = 2_048;
+
+const ANONYMOUS: Authenticated = { user: "" };
+
+interface Connecting {
+  readonly request: ConnectRequest;
+  readonly origin: Origin;
+  readonly answer: Answer<ConnectResult>;
+}
+
+/** Finds out who the client is, makes the subscriptions that the server wants, and answers when all of them stand. */
+export function connect(session: Session, connecting: Connecting): void {
+  session.stage = "connecting";
+  const { settings, clock } = session.parts;
+  const { authenticate } = settings;
+  if (authenticate === undefined) return admit(session, ANONYMOUS, connecting);
+  const { token, data } = connecting.request;
+  const asked: AuthenticateRequest = {
+    client: session.id,
+    origin: connecting.origin,
+    ...(token === undefined ? {} : { token }),
+    ...(data === undefined ? {} : { data }),
+  };
+  const deadline = { clock, timeoutMs: settings.limits.hookTimeoutMs, purpose: "authenticate" };
+  runHook(
+    () => authenticate(asked),
+    deadline,
+    (error, verdict) => {
+      if (session.isClosed) return;
+      if (verdict !== undefined && isAuthenticated(verdict)) return admit(session, verdict, connecting);
+      session.parts.counters.connectsRefused++;
+      if (isDenied(verdict)) {
+        if ("disconnect" in verdict) return session.disconnect(verdict.disconnect);
+        return refuse(session, verdict.error, connecting);
+      }
+      session.hookFailed("authenticate", error);
+      refuse(session, ERRORS.internal, connecting);
+    },
+  );
+}
+
+function admit(session: Session, verdict: Authenticated, connecting: Connecting): void {
+  const { settings, sessions, counters } = session.parts;
+  const { user, connectionInfo, channels = [] } = verdict;
+  if (connectionInfo !== undefined && !isShowable(connectionInfo)) {
+    session.hookFailed("authenticate", undefined);
+    return refuse(session, ERRORS.internal, connecting);
+  }
+  if (user !== "" && sessions.countOf(user) >= settings.limits.sessionsPerUser) {
+    counters.sessionsRefused++;
+    return session.disconnect(DISCONNECTS.connectionLimit);
+  }
+  session.info = { client: session.id, user, ...(connectionInfo === undefined ? {} : { connectionInfo }) };
+  session.isIdentified = true;
+  sessions.identified(session);
+  const wanted = new Set([...session.parts.rules.broadcastNames, ...channels]);
+  if (wanted.size === 0) return complete(session, [], { verdict, connecting });
+  subscribeAll(session, [...wanted], { verdict, connecting });
+}
+
+interface Admitted {
+  readonly verdict: Authenticated;
+  readonly connecting: Connecting;
+}
+
+function subscribeAll(session: Session, names: readonly string[], admitted: Admitted): void {
+  const { connecting } = admitted;
+  const recoveries = connecting.request.subscriptions;
+  const all: Subscribing[] = [];
+  let waits = 1;
+  const ready = (error: PolywireError | undefined): void => {
+    if (session.stage !== "connecting") return;
+    if (error !== undefined) return refuse(session, ERRORS.internal, connecting);
+    waits--;
+    if (waits === 0) complete(session, all, admitted);
+  };
+  for (const name of names) {
+    const rule = session.parts.channels.settingsOf(name);
+    const isFull = session.parts.channels.get(name)?.isFull === true;
+    if (rule === undefined || isFull || names.length > session.parts.settings.limits.channelsPerSession) {
+      session.parts.journal.write("error", "cannot subscribe a client at connect", {
+        channel: name,
+        because: rule === undefined ? "no rule covers the channel" : "a limit is reached",
+      });
+      return refuse(session, rule === undefined ? ERRORS.unknownChannel : ERRORS.limitExceeded, connecting);
+    }
+    const wanted = recoveries?.get(name);
+    const wish = wanted?.recover === true ? { ...NO_WISH, since: wanted.since } : NO_WISH;
+    waits++;
+    all.push(new Subscribing(reserve(session, name, { rule, isServerSide: true }), wish, ready));
+  }
+  for (const subscribing of all) {
+    if (session.stage !== "connecting") return;
+    subscribing.start();
+  }
+  ready(undefined);
+}
+
+function complete(session: Session, all: readonly Subscribing[], { verdict, connecting }: Admitted): void {
+  const { settings, counters } = session.parts;
+  const subscriptions = new Map<string, SubscribeResult>();
+  let recoverableBytes = session.recoveryBytes;
+  for (const subscribing of all) {
+    const result = subscribing.finish(recoverableBytes);
+    if (result === HOLE) return session.missedOnSubscribe();
+    recoverableBytes -= subscribing.recoveredBytes;
+    if (result.wasRecovering) {
+      if (result.isRecovered) counters.recovered++;
+      else counters.unrecovered++;
+    }
+    subscriptions.set(subscribing.subscription.channel.name, result);
+  }
+  session.connected();
+  const { intervalMs } = settings.pings;
+  connecting.answer(undefined, {
+    client: session.id,
+    version: settings.version,
+    ...(verdict.data === undefined ? {} : { data: verdict.data }),
+    subscriptions,
+    pingIntervalMs: intervalMs,
+    isPongExpected: intervalMs > 0,
+  });
+  for (const { subscription } of all) {
+    subscription.goLive();
+    runAfterwards(subscription);
+  }
+  const { orders } = session;
+  session.orders = undefined;
+  for (const order of orders ?? []) if (!session.isClosed) order();
+}
+
+/** The client is told no. Only its end can follow: it has until the connect's deadline to go by itself. */
+function refuse(session: Session, error: ClientError, { answer }: Connecting): void {
+  if (session.isClosed) return;
+  session.stage = "refused";
+  for (const subscription of [...(session.subscriptions?.values() ?? [])]) subscription.end();
+  answer(error, undefined);
+}
+
+function isAuthenticated(verdict: Authenticated | Denied): verdict is Authenticated {
+  return typeof verdict === "object" && verdict !== null && "user" in verdict && typeof verdict.user === "string";
+}
+
+/** JSON clients see it inside their messages, so it must be JSON. */
+function isShowable(connectionInfo: Uint8Array): boolean {
+  return connectionInfo.length <= MAX_CONNECTION_INFO_BYTES && isJsonText(connectionInfo, 64);
+}

@@ -1,0 +1,44 @@
+import { type Clock, PolywireError } from "@polywire/core";
+
+export interface HookDeadline {
+  readonly clock: Clock;
+  readonly timeoutMs: number;
+  /** For the error's message: `authenticate`. */
+  readonly purpose: string;
+}
+
+/**
+ * Runs code of the program. A throw, a rejection and a promise that takes too long are the same: `done` gets an error. It
+ * is called once; at once, if the hook answered at once.
+ */
+export function runHook<Result>(
+  hook: () => Result | Promise<Result>,
+  { clock, timeoutMs, purpose }: HookDeadline,
+  done: (error: PolywireError | undefined, result: Result | undefined) => void,
+): void {
+  let answer: Result | Promise<Result>;
+  try {
+    answer = hook();
+  } catch (thrown) {
+    return done(PolywireError.from(thrown, "internal", purpose), undefined);
+  }
+  if (!isThenable(answer)) return done(undefined, answer);
+  let isDone = false;
+  const finish = (error: PolywireError | undefined, result: Result | undefined): void => {
+    if (isDone) return;
+    isDone = true;
+    timer.cancel();
+    done(error, result);
+  };
+  const timer = clock.setTimer(() => {
+    finish(new PolywireError("timed-out", `${purpose}: no answer within ${timeoutMs} ms`), undefined);
+  }, timeoutMs);
+  Promise.resolve(answer).then(
+    (result) => finish(undefined, result),
+    (thrown: unknown) => finish(PolywireError.from(thrown, "internal", purpose), undefined),
+  );
+}
+
+function isThenable<Result>(value: Result | Promise<Result>): value is Promise<Result> {
+  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
+}

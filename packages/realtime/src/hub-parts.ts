@@ -1,0 +1,25 @@
+import type { Clock, Random } from "@polywire/core";
+import type { Broker } from "./broker.ts";
+import type { ChannelRules } from "./channel-rules.ts";
+import type { Channels } from "./channels.ts";
+import type { Counters } from "./counters.ts";
+import type { HubSettings } from "./hub-settings.ts";
+import type { CreateId } from "./identity.ts";
+import type { Journal } from "./journal.ts";
+import type { Sessions } from "./sessions.ts";
+import type { TimerWheel } from "./timer-wheel.ts";
+
+/** What the sessions and channels of one hub share. */
+export interface HubParts {
+  readonly settings: HubSettings;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly broker: Broker;
+  readonly rules: ChannelRules;
+  readonly channels: Channels;
+  readonly sessions: Sessions;
+  readonly wheel: TimerWheel;
+  readonly counters: Counters;
+  readonly journal: Journal;
+  readonly createId: CreateId;
+}

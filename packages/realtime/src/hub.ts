@@ -1,0 +1,334 @@
+import {
+  type Channel,
+  type ClientInfo,
+  type DataFormat,
+  type HistoryPage,
+  type HistoryRequest,
+  PolywireError,
+  type Position,
+  type PresenceStats,
+  type Receipt,
+  type Service,
+  type ServiceHost,
+  systemClock,
+} from "@polywire/core";
+import type { BrokerEvents, ControlCommand, Done, Draft, Published, StreamPage } from "./broker.ts";
+import { fitsBytes } from "./channel-name.ts";
+import { ChannelRules, type ChannelSettings } from "./channel-rules.ts";
+import { Channels } from "./channels.ts";
+import { DISCONNECTS, type Disconnect, UNSUBSCRIBES, type Unsubscribe } from "./codes.ts";
+import { Counters } from "./counters.ts";
+import type { ClientSession, SessionHost } from "./dialect.ts";
+import { drainSessions } from "./draining.ts";
+import { HubChannel } from "./hub-channel.ts";
+import type { HubParts } from "./hub-parts.ts";
+import { completeHubOptions } from "./hub-settings.ts";
+import { collectStats, type HubStats } from "./hub-stats.ts";
+import { idsFrom } from "./identity.ts";
+import { Journal } from "./journal.ts";
+import { MemoryBroker } from "./memory-broker.ts";
+import type { HubOptions, Origin } from "./options.ts";
+import { carryOut } from "./orders.ts";
+import type { Outlet } from "./outlet.ts";
+import { checkTags, encodeData } from "./publication-data.ts";
+import { Session } from "./session.ts";
+import { Sessions } from "./sessions.ts";
+import { TimerWheel } from "./timer-wheel.ts";
+
+/** What a message may take on the wire beyond its data. */
+const ENVELOPE_BYTES = 65_536;
+
+/** Channels that `inspect` lists. */
+const MAX_INSPECTED_CHANNELS = 100;
+
+/** All sessions of a user (`"42"`, or `""` for everybody anonymous), or one session. */
+export type Target = string | { readonly client: string; readonly user?: string };
+
+export interface PublishOptions {
+  /** What the data are; by default JSON, or bytes as the channel has them. */
+  readonly format?: DataFormat;
+  /** Names and values that go with the publication; 4 KiB at most. */
+  readonly tags?: Readonly<Record<string, string>>;
+  /** A second publish with the same key within five minutes is answered with the first one's receipt and not told. */
+  readonly idempotencyKey?: string;
+  /** Tells those who are subscribed now, without keeping it for others. */
+  readonly skipHistory?: boolean;
+  /** Published in the name of this client. */
+  readonly info?: ClientInfo;
+}
+
+/**
+ * The realtime engine: sessions, channels, streams and presence. It knows no wire and no encoding: a dialect brings
+ * clients to it, a broker keeps what is published.
+ *
+ * Hand it to a network as a service and to a dialect as its host. Construction is free; the broker starts with the first
+ * use.
+ */
+export class Hub implements Service, SessionHost {
+  readonly name: string = "hub";
+  readonly #parts: HubParts;
+  #state: "new" | "open" | "draining" | "closed" = "new";
+  #drained: Promise<void> | undefined = undefined;
+  #closed: Promise<void> | undefined = undefined;
+
+  /** @throws PolywireError `invalid-argument` naming the option: `channels[2].history.size`. */
+  constructor(options: HubOptions = {}) {
+    const settings = completeHubOptions(options);
+    const { clock = systemClock, random, logger } = options;
+    const journal = new Journal(clock);
+    if (logger !== undefined) journal.logger = logger;
+    const channels = new Channels();
+    this.#parts = {
+      settings,
+      clock,
+      random: random ?? Math.random,
+      broker: options.broker ?? new MemoryBroker({ clock, random: random ?? Math.random }),
+      rules: new ChannelRules(options.channels ?? [{ match: "*" }], settings.limits),
+      channels,
+      sessions: new Sessions(),
+      wheel: new TimerWheel(clock, { report: (error) => journal.write("error", "a timer's work failed", { error }) }),
+      counters: new Counters(),
+      journal,
+      createId: idsFrom(random),
+    };
+    channels.connect(this.#parts);
+  }
+
+  /** Limits that links should have so that what the hub allows fits through them. */
+  get linkLimits(): SessionHost["linkLimits"] {
+    const { publicationBytes, outboundBytesPerSession } = this.#parts.settings.limits;
+    // Binary data take a third more on their way to a JSON client.
+    const maxMessageBytes = Math.ceil((publicationBytes * 4) / 3) + ENVELOPE_BYTES;
+    return { maxMessageBytes, maxBufferedBytes: outboundBytesPerSession };
+  }
+
+  /** For dialects: a new client. It is ended at once when the hub is full or shutting down. */
+  openSession(outlet: Outlet, origin: Origin): ClientSession {
+    this.#start();
+    const { sessions, settings, counters } = this.#parts;
+    const session = new Session(outlet, origin, this.#parts);
+    const isFull = sessions.count >= settings.limits.sessions;
+    sessions.add(session);
+    if (this.#state !== "open") session.disconnect(DISCONNECTS.shutdown);
+    else if (isFull) {
+      counters.sessionsRefused++;
+      // Not "connection limit": that would keep the client from ever coming back.
+      session.disconnect(DISCONNECTS.tooManyRequests);
+    }
+    return session;
+  }
+
+  /**
+   * Publishes. Data may be anything that has a JSON form, a string for the format `text`, or the bytes themselves.
+   *
+   * @returns where it is in the channel's stream, if there is one, and what became of it on this process.
+   * @throws PolywireError `invalid-argument`, `too-large`, or what the broker says.
+   */
+  async publish(channel: string, data: unknown, options: PublishOptions = {}): Promise<Receipt> {
+    const rule = this.#rule(channel);
+    const { format, tags, idempotencyKey, info } = options;
+    const encoded = encodeData(data, { channel, rule, limits: this.#parts.settings.limits, format });
+    const draft: Draft = {
+      ...encoded,
+      ...(tags === undefined ? {} : { tags: checkTags(tags, channel) }),
+      ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
+      ...(info === undefined ? {} : { info }),
+    };
+    const stream = options.skipHistory === true ? undefined : rule.stream;
+    const { position, local } = await answerOf<Published>((done) =>
+      this.#parts.broker.streams.publish(channel, draft, stream, done),
+    );
+    return position === undefined ? { local } : { position, local };
+  }
+
+  /** Subscribes the sessions that the target has now, on every process. `since` recovers what came after it. */
+  subscribe(
+    target: Target,
+    channel: string,
+    options: { readonly since?: Position; readonly data?: Uint8Array } = {},
+  ): Promise<void> {
+    this.#rule(channel);
+    return this.#order({ ...addressOf(target), kind: "subscribe", channel, ...options });
+  }
+
+  /** @param channel every channel when absent. */
+  unsubscribe(target: Target, channel?: string, unsubscribe: Unsubscribe = UNSUBSCRIBES.server): Promise<void> {
+    return this.#order({ ...addressOf(target), kind: "unsubscribe", channel, unsubscribe });
+  }
+
+  disconnect(
+    target: Target,
+    options: { readonly disconnect?: Disconnect; readonly except?: readonly string[] } = {},
+  ): Promise<void> {
+    const { disconnect = DISCONNECTS.forceDisconnect, except = [] } = options;
+    return this.#order({ ...addressOf(target), kind: "disconnect", disconnect, except });
+  }
+
+  /** Sends a message to a user or a client, outside of any channel. */
+  async send(target: Target, data: unknown, options: { readonly format?: DataFormat } = {}): Promise<void> {
+    const rule = { data: options.format === "binary" ? "binary" : "json" } as const;
+    const { limits } = this.#parts.settings;
+    const encoded = encodeData(data, { channel: "a client", rule, limits, format: options.format });
+    await this.#order({ ...addressOf(target), kind: "message", ...encoded });
+  }
+
+  /** Who is in the channel, on every process. */
+  async presence(channel: string): Promise<readonly ClientInfo[]> {
+    this.#requirePresence(channel);
+    return await answerOf<readonly ClientInfo[]>((done) => this.#parts.broker.presence.members(channel, done));
+  }
+
+  async presenceStats(channel: string): Promise<PresenceStats> {
+    this.#requirePresence(channel);
+    return await answerOf<PresenceStats>((done) => this.#parts.broker.presence.stats(channel, done));
+  }
+
+  /**
+   * A page of the channel's stream: by default the oldest publications, 300 at most.
+   *
+   * @throws PolywireError `unsupported` when the channel keeps none, `not-available` when `since` is of another epoch.
+   */
+  async history(channel: string, request: Partial<HistoryRequest> = {}): Promise<HistoryPage> {
+    const stream = this.#requireStream(channel);
+    const { limits } = this.#parts.settings;
+    const { limit = limits.historyPageSize, since, reverse = false } = request;
+    if (!Number.isSafeInteger(limit) || limit < 0) {
+      throw new PolywireError("invalid-argument", `limit is ${limit}: give 0 or a positive integer`);
+    }
+    const read = {
+      limit,
+      maxBytes: limits.historyBytesPerChannel,
+      sinceOffset: since?.offset,
+      isReverse: reverse,
+      metaTtlMs: stream.metaTtlMs,
+    };
+    const page = await answerOf<StreamPage>((done) => this.#parts.broker.streams.history(channel, read, done));
+    if (since !== undefined && since.epoch !== "" && since.epoch !== page.position.epoch) {
+      const message = `history of "${channel}" has another epoch than "${since.epoch}": read it from the start`;
+      throw new PolywireError("not-available", message, { retryable: false });
+    }
+    return page;
+  }
+
+  /** Removes what the channel keeps. Its position stays, so clients that missed something are told that they did. */
+  async removeHistory(channel: string): Promise<void> {
+    this.#requireStream(channel);
+    await answerOf<undefined>((done) => this.#parts.broker.streams.removeHistory(channel, done));
+  }
+
+  /**
+   * The channel in the hands of this program.
+   *
+   * @throws PolywireError `invalid-argument` when no rule covers the name.
+   */
+  channel<Data = unknown>(name: string): Channel<Data> {
+    const rule = this.#rule(name);
+    return new HubChannel<Data>(this, { name, kind: rule.kind }, (listener) => {
+      if (this.#state !== "open") throw new PolywireError("closed", "the hub is closed: make a new one");
+      return this.#parts.channels.obtain(name, rule).listen(listener);
+    });
+  }
+
+  /** Numbers of everything that can fill, drop or wait. Reads every session: for once a second, not for every message. */
+  stats(): HubStats {
+    return collectStats(this.#parts);
+  }
+
+  inspect(): Readonly<Record<string, unknown>> {
+    const channels: { name: string; subscribers: number }[] = [];
+    for (const { name, subscribers } of this.#parts.channels) {
+      if (channels.length === MAX_INSPECTED_CHANNELS) break;
+      channels.push({ name, subscribers: subscribers.length });
+    }
+    const broker = { name: this.#parts.broker.name, ...this.#parts.broker.inspect?.() };
+    return { state: this.#state, ...this.stats(), channelList: channels, broker };
+  }
+
+  /** The network's call, before it dials or listens. */
+  start(host: ServiceHost): void {
+    if (this.#parts.settings.logger === undefined) this.#parts.journal.logger = host.logger;
+    this.#start();
+  }
+
+  /** Takes no more sessions and ends those there are with 3001, some hundred a second; at once when the signal fires. */
+  drain(signal: AbortSignal): Promise<void> {
+    if (this.#state === "closed") return Promise.resolve();
+    this.#state = "draining";
+    this.#drained ??= drainSessions(this.#parts, signal);
+    return this.#drained;
+  }
+
+  /** Ends whatever sessions there are and closes the broker. Idempotent. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    const wasStarted = this.#state !== "new";
+    this.#state = "closed";
+    for (const session of [...this.#parts.sessions]) session.disconnect(DISCONNECTS.shutdown);
+    this.#parts.wheel.close();
+    if (wasStarted) await this.#parts.broker.close();
+  }
+
+  #start(): void {
+    if (this.#state !== "new") return;
+    this.#state = "open";
+    const { broker, channels } = this.#parts;
+    const events: BrokerEvents = {
+      publication: (channel, publication, epoch) => channels.publication(channel, publication, epoch),
+      membership: (channel, kind, info) => channels.membership(channel, kind, info),
+      control: (command) => carryOut(this.#parts, command),
+    };
+    broker.start(events);
+  }
+
+  async #order(command: ControlCommand): Promise<void> {
+    this.#requireOpen();
+    await answerOf<undefined>((done) => this.#parts.broker.control.send(command, done));
+  }
+
+  #requireOpen(): void {
+    this.#start();
+    if (this.#state === "closed") throw new PolywireError("closed", "the hub is closed: make a new one");
+  }
+
+  #rule(channel: string): ChannelSettings {
+    this.#requireOpen();
+    const { channelNameBytes } = this.#parts.settings.limits;
+    if (typeof channel !== "string" || channel === "" || !fitsBytes(channel, channelNameBytes)) {
+      throw new PolywireError(
+        "invalid-argument",
+        `"${String(channel)}" is no channel: give 1 to ${channelNameBytes} bytes`,
+      );
+    }
+    const rule = this.#parts.channels.settingsOf(channel);
+    if (rule !== undefined) return rule;
+    throw new PolywireError("invalid-argument", `no rule covers the channel "${channel}": add one to channels`);
+  }
+
+  #requireStream(channel: string): NonNullable<ChannelSettings["stream"]> {
+    const { stream } = this.#rule(channel);
+    if (stream !== undefined) return stream;
+    throw new PolywireError("unsupported", `the channel "${channel}" keeps no history: give its rule a history`);
+  }
+
+  #requirePresence(channel: string): void {
+    if (this.#rule(channel).hasPresence) return;
+    throw new PolywireError("unsupported", `the channel "${channel}" keeps no presence: set presence in its rule`);
+  }
+}
+
+function answerOf<Result>(call: (done: Done<Result>) => void): Promise<Result> {
+  return new Promise((resolve, reject) => {
+    call((error, result) => {
+      if (error === undefined) resolve(result as Result);
+      else reject(error);
+    });
+  });
+}
+
+function addressOf(target: Target): { readonly user?: string; readonly client?: string } {
+  return typeof target === "string" ? { user: target } : target;
+}

@@ -1,0 +1,61 @@
+import type { ControlCommand } from "./broker.ts";
+import type { HubParts } from "./hub-parts.ts";
+import type { Session } from "./session.ts";
+import { reserve, runAfterwards, unsubscribeByServer } from "./subscribe-commands.ts";
+import { HOLE, NO_WISH, Subscribing } from "./subscribing.ts";
+
+type SubscribeOrder = Extract<ControlCommand, { readonly kind: "subscribe" }>;
+
+/** Does what the server asks of sessions: of those on this process that it concerns. */
+export function carryOut(parts: HubParts, order: ControlCommand): void {
+  for (const session of parts.sessions.addressed(order)) {
+    if (session.isClosed) continue;
+    switch (order.kind) {
+      case "disconnect":
+        if (order.except?.includes(session.id) !== true) session.disconnect(order.disconnect);
+        break;
+      case "subscribe":
+        session.whenConnected(() => subscribeByServer(session, order));
+        break;
+      case "unsubscribe":
+        session.whenConnected(() => unsubscribeByServer(session, order.channel, order.unsubscribe));
+        break;
+      case "message":
+        session.whenConnected(() => session.message(order.data, order.format));
+        break;
+    }
+  }
+}
+
+/** Who is in the channel already, or about to be, stays as he is. */
+function subscribeByServer(session: Session, { channel: name, since, data }: SubscribeOrder): void {
+  const { channels, settings, journal } = session.parts;
+  if (session.subscriptions?.has(name) === true) return;
+  const rule = channels.settingsOf(name);
+  const isFull = channels.get(name)?.isFull === true;
+  if (rule === undefined || isFull || (session.subscriptions?.size ?? 0) >= settings.limits.channelsPerSession) {
+    const because = rule === undefined ? "no rule covers the channel" : "a limit is reached";
+    return journal.write("warn", "cannot subscribe a client", { client: session.id, channel: name, because });
+  }
+  const subscription = reserve(session, name, { rule, isServerSide: true });
+  const subscribing = new Subscribing(subscription, { ...NO_WISH, since, data }, (error) => {
+    if (error === undefined) tellSubscribed(subscribing);
+    else subscription.end();
+    runAfterwards(subscription);
+  });
+  subscribing.start();
+}
+
+function tellSubscribed(subscribing: Subscribing): void {
+  const { subscription } = subscribing;
+  const { session, channel } = subscription;
+  const result = subscribing.finish();
+  if (result === HOLE) return session.missedOnSubscribe();
+  session.outlet.subscribed(channel.name, result);
+  // The push carries no publications: those that were recovered follow one by one.
+  for (const publication of result.publications) {
+    if (session.isClosed) return;
+    session.tell({ kind: "publication", channel: channel.name, publication });
+  }
+  subscription.goLive();
+}

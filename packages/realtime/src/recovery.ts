@@ -1,0 +1,56 @@
+import type { Position, Publication } from "@polywire/core";
+import type { StreamPage } from "./broker.ts";
+
+/** Bytes that an envelope may add to a publication's data: names, offset, publisher. */
+const ENVELOPE_BYTES = 192;
+
+/** Binary data grows by this on its way to a JSON client. */
+const BASE64_GROWTH = 4 / 3;
+
+/**
+ * Whether a page read from `since` on holds everything between there and the top: then nothing was missed.
+ *
+ * @param page at most as many publications as one recovery may have, oldest first.
+ */
+export function isComplete(since: Position, page: StreamPage): boolean {
+  const { publications, position: top } = page;
+  if (since.epoch !== "" && since.epoch !== top.epoch) return false;
+  const first = publications[0];
+  if (first === undefined) return since.offset === top.offset;
+  return first.offset === since.offset + 1 && publications.at(-1)?.offset === top.offset && hasNoHole(publications);
+}
+
+/**
+ * Publications that were read from the stream, up to its top, and those that came live meanwhile, each once and in order.
+ *
+ * @returns `undefined` when one between them is missing.
+ */
+export function merge(
+  top: number,
+  read: readonly Publication[],
+  live: readonly Publication[],
+): readonly Publication[] | undefined {
+  const later = live.filter(({ offset }) => offset !== undefined && offset > top);
+  if (later.length === 0) return read;
+  later.sort((one, other) => (one.offset ?? 0) - (other.offset ?? 0));
+  const once = later.filter((publication, index) => publication.offset !== later[index - 1]?.offset);
+  return once[0]?.offset === top + 1 && hasNoHole(once) ? [...read, ...once] : undefined;
+}
+
+/** About how many bytes the publications take on the wire, in the encoding that takes most. */
+export function wireBytes(publications: readonly Publication[]): number {
+  let bytes = 0;
+  for (const { data, format, info, tags } of publications) {
+    bytes += ENVELOPE_BYTES + (format === "binary" ? Math.ceil(data.length * BASE64_GROWTH) : data.length);
+    if (info !== undefined) bytes += (info.connectionInfo?.length ?? 0) + (info.channelInfo?.length ?? 0);
+    if (tags !== undefined) for (const [name, value] of tags) bytes += name.length + value.length;
+  }
+  return bytes;
+}
+
+function hasNoHole(publications: readonly Publication[]): boolean {
+  for (let index = 1; index < publications.length; index++) {
+    if (publications[index]?.offset !== (publications[index - 1]?.offset ?? 0) + 1) return false;
+  }
+  return true;
+}

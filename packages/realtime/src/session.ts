@@ -1,0 +1,314 @@
+import type { ClientInfo, DataFormat, HistoryPage, PresenceStats } from "@polywire/core";
+import { PolywireError } from "@polywire/core";
+import { type ClientError, DISCONNECTS, type Disconnect, ERRORS, UNSUBSCRIBES } from "./codes.ts";
+import { call, publish, readHistory, readPresence, readPresenceStats, receive } from "./commands.ts";
+import { connect } from "./connecting.ts";
+import type { ClientSession } from "./dialect.ts";
+import type { HubParts } from "./hub-parts.ts";
+import type { Origin } from "./options.ts";
+import type { ChannelEvent, Outlet } from "./outlet.ts";
+import type {
+  Answer,
+  ConnectRequest,
+  ConnectResult,
+  HistoryCommand,
+  SubscribeRequest,
+  SubscribeResult,
+} from "./requests.ts";
+import { subscribe, unsubscribe } from "./subscribe-commands.ts";
+import type { Subscription } from "./subscription.ts";
+import type { WheelEntry, WheelPlace } from "./timer-wheel.ts";
+
+/** Most commands of one session whose answers are awaited; further ones are answered `tooManyRequests`. */
+const MAX_COMMANDS_IN_FLIGHT = 1_024;
+
+/** Most orders of the server that wait for a session to be connected. */
+const MAX_ORDERS_WAITING = 128;
+
+/**
+ * One client. `new` until its connect comes, `connecting` until that is answered, `refused` when it was answered with an
+ * error and only the end can come.
+ */
+export class Session implements ClientSession, WheelEntry {
+  readonly id: string;
+  readonly outlet: Outlet;
+  readonly parts: HubParts;
+  stage: "new" | "connecting" | "connected" | "refused" | "closed" = "new";
+  info: ClientInfo;
+  /** Who the user is has been decided. */
+  isIdentified = false;
+  /** By channel, those under way included. Made with the first. */
+  subscriptions: Map<string, Subscription> | undefined = undefined;
+  /** Orders of the server that came before the connect was answered. */
+  orders: (() => void)[] | undefined = undefined;
+  wheelPlace: WheelPlace | undefined = undefined;
+  #origin: Origin | undefined;
+  #commandsInFlight = 0;
+  /** The wheel's next call: is it about the pong to a ping, or about the next ping? */
+  #isPongDue = false;
+  #isPongAwaited = false;
+  #gone: AbortController | undefined = undefined;
+
+  constructor(outlet: Outlet, origin: Origin, parts: HubParts) {
+    this.id = parts.createId();
+    this.outlet = outlet;
+    this.parts = parts;
+    this.info = { client: this.id, user: "" };
+    this.#origin = origin;
+    parts.wheel.schedule(this, parts.settings.limits.connectTimeoutMs);
+  }
+
+  get isClosed(): boolean {
+    return this.stage === "closed";
+  }
+
+  /** Fires when the session has gone. */
+  get signal(): AbortSignal {
+    this.#gone ??= new AbortController();
+    return this.#gone.signal;
+  }
+
+  /** Bytes that recovering may put into this client's queue now: half of what is free. */
+  get recoveryBytes(): number {
+    const { outboundBytesPerSession } = this.parts.settings.limits;
+    return Math.max(0, Math.floor((outboundBytesPerSession - this.outlet.bufferedBytes) / 2));
+  }
+
+  connect(request: ConnectRequest, answer: Answer<ConnectResult>): void {
+    if (this.isClosed) return;
+    if (this.stage !== "new") return this.disconnect(DISCONNECTS.badRequest);
+    const origin = this.#origin as Origin;
+    this.#origin = undefined;
+    connect(this, { request, origin, answer: this.#guarded(answer) });
+  }
+
+  subscribe(request: SubscribeRequest, answer: Answer<SubscribeResult>): void {
+    const reply = this.#begin(answer);
+    if (reply !== undefined) subscribe(this, request, reply);
+  }
+
+  unsubscribe(channel: string, answer: Answer<undefined>): void {
+    // It must not fail, so it is not refused for being one too many.
+    if (this.#isReady()) unsubscribe(this, channel, this.#guarded(answer));
+  }
+
+  publish(channel: string, data: Uint8Array, format: DataFormat, answer: Answer<undefined>): void {
+    const reply = this.#begin(answer);
+    if (reply !== undefined) publish(this, { channel, data, format }, reply);
+  }
+
+  presence(channel: string, answer: Answer<readonly ClientInfo[]>): void {
+    const reply = this.#begin(answer);
+    if (reply !== undefined) readPresence(this, channel, reply);
+  }
+
+  presenceStats(channel: string, answer: Answer<PresenceStats>): void {
+    const reply = this.#begin(answer);
+    if (reply !== undefined) readPresenceStats(this, channel, reply);
+  }
+
+  history(command: HistoryCommand, answer: Answer<HistoryPage>): void {
+    const reply = this.#begin(answer);
+    if (reply !== undefined) readHistory(this, command, reply);
+  }
+
+  call(method: string, data: Uint8Array, answer: Answer<Uint8Array>): void {
+    const reply = this.#begin(answer);
+    if (reply !== undefined) call(this, { method, data }, reply);
+  }
+
+  send(data: Uint8Array, format: DataFormat): void {
+    if (this.#isReady()) receive(this, data, format);
+  }
+
+  /** No connection expires yet, so there is none that a client could refresh. */
+  refresh(_token: string, _answer: Answer<{ readonly ttlMs?: number }>): void {
+    if (this.#isReady()) this.disconnect(DISCONNECTS.badRequest);
+  }
+
+  refreshSubscription(channel: string, _token: string, answer: Answer<{ readonly ttlMs?: number }>): void {
+    const reply = this.#begin(answer);
+    if (reply === undefined) return;
+    if (this.subscriptions?.has(channel) === true) this.disconnect(DISCONNECTS.badRequest);
+    else reply(ERRORS.permissionDenied, undefined);
+  }
+
+  pong(): void {
+    if (!this.#isReady()) return;
+    if (this.#isPongAwaited) this.#isPongAwaited = false;
+    else this.disconnect(DISCONNECTS.badRequest);
+  }
+
+  /** @param discard drops what waits to be sent. */
+  disconnect(disconnect: Disconnect, discard = false): void {
+    if (this.isClosed) return;
+    const { journal } = this.parts;
+    this.#countEnd(disconnect);
+    journal.write("info", "session ended by the server", {
+      client: this.id,
+      user: this.info.user,
+      code: disconnect.code,
+      reason: disconnect.reason,
+    });
+    this.#leave();
+    // The link goes first: cleaning up may take a slow broker.
+    this.outlet.disconnect(disconnect, discard);
+    this.#clean();
+  }
+
+  closed(): void {
+    if (this.isClosed) return;
+    this.#leave();
+    this.#clean();
+  }
+
+  /** Tells the client of an event; false when it did not take it, and is gone. */
+  tell(event: ChannelEvent): boolean {
+    if (this.outlet.event(event) !== "refused") return true;
+    this.disconnect(DISCONNECTS.slow, true);
+    return false;
+  }
+
+  message(data: Uint8Array, format: DataFormat): void {
+    if (this.outlet.message(data, format) === "refused") this.disconnect(DISCONNECTS.slow, true);
+  }
+
+  /** Something below broke a promise; going on would leave the client with a gap. */
+  failed(thrown: unknown): void {
+    const error = PolywireError.from(thrown, "internal", `session ${this.id}`);
+    this.parts.journal.write("error", "session failed", { error });
+    this.disconnect(DISCONNECTS.internal, true);
+  }
+
+  /** A subscriber lacks a publication: it is told to come back and recover. */
+  missedSomething(subscription: Subscription): void {
+    this.parts.counters.insufficientStates++;
+    if (subscription.isServerSide) this.disconnect(DISCONNECTS.insufficientState);
+    else subscription.endByServer(UNSUBSCRIBES.insufficientState);
+  }
+
+  /** What a subscribe would have to answer is not to be had: the client comes back and recovers. */
+  missedOnSubscribe(): void {
+    this.parts.counters.insufficientStates++;
+    this.disconnect(DISCONNECTS.insufficientState);
+  }
+
+  /** Code of the program threw, took too long, or answered what it must not; `error` is absent for the last. */
+  hookFailed(hook: string, error: PolywireError | undefined): void {
+    const { counters, journal } = this.parts;
+    if (error?.code === "timed-out") counters.hookTimeouts++;
+    else counters.hookFailures++;
+    const cause = error ?? new PolywireError("invalid-argument", `${hook} answered what its type does not allow`);
+    journal.write("error", "program code failed", { hook, error: cause });
+  }
+
+  /** From here on commands are taken; the connect's answer is about to be given. */
+  connected(): void {
+    const { wheel, settings, random } = this.parts;
+    const { intervalMs } = settings.pings;
+    this.stage = "connected";
+    this.parts.counters.connects++;
+    // The first ping falls at random into the second half of the interval, so that pings are spread.
+    if (intervalMs === 0) wheel.cancel(this);
+    else wheel.schedule(this, intervalMs * (0.5 + random() / 2));
+  }
+
+  /** Runs an order of the server once the client knows that it is connected. */
+  whenConnected(order: () => void): void {
+    if (this.stage === "connected") return order();
+    if (this.isClosed || this.stage === "refused") return;
+    this.orders ??= [];
+    if (this.orders.length < MAX_ORDERS_WAITING) this.orders.push(order);
+    else this.parts.counters.ordersDropped++;
+  }
+
+  /** The wheel's call. */
+  due(): void {
+    const { wheel, settings } = this.parts;
+    const { intervalMs, timeoutMs } = settings.pings;
+    if (this.stage !== "connected") {
+      if (!this.#isForgiven(settings.limits.connectTimeoutMs)) this.disconnect(DISCONNECTS.stale);
+    } else if (!this.#isPongDue) {
+      this.#isPongDue = true;
+      this.#isPongAwaited = true;
+      wheel.schedule(this, timeoutMs);
+      this.outlet.ping();
+    } else if (!this.#isPongAwaited) {
+      this.#isPongDue = false;
+      wheel.schedule(this, intervalMs - timeoutMs);
+    } else if (!this.#isForgiven(timeoutMs)) {
+      this.disconnect(DISCONNECTS.noPong);
+    }
+  }
+
+  /** While this process stood still it read nothing: what it waits for may be there, and gets its time once more. */
+  #isForgiven(timeMs: number): boolean {
+    const { wheel, counters } = this.parts;
+    if (wheel.stallMs === 0) return false;
+    counters.stallsForgiven++;
+    wheel.schedule(this, timeMs);
+    return true;
+  }
+
+  /** Counts a command that must be answered; `undefined` when it is answered already, with a no. */
+  #begin<Result>(answer: Answer<Result>): Answer<Result> | undefined {
+    if (!this.#isReady()) return undefined;
+    const reply = this.#guarded(answer);
+    if (this.#commandsInFlight >= MAX_COMMANDS_IN_FLIGHT) {
+      reply(ERRORS.tooManyRequests, undefined);
+      return undefined;
+    }
+    this.#commandsInFlight++;
+    return (error, result) => {
+      this.#commandsInFlight--;
+      reply(error, result);
+    };
+  }
+
+  /** An answer that is not given any more once the session is closed, and whose failure ends the session. */
+  #guarded<Result>(answer: Answer<Result>): Answer<Result> {
+    return (error: ClientError | undefined, result: Result | undefined) => {
+      if (this.isClosed) return;
+      if (error !== undefined) this.parts.counters.errorsAnswered++;
+      try {
+        answer(error, result);
+      } catch (thrown) {
+        this.failed(thrown);
+      }
+    };
+  }
+
+  #isReady(): boolean {
+    if (this.stage === "connected") return true;
+    this.disconnect(DISCONNECTS.badRequest);
+    return false;
+  }
+
+  #countEnd({ code }: Disconnect): void {
+    const { counters } = this.parts;
+    if (code === DISCONNECTS.slow.code) counters.slowConsumers++;
+    else if (code === DISCONNECTS.noPong.code) counters.missingPongs++;
+    else if (code === DISCONNECTS.stale.code) counters.staleSessions++;
+    else if (code === DISCONNECTS.badRequest.code) counters.badRequests++;
+  }
+
+  #leave(): void {
+    this.stage = "closed";
+    this.orders = undefined;
+    this.parts.counters.sessionsEnded++;
+    this.parts.wheel.cancel(this);
+    this.parts.sessions.remove(this);
+  }
+
+  #clean(): void {
+    const { subscriptions } = this;
+    this.subscriptions = undefined;
+    if (subscriptions !== undefined) {
+      for (const subscription of subscriptions.values()) {
+        subscription.afterwards?.cancelDeadline();
+        subscription.end();
+      }
+    }
+    this.#gone?.abort(new PolywireError("closed", `session ${this.id} has gone`));
+  }
+}

@@ -1,0 +1,110 @@
+import type { ClientInfo } from "@polywire/core";
+import type { ChannelState } from "./channel-state.ts";
+import type { Unsubscribe } from "./codes.ts";
+import { HeldPublications } from "./held-publications.ts";
+import type { MembershipEvent, PublicationEvent } from "./outlet.ts";
+import { judge } from "./position-gate.ts";
+import type { Session } from "./session.ts";
+
+/** What waits for a subscribe under way: commands about the same channel, in order. */
+export interface Afterwards {
+  readonly commands: (() => void)[];
+  /** Ends the wait of a command that has waited long enough. */
+  readonly cancelDeadline: () => void;
+}
+
+/**
+ * One session in one channel. It holds the channel from its construction to its `end`, and is the subscriber's side of
+ * the position gate.
+ */
+export class Subscription {
+  readonly session: Session;
+  readonly channel: ChannelState;
+  /** Made by the server: it ends with the session rather than alone when something was missed. */
+  readonly isServerSide: boolean;
+  /** `starting`: not answered yet, so nothing may be told. `live`: everything is told. `ended`: nothing any more. */
+  stage: "starting" | "live" | "ended" = "starting";
+  /** The place in the channel's list of subscribers; -1 when it is not there. */
+  index = -1;
+  isPositioned = false;
+  isRecoverable = false;
+  /** What the client has; kept where `isPositioned`. */
+  offset = 0;
+  epoch = "";
+  info: ClientInfo;
+  isPresent = false;
+  isJoinTold = false;
+  held: HeldPublications | undefined = undefined;
+  afterwards: Afterwards | undefined = undefined;
+
+  constructor(session: Session, channel: ChannelState, { isServerSide }: { readonly isServerSide: boolean }) {
+    this.session = session;
+    this.channel = channel;
+    this.isServerSide = isServerSide;
+    this.info = session.info;
+    channel.claim();
+  }
+
+  /** Takes a live publication. False: the client did not get it and will not. */
+  take(event: PublicationEvent, epoch: string | undefined): boolean {
+    if (this.stage !== "live") return this.#hold(event, epoch);
+    const { offset } = event.publication;
+    if (this.isPositioned && offset !== undefined) {
+      const verdict = judge(this, offset, epoch);
+      if (verdict === "drop") return true;
+      if (verdict === "insufficient") {
+        this.session.missedSomething(this);
+        return false;
+      }
+      this.offset = offset;
+      this.epoch = epoch ?? "";
+    }
+    return this.session.tell(event);
+  }
+
+  /** Takes a join or leave. Those that come before the subscription is live are in the presence that a client reads. */
+  takeMembership(event: MembershipEvent): void {
+    if (this.stage === "live") this.session.tell(event);
+  }
+
+  /** The client knows of its subscription: tells it what was held back, then the others that it is there. */
+  goLive(): void {
+    if (this.stage !== "starting") return;
+    this.stage = "live";
+    const { held } = this;
+    this.held = undefined;
+    if (held !== undefined) {
+      for (const { event, epoch } of held.entries) {
+        if (this.#isLive()) this.take(event, epoch);
+      }
+    }
+    if (this.#isLive()) this.channel.tellJoin(this);
+  }
+
+  /** Leaves the channel; nothing is told any more. Idempotent. */
+  end(): void {
+    if (this.stage === "ended") return;
+    this.stage = "ended";
+    this.held = undefined;
+    this.session.subscriptions?.delete(this.channel.name);
+    this.channel.leave(this);
+  }
+
+  /** Ends, and tells the client why. */
+  endByServer(unsubscribe: Unsubscribe): void {
+    if (this.stage === "ended") return;
+    this.end();
+    this.session.outlet.unsubscribed(this.channel.name, unsubscribe);
+  }
+
+  #isLive(): boolean {
+    return this.stage === "live";
+  }
+
+  #hold(event: PublicationEvent, epoch: string | undefined): boolean {
+    if (this.stage === "ended") return false;
+    this.held ??= new HeldPublications(this.session.recoveryBytes);
+    this.session.parts.counters.heldForgotten += this.held.add(event, epoch);
+    return true;
+  }
+}
