@@ -2,7 +2,7 @@ import { memory } from "@polywire/core/memory";
 import { describe, test } from "vitest";
 import { laws } from "../src/index.ts";
 
-for (const kind of ["message", "stream"] as const) {
+for (const kind of ["message", "stream", "datagram"] as const) {
   describe(`memory of kind ${kind}`, () => {
     const subject = {
       protocol: () => memory({ kind }),

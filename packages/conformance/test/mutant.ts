@@ -102,6 +102,7 @@ export function between(sink: Sink, overrides: Partial<Sink>): Sink {
 
 /** Where a fault can be planted. Everything absent works as it should. */
 export interface Fault {
+  readonly kind?: "message" | "datagram";
   readonly link?: (link: Link) => Link;
   readonly traits?: (traits: Traits) => Traits;
   readonly dialContext?: (context: DialContext) => DialContext;
@@ -121,7 +122,7 @@ export interface Fault {
 /** The in-memory protocol with the fault. */
 export function faulty(fault: Fault): Subject {
   return {
-    protocol: () => plant(memory(), fault),
+    protocol: () => plant(memory({ kind: fault.kind ?? "message" }), fault),
     url: "memory://conformance:0/laws",
     offering: (subprotocols) => ({ subprotocols }),
   };

@@ -23,6 +23,8 @@ export interface MemoryWire {
   readonly framing: MemoryFraming;
   /** All but the largest message, which each end has of its own. */
   readonly traits: Omit<Traits, "maxMessageBytes">;
+  /** The share of messages that get lost, 0 to 1. */
+  readonly loss?: number;
 }
 
 /** How far the end of one direction has come: the other side's, or both. */
@@ -47,6 +49,7 @@ export class MemoryLink implements Link, HalfClosable, Pingable {
   readonly peer: Peer;
   readonly framing: Framing;
   readonly #framing: MemoryFraming;
+  readonly #loss: number;
   readonly #host: HostContext;
   readonly #outbox: Outbox;
   readonly #delivery: Delivery;
@@ -72,6 +75,7 @@ export class MemoryLink implements Link, HalfClosable, Pingable {
     this.peer = peer;
     this.framing = wire.framing;
     this.#framing = wire.framing;
+    this.#loss = wire.loss ?? 0;
     this.traits = { ...wire.traits, maxMessageBytes: host.limits.maxMessageBytes };
     this.#outbox = new Outbox(
       host.turn,
@@ -237,6 +241,7 @@ export class MemoryLink implements Link, HalfClosable, Pingable {
     }
     const payload = (this.#reader as BufferReader).read();
     const { kind, maxMessageBytes } = this.traits;
+    if (this.#loss > 0 && this.#host.random() < this.#loss) return true;
     if (kind !== "stream" && bytes > maxMessageBytes) this.#refuseArrival(bytes);
     else this.#delivery.message(payload);
     return true;

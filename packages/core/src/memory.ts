@@ -15,9 +15,16 @@ export type { MemoryExchanger } from "./memory-exchanger.ts";
 /** A link within the process. */
 export type MemoryLink = Link & HalfClosable & Pingable;
 
+export type MemoryKind = "message" | "stream" | "datagram";
+
 export interface MemoryOptions {
-  /** `message` (the default): whole messages, text and binary told apart. `stream`: bytes without boundaries. */
-  readonly kind?: "message" | "stream";
+  /**
+   * `message` (the default): whole messages, text and binary told apart. `stream`: bytes without boundaries.
+   * `datagram`: whole messages of which some get lost.
+   */
+  readonly kind?: MemoryKind;
+  /** The share of datagrams that get lost, 0 to 1, by the network's `random`. 0.1 by default. */
+  readonly loss?: number;
 }
 
 export interface MemoryDialOptions {
@@ -28,7 +35,7 @@ export interface MemoryDialOptions {
 /** The protocol that {@link memory} makes. */
 export type MemoryProtocol = Protocol<"memory", MemoryLink, MemoryExchanger, MemoryDialOptions, object>;
 
-const WIRES: { readonly [Kind in "message" | "stream"]: MemoryWire } = {
+const WIRES: Readonly<Record<MemoryKind, MemoryWire>> = {
   message: {
     framing: messageFraming,
     traits: { kind: "message", ordered: true, reliable: true, halfClose: true, ping: "native", text: true },
@@ -37,16 +44,24 @@ const WIRES: { readonly [Kind in "message" | "stream"]: MemoryWire } = {
     framing: streamFraming,
     traits: { kind: "stream", ordered: true, reliable: true, halfClose: true, ping: "native", text: false },
   },
+  datagram: {
+    framing: messageFraming,
+    traits: { kind: "datagram", ordered: true, reliable: false, halfClose: false, ping: "none", text: true },
+  },
 };
 
 /**
  * Links and exchanges within the process: `memory://name/path`. A name is known to the networks that were given this very value, and
  * to no others.
  */
-export function memory({ kind = "message" }: MemoryOptions = {}): MemoryProtocol {
-  if (!Object.hasOwn(WIRES, kind))
-    throw new PolywireError("invalid-argument", `memory: kind is "${String(kind)}": give "message" or "stream"`);
-  const wire = WIRES[kind];
+export function memory({ kind = "message", loss = 0.1 }: MemoryOptions = {}): MemoryProtocol {
+  if (!Object.hasOwn(WIRES, kind)) {
+    const known = Object.keys(WIRES).join(", ");
+    throw new PolywireError("invalid-argument", `memory: kind is "${String(kind)}": give one of ${known}`);
+  }
+  if (!(loss >= 0 && loss <= 1))
+    throw new PolywireError("invalid-argument", `memory: loss is ${String(loss)}: give a share from 0 to 1`);
+  const wire: MemoryWire = kind === "datagram" ? { ...WIRES[kind], loss } : WIRES[kind];
   const addresses = new MemoryAddresses<MemoryListener>();
   const exchangeAddresses = new MemoryAddresses<MemoryExchangeListener>();
   return {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type Peer, PolywireError } from "@polywire/core";
 import type { LawDefinition } from "../law.ts";
-import { expectArrival } from "./arrival.ts";
+import { expectArrival, isDependable } from "./arrival.ts";
 import { rejection } from "./dialing.ts";
 
 const hasHandshake: LawDefinition["appliesTo"] = ({ kind }) => kind !== "datagram";
@@ -31,6 +31,7 @@ export const admissionLaws: readonly LawDefinition[] = [
   {
     name: "a peer is judged once, and gets its link when the verdict comes",
     about: "links",
+    appliesTo: isDependable,
     async run(world) {
       const judged: Peer[] = [];
       const { client, server, accepted } = await world.pair({

@@ -175,6 +175,7 @@ export const limitLaws: readonly LawDefinition[] = [
   {
     name: "a listener takes no more links than maxLinks, and takes one again when one has gone",
     about: "links",
+    appliesTo: isDependable,
     async run(world) {
       const { listener, accepted } = await world.listen({ limits: { maxLinks: 2 } });
       const first = await world.dial(listener.endpoint);
