@@ -3,7 +3,7 @@ import type { CloseInfo, Link, Payload, Sink } from "@polywire/core";
 /** What a recorder does besides recording, inside the calls it gets. */
 export interface Reactions {
   /** `index` counts messages from 0. The payload is the lent one. */
-  message?(payload: Payload, index: number): void;
+  message?(payload: Payload, index: number): unknown;
   drain?(): void;
   ended?(): void;
   closed?(info: CloseInfo): void;
@@ -43,11 +43,12 @@ export class Recorder implements Sink {
     }
   }
 
-  message(payload: Payload): void {
+  message(payload: Payload): unknown {
     if (this.isPaused) this.violations.push(`${this.name}: a message came after pause() had returned`);
     const index = this.messages.length;
     this.messages.push(typeof payload === "string" ? payload : new Uint8Array(payload));
-    this.#during("message", () => this.reactions.message?.(payload, index));
+    // What an async reaction returns is the wire's to see.
+    return this.#during("message", () => this.reactions.message?.(payload, index));
   }
 
   drain(): void {
@@ -70,14 +71,14 @@ export class Recorder implements Sink {
   }
 
   /** One call of the sink: never inside another, never before `open` has returned, never after `closed`. */
-  #during(call: string, react: () => void): void {
+  #during(call: string, react: () => unknown): unknown {
     if (this.#isOpening) this.violations.push(`${this.name}: ${call} came before open() had returned`);
     if (this.#busyWith !== undefined) this.violations.push(`${this.name}: ${call} came inside ${this.#busyWith}`);
     if (this.closeInfos.length > 0) this.violations.push(`${this.name}: ${call} came after closed`);
     const before = this.#busyWith;
     this.#busyWith = call;
     try {
-      react();
+      return react();
     } finally {
       this.#busyWith = before;
     }

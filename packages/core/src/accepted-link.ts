@@ -102,19 +102,20 @@ export class AcceptedLink implements Link, Sink, HalfClosable, Pingable {
 
   message(payload: Payload): void {
     this.messagesIn++;
-    (this.#sink as Sink).message(payload);
+    // Returned, for an async sink's promise is the wire's to watch.
+    return (this.#sink as Sink).message(payload);
   }
 
   drain(): void {
-    this.#sink?.drain?.();
+    return this.#sink?.drain?.();
   }
 
   ended(): void {
-    this.#sink?.ended?.();
+    return this.#sink?.ended?.();
   }
 
   closed(info: CloseInfo): void {
     this.#owner.linkClosed(this, info);
-    this.#sink?.closed(info);
+    return this.#sink?.closed(info);
   }
 }

@@ -34,9 +34,17 @@ export class Delivery {
     this.#owner = owner;
   }
 
-  /** Paused by the holder, or not started yet: the wire should not read. */
+  /**
+   * Paused by the holder, or not started yet: the wire should not read. One that has control messages of its own (pings,
+   * closes) may read on until {@link isHolding}.
+   */
   get isPaused(): boolean {
     return !this.#isDropping && (this.#isPaused || !this.#isStarted);
+  }
+
+  /** A message waits here to be delivered: the wire must not read on. */
+  get isHolding(): boolean {
+    return this.#held !== undefined;
   }
 
   get isOpened(): boolean {
@@ -148,7 +156,7 @@ export class Delivery {
     if (this.#closeInfo === undefined || this.#isEndDue) return false;
     this.#isClosed = true;
     try {
-      sink.closed(this.#closeInfo);
+      this.#watch("closed", sink.closed(this.#closeInfo));
     } catch (thrown) {
       this.#failed("closed", thrown);
     }
@@ -157,7 +165,7 @@ export class Delivery {
 
   #tellMessage(sink: Sink, payload: Payload): void {
     try {
-      sink.message(payload);
+      this.#watch("message", sink.message(payload));
     } catch (thrown) {
       this.#failed("message", thrown);
     }
@@ -165,10 +173,15 @@ export class Delivery {
 
   #tell(sink: Sink, what: "drain" | "ended"): void {
     try {
-      sink[what]?.();
+      this.#watch(what, sink[what]?.());
     } catch (thrown) {
       this.#failed(what, thrown);
     }
+  }
+
+  /** An async sink that rejects is one that throws. */
+  #watch(what: string, returned: unknown): void {
+    if (returned instanceof Promise) returned.catch((thrown) => this.#failed(what, thrown));
   }
 
   #failed(what: string, thrown: unknown): void {

@@ -18,8 +18,8 @@ interface Entry {
 }
 
 /**
- * Typed events, told synchronously. A listener that throws stops neither the others nor the teller: it is reported to
- * the function given at construction. Listeners added or removed while an event is told take effect with the next one.
+ * Typed events, told synchronously. A listener that throws or rejects stops neither the others nor the teller: it is
+ * reported to the function given at construction. Listeners added or removed while an event is told take effect with the next one.
  */
 export class Events<Map extends object> {
   readonly #listeners: { [Name in keyof Map]?: readonly Entry[] } = {};
@@ -60,11 +60,17 @@ export class Events<Map extends object> {
     for (const entry of entries) {
       if (entry.once) this.#remove(name, entry);
       try {
-        (entry.listener as Listener<Map[Name]>)(event);
+        const returned: unknown = (entry.listener as Listener<Map[Name]>)(event);
+        // An async listener that rejects is one that throws.
+        if (returned instanceof Promise) returned.catch((thrown) => this.#threw(name, thrown));
       } catch (thrown) {
-        this.#report(PolywireError.from(thrown, "internal", `listener for "${String(name)}" threw`));
+        this.#threw(name, thrown);
       }
     }
+  }
+
+  #threw(name: keyof Map, thrown: unknown): void {
+    this.#report(PolywireError.from(thrown, "internal", `listener for "${String(name)}" threw`));
   }
 
   #remove(name: keyof Map, entry: Entry): void {

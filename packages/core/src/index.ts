@@ -41,8 +41,6 @@ export type { Listener } from "./listener.ts";
 export type { LogFields, Logger, LogLevel } from "./log.ts";
 export { silentLogger } from "./log.ts";
 export {
-  type Handler,
-  type ListenOptions,
   Network,
   type NetworkOptions,
   type NetworkSnapshot,
@@ -60,6 +58,7 @@ export {
   type ListenContext,
   type Protocol,
 } from "./protocol.ts";
+export type { Handler, ListenOptions } from "./reception.ts";
 export type { ConnectionEvent, ConnectionSnapshot, Direction, NetworkEvents } from "./roster.ts";
 export type {
   AnyProtocol,

@@ -74,15 +74,16 @@ export interface Link {
   readonly bufferedBytes: number;
 
   /**
-   * Begins to close: what was accepted is sent first, unless the reason says to discard it. Idempotent, and allowed
-   * inside any callback. `Sink.closed` follows, exactly once, after a bounded time.
+   * Begins to close: what was accepted is sent first, unless the reason says to discard it. Idempotent, but for a later
+   * call that discards, which cuts the waiting short. Allowed inside any callback. `Sink.closed` follows, exactly once, after a bounded time.
    */
   close(reason?: CloseReason): void;
 }
 
 /**
  * The receiver of a link. Calls come one after the other, never inside another call of the same sink, and never after
- * `closed`. What it throws is caught, reported, and closes the link; it never reaches the event loop.
+ * `closed`. What it throws, or rejects with if it is async, is caught, reported, and closes the link; it
+ * never reaches the event loop.
  */
 export interface Sink {
   message(payload: Payload): void;

@@ -1,5 +1,4 @@
-import { AcceptedLink, type AcceptedLinkOwner } from "./accepted-link.ts";
-import { admit } from "./admit.ts";
+import type { AcceptedLinkOwner } from "./accepted-link.ts";
 import { Cancellation, checkTimeout, unlessAborted } from "./cancellation.ts";
 import { type Clock, type Random, systemClock } from "./clock.ts";
 import { Connection, type ConnectionOwner } from "./connection.ts";
@@ -7,14 +6,14 @@ import { type ConnectOptions, Dialer } from "./dialer.ts";
 import { type Endpoint, parseEndpoint } from "./endpoint.ts";
 import { PolywireError } from "./error.ts";
 import { Events, type ListenOptions as SubscribeOptions } from "./events.ts";
-import type { Exchange, Exchanger } from "./exchange.ts";
+import type { Exchanger } from "./exchange.ts";
 import { completeLimits, type LinkLimits } from "./limits.ts";
 import type { Link } from "./link.ts";
 import type { Listener } from "./listener.ts";
 import { type Logger, silentLogger } from "./log.ts";
-import type { Admission, Peer } from "./peer.ts";
-import type { DialContext, HostContext, ListenContext } from "./protocol.ts";
+import type { DialContext, HostContext } from "./protocol.ts";
 import { ProtocolTable } from "./protocol-table.ts";
+import { type Handler, type ListenOptions, Reception } from "./reception.ts";
 import { type ConnectionSnapshot, type NetworkEvents, Roster } from "./roster.ts";
 import type { AnyProtocol, DialOptionsFor, ExchangerFor, LinkFor, ListenOptionsFor, UrlOf } from "./schemes.ts";
 import type { Service } from "./service.ts";
@@ -31,22 +30,6 @@ export interface NetworkOptions<Protocols extends readonly AnyProtocol[]> {
   readonly logger?: Logger;
   readonly clock?: Clock;
   readonly random?: Random;
-}
-
-export interface ListenOptions {
-  readonly limits?: Partial<LinkLimits>;
-}
-
-/** What serves the peers of a listener. */
-export interface Handler {
-  /** Judges a peer before its handshake ends. Everybody is accepted by default; what throws or takes over 5 s refuses. */
-  admit?(peer: Peer): Admission | Promise<Admission>;
-  /** Takes an established link. It must `open` it. */
-  link?(link: Link): void;
-  /** Takes an exchange. It must answer it. */
-  exchange?(exchange: Exchange): void;
-  /** Limits that this handler wants for its links; those given to `listen` win. */
-  readonly limits?: Partial<LinkLimits>;
 }
 
 export type NetworkState = "open" | "closing" | "closed";
@@ -73,6 +56,7 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
   readonly #roster: Roster;
   readonly #listeners = new Set<Listener>();
   readonly #dialer: Dialer;
+  readonly #reception: Reception;
   #state: NetworkState = "open";
   #servicesStarted = 0;
   #isReporting = false;
@@ -86,6 +70,11 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
     this.#services = [...services];
     this.#events = new Events((error) => this.#failed(error));
     this.#roster = new Roster({ clock, random, logger, events: this.#events });
+    this.#reception = new Reception(this.#host, this.#roster, {
+      isOpen: () => this.#state === "open",
+      failed: (error) => this.#failed(error),
+      linkClosed: this.#owner.linkClosed,
+    });
   }
 
   /** Dials; the type of the connection follows from the URL's scheme. */
@@ -133,7 +122,7 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
   ): Promise<Listener> {
     const { protocol, endpoint, common } = this.#resolve(url, options);
     const serving: Handler = typeof handler === "function" ? { link: handler as (link: Link) => void } : handler;
-    const listener = await this.#bind(protocol, endpoint, { handler: serving, limits: common.limits });
+    const listener = await this.#reception.bind({ protocol, endpoint }, serving, common.limits);
     if (this.#state !== "open") {
       await listener.close();
       throw this.#notOpen();
@@ -229,72 +218,6 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
     return { protocol: this.#protocols.find(endpoint), endpoint, common };
   }
 
-  async #bind(
-    protocol: AnyProtocol,
-    endpoint: Endpoint,
-    { handler, limits }: { handler: Handler; limits: Partial<LinkLimits> | undefined },
-  ): Promise<Listener> {
-    const { links, exchanges } = protocol;
-    const context: ListenContext = {
-      ...this.#host,
-      limits: completeLimits({ ...handler.limits, ...limits }, this.#host.limits),
-      admit: (peer) => this.#admit(handler, peer),
-    };
-    const bound: Listener[] = [];
-    try {
-      if (handler.link !== undefined && links?.listen !== undefined) {
-        const accept = (link: Link): void => this.#accept(link, handler, { protocol, endpoint });
-        bound.push(await links.listen(endpoint, accept, context));
-      }
-      if (handler.exchange !== undefined && exchanges?.listen !== undefined) {
-        // A handler of both has both at one address: the port that the first was given.
-        const address = bound[0]?.endpoint ?? endpoint;
-        bound.push(await exchanges.listen(address, (exchange) => this.#serve(exchange, handler), context));
-      }
-    } catch (thrown) {
-      for (const listener of bound) await listener.close();
-      throw PolywireError.from(thrown, "internal", `listen on "${endpoint}"`);
-    }
-    const [first] = bound;
-    if (first !== undefined) return { endpoint: first.endpoint, close: () => closeListeners(bound) };
-    const takes = handler.link === undefined ? "exchanges" : "links";
-    throw new PolywireError(
-      "unsupported",
-      `cannot listen on "${endpoint}": the handler takes ${takes}, ${protocol.name} has none`,
-    );
-  }
-
-  #admit(handler: Handler, peer: Peer): Admission | Promise<Admission> {
-    if (this.#state !== "open") return { accepted: false, status: 503, reason: "closing" };
-    const { clock } = this.#host;
-    return admit(handler.admit?.bind(handler), peer, { clock, report: (error) => this.#failed(error) });
-  }
-
-  #accept(link: Link, handler: Handler, { protocol, endpoint }: { protocol: AnyProtocol; endpoint: Endpoint }): void {
-    const accepted = new AcceptedLink(link, this.#owner, this.#roster.place(protocol.name, endpoint));
-    this.#roster.add(accepted);
-    const failed = (thrown: unknown): void => {
-      this.#failed(PolywireError.from(thrown, "internal", `the handler of "${endpoint}" threw`));
-      accepted.abandon();
-    };
-    if (this.#state === "open") callGuarded(() => handler.link?.(accepted), failed);
-    else accepted.abandon();
-  }
-
-  #serve(exchange: Exchange, handler: Handler): void {
-    callGuarded(
-      () => handler.exchange?.(exchange),
-      (thrown) => {
-        this.#failed(PolywireError.from(thrown, "internal", `the handler of "${exchange.path}" threw`));
-        try {
-          exchange.respond({ status: 500 });
-        } catch {
-          // It was answered before the handler threw.
-        }
-      },
-    );
-  }
-
   readonly #owner: ConnectionOwner & AcceptedLinkOwner = {
     connectionClosed: (connection, info) => this.#roster.remove(connection, info),
     connectionFailed: (_connection, error) => this.#failed(error),
@@ -330,16 +253,6 @@ function splitOptions(options: object | undefined): { common: ConnectOptions; ow
   }
 }
 
-/** Calls program code; what it throws and what it rejects with are the same. */
-function callGuarded(call: () => unknown, failed: (thrown: unknown) => void): void {
-  try {
-    const result = call();
-    if (result instanceof Promise) result.catch(failed);
-  } catch (thrown) {
-    failed(thrown);
-  }
-}
-
 function checkLink(link: Link, { name }: AnyProtocol): Link {
   if (typeof link?.open === "function" && typeof link.send === "function") return link;
   throw new PolywireError("internal", `protocol "${name}" dialled something that is no link: it is broken`);
@@ -348,8 +261,4 @@ function checkLink(link: Link, { name }: AnyProtocol): Link {
 function discardLink(link: Link): void {
   link.open({ message() {}, closed() {} });
   link.close({ discard: true });
-}
-
-async function closeListeners(listeners: readonly Listener[]): Promise<void> {
-  await Promise.all(listeners.map((listener) => listener.close()));
 }

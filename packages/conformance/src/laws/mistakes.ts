@@ -26,6 +26,19 @@ export const mistakeLaws: readonly LawDefinition[] = [
     },
   },
   {
+    name: "an async sink that rejects is one that throws",
+    about: "links",
+    appliesTo: isDependable,
+    async run(world) {
+      const reject = (): Promise<never> => Promise.reject(new Error("rejected by the law"));
+      const { client, server } = await world.pair({ server: { reactions: () => ({ message: reject }) } });
+      client.send("boom");
+      const info = await server.closed();
+      assert.match(String(info.error?.message), /rejected by the law/, "the error of its CloseInfo");
+      await client.closed();
+    },
+  },
+  {
     name: "a sink that throws in closed or drain takes nothing with it",
     about: "links",
     appliesTo: isDependable,

@@ -1,0 +1,137 @@
+import { AcceptedLink, type AcceptedLinkOwner } from "./accepted-link.ts";
+import { admit } from "./admit.ts";
+import type { Endpoint } from "./endpoint.ts";
+import { PolywireError } from "./error.ts";
+import type { Exchange } from "./exchange.ts";
+import { completeLimits, type LinkLimits } from "./limits.ts";
+import type { Link } from "./link.ts";
+import type { Listener } from "./listener.ts";
+import type { Admission, Peer } from "./peer.ts";
+import type { HostContext, ListenContext } from "./protocol.ts";
+import type { Roster } from "./roster.ts";
+import type { AnyProtocol } from "./schemes.ts";
+
+export interface ListenOptions {
+  readonly limits?: Partial<LinkLimits>;
+}
+
+/** What serves the peers of a listener. */
+export interface Handler {
+  /** Judges a peer before its handshake ends. Everybody is accepted by default; what throws or takes over 5 s refuses. */
+  admit?(peer: Peer): Admission | Promise<Admission>;
+  /** Takes an established link. It must `open` it. */
+  link?(link: Link): void;
+  /** Takes an exchange. It must answer it. */
+  exchange?(exchange: Exchange): void;
+  /** Limits that this handler wants for its links; those given to `listen` win. */
+  readonly limits?: Partial<LinkLimits>;
+}
+
+/** The network behind a reception. */
+export interface ReceptionOwner extends AcceptedLinkOwner {
+  /** Whether peers are still welcome. */
+  isOpen(): boolean;
+  /** Code of the program or of a plugin threw. */
+  failed(error: PolywireError): void;
+}
+
+/** Where peers arrive: at the address of a protocol. */
+export interface Address {
+  readonly protocol: AnyProtocol;
+  readonly endpoint: Endpoint;
+}
+
+/** Judges every peer that arrives at a network and hands it to its handler. */
+export class Reception {
+  readonly #host: HostContext;
+  readonly #roster: Roster;
+  readonly #owner: ReceptionOwner;
+
+  constructor(host: HostContext, roster: Roster, owner: ReceptionOwner) {
+    this.#host = host;
+    this.#roster = roster;
+    this.#owner = owner;
+  }
+
+  /**
+   * Listens for links, exchanges or both, as the handler takes them.
+   *
+   * @throws PolywireError, whatever the protocol threw.
+   */
+  async bind(address: Address, handler: Handler, limits: Partial<LinkLimits> | undefined): Promise<Listener> {
+    const { protocol, endpoint } = address;
+    const { links, exchanges } = protocol;
+    const context: ListenContext = {
+      ...this.#host,
+      limits: completeLimits({ ...handler.limits, ...limits }, this.#host.limits),
+      admit: (peer) => this.#admit(handler, peer),
+    };
+    const bound: Listener[] = [];
+    try {
+      if (handler.link !== undefined && links?.listen !== undefined) {
+        const accept = (link: Link): void => this.#accept(link, handler, address);
+        bound.push(await links.listen(endpoint, accept, context));
+      }
+      if (handler.exchange !== undefined && exchanges?.listen !== undefined) {
+        // A handler of both has both at one address: the port that the first was given.
+        const serve = (exchange: Exchange): void => this.#serve(exchange, handler);
+        bound.push(await exchanges.listen(bound[0]?.endpoint ?? endpoint, serve, context));
+      }
+    } catch (thrown) {
+      for (const listener of bound) await listener.close();
+      throw PolywireError.from(thrown, "internal", `listen on "${endpoint}"`);
+    }
+    const [first] = bound;
+    if (first !== undefined) return { endpoint: first.endpoint, close: () => closeListeners(bound) };
+    const takes = handler.link === undefined ? "exchanges" : "links";
+    throw new PolywireError(
+      "unsupported",
+      `cannot listen on "${endpoint}": the handler takes ${takes}, ${protocol.name} has none`,
+    );
+  }
+
+  #admit(handler: Handler, peer: Peer): Admission | Promise<Admission> {
+    if (!this.#owner.isOpen()) return { accepted: false, status: 503, reason: "closing" };
+    const { clock } = this.#host;
+    return admit(handler.admit?.bind(handler), peer, { clock, report: (error) => this.#owner.failed(error) });
+  }
+
+  #accept(link: Link, handler: Handler, { protocol, endpoint }: Address): void {
+    const accepted = new AcceptedLink(link, this.#owner, this.#roster.place(protocol.name, endpoint));
+    this.#roster.add(accepted);
+    const failed = (thrown: unknown): void => {
+      this.#owner.failed(PolywireError.from(thrown, "internal", `the handler of "${endpoint}" threw`));
+      accepted.abandon();
+    };
+    if (this.#owner.isOpen()) callGuarded(() => handler.link?.(accepted), failed);
+    else accepted.abandon();
+  }
+
+  #serve(exchange: Exchange, handler: Handler): void {
+    callGuarded(
+      () => handler.exchange?.(exchange),
+      (thrown) => {
+        this.#owner.failed(PolywireError.from(thrown, "internal", `the handler of "${exchange.path}" threw`));
+        try {
+          exchange.respond({ status: 500 });
+        } catch {
+          // It was answered before the handler threw.
+        }
+      },
+    );
+  }
+}
+
+/** Calls program code; what it throws and what it rejects with are the same. */
+function callGuarded(call: () => unknown, failed: (thrown: unknown) => void): void {
+  try {
+    const result = call();
+    if (result instanceof Promise) result.catch(failed);
+  } catch (thrown) {
+    failed(thrown);
+  }
+}
+
+async function closeListeners(listeners: readonly Listener[]): Promise<void> {
+  await Promise.all(listeners.map((listener) => listener.close()));
+}
