@@ -62,9 +62,11 @@ test("a pause right after open holds, although the wire starts afterwards", () =
   delivery.start();
   delivery.message("held");
   expect(delivery.isPaused).toBe(true);
+  expect(delivery.isHolding).toBe(true);
   expect(sink.log).toEqual([]);
   delivery.resume();
   expect(sink.log).toEqual(["held"]);
+  expect(delivery.isHolding).toBe(false);
 });
 
 test("a resume before open has returned delivers nothing yet", () => {

@@ -50,7 +50,7 @@ export function ws(options: WsOptions = {}): WsProtocol {
       async listen(endpoint, accept, context) {
         requireHost(endpoint.host, String(endpoint));
         const complete = completeListenOptions(endpoint, defaults);
-        const keeper = await stateOf(context.turn).servers.find(endpoint, complete, context.limits);
+        const keeper = await stateOf(context.turn).servers.find(endpoint, complete, context);
         const traits = traitsFor(context.limits);
         return new WebSocketListener(endpoint, accept, { context, options: complete, keeper, traits });
       },

@@ -76,6 +76,7 @@ export class WebSocketLink implements Link, Pingable, OutboxWire, DeliveryOwner,
   readonly #delivery: Delivery;
   readonly #isCompressed: boolean;
   #isHandedOver = false;
+  #isStopped = false;
   #isOver = false;
   #ending: Ending | undefined = undefined;
   #bytesLost = 0;
@@ -123,8 +124,9 @@ export class WebSocketLink implements Link, Pingable, OutboxWire, DeliveryOwner,
     return this.#socket.bytesRead;
   }
 
+  /** Nothing is read from the socket, so no sign of life either. */
   get isPaused(): boolean {
-    return this.#delivery.isPaused;
+    return this.#isStopped;
   }
 
   get #isMasked(): boolean {
@@ -135,7 +137,7 @@ export class WebSocketLink implements Link, Pingable, OutboxWire, DeliveryOwner,
   handOver(): void {
     this.#isHandedOver = true;
     if (this.#delivery.isOpened) this.#start();
-    else this.#webSocket.pause();
+    else this.#stop();
   }
 
   open(sink: Sink): void {
@@ -145,18 +147,31 @@ export class WebSocketLink implements Link, Pingable, OutboxWire, DeliveryOwner,
 
   #start(): void {
     this.#delivery.start();
-    if (this.#delivery.isPaused) this.#webSocket.pause();
-    else this.#webSocket.resume();
+    if (!this.#delivery.isHolding) this.#continue();
   }
 
+  /**
+   * Reading goes on until a message arrives that may not be delivered: a holder that only sends, or takes a rest, still
+   * answers pings and hears of the end.
+   */
   pause(): void {
     this.#delivery.pause();
-    if (this.#delivery.isPaused) this.#webSocket.pause();
   }
 
   resume(): void {
     this.#delivery.resume();
-    if (!this.#delivery.isPaused) this.#webSocket.resume();
+    if (this.#delivery.isOpened && !this.#delivery.isHolding) this.#continue();
+  }
+
+  #stop(): void {
+    this.#isStopped = true;
+    this.#webSocket.pause();
+  }
+
+  #continue(): void {
+    if (!this.#isStopped) return;
+    this.#isStopped = false;
+    this.#webSocket.resume();
   }
 
   send(payload: Payload | Prepared): SendResult {
@@ -280,7 +295,7 @@ export class WebSocketLink implements Link, Pingable, OutboxWire, DeliveryOwner,
     const { clock, limits } = this.#place;
     this.#closeTimer = clock.setTimer(() => this.#webSocket.terminate(), limits.closeTimeoutMs);
     // The peer's part of the close has to be read.
-    this.#webSocket.resume();
+    this.#continue();
     if (this.#outbox.bufferedBytes === 0) this.#sendClose();
   }
 
@@ -303,6 +318,7 @@ export class WebSocketLink implements Link, Pingable, OutboxWire, DeliveryOwner,
   received(data: Buffer, isBinary: boolean): void {
     this.#place.heartbeat?.heard(this);
     this.#delivery.message(isBinary ? data : data.toString());
+    if (this.#delivery.isHolding && !this.#isStopped) this.#stop();
   }
 
   /** From the library. */

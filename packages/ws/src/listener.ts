@@ -7,6 +7,7 @@ import {
   type ListenContext,
   type Listener,
   type Peer,
+  PolywireError,
   type Traits,
   withPort,
 } from "@polywire/core";
@@ -96,10 +97,12 @@ export class WebSocketListener implements Listener, Door {
     this.#handshakes.set(request, { socket, peer: requestPeer(request, target), verdict: undefined });
     const forget = (): void => void this.#handshakes.delete(request);
     socket.once("close", forget);
-    this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
-      socket.off("close", forget);
-      socket.off("error", destroySocket);
-      this.#established(webSocket as LinkSocket, request);
+    this.#guard(socket, () => {
+      this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
+        socket.off("close", forget);
+        socket.off("error", destroySocket);
+        this.#established(webSocket as LinkSocket, request);
+      });
     });
   }
 
@@ -117,10 +120,23 @@ export class WebSocketListener implements Listener, Door {
     if (typeof origin === "string" && !this.#isOriginAllowed(origin, request.headers.host)) {
       return done(false, 403, "this origin is not allowed\n", REFUSAL_HEADERS);
     }
-    const answer = (verdict: Admission): void => this.#answer(handshake, verdict, done);
+    const answer = (given: Admission): void => {
+      this.#guard(handshake.socket, () => this.#answer(handshake, given, done));
+    };
     const verdict = this.#context.admit(handshake.peer);
     if (verdict instanceof Promise) void verdict.then(answer);
     else answer(verdict);
+  }
+
+  /** A bug of the program (two networks on one path of one server, a check without a verdict) costs one peer only. */
+  #guard(socket: Socket, work: () => void): void {
+    try {
+      work();
+    } catch (thrown) {
+      const error = PolywireError.from(thrown, "internal", `upgrade on "${this.endpoint}"`);
+      this.#context.logger.log("error", "ws", "a handshake failed for a bug in the program", { error });
+      socket.destroy();
+    }
   }
 
   #isOriginAllowed(origin: string, host: string | undefined): boolean {

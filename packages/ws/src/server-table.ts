@@ -1,5 +1,5 @@
 import type { Server as HttpServer } from "node:http";
-import { type Endpoint, type LinkLimits, PolywireError } from "@polywire/core";
+import { type Endpoint, type LinkLimits, type ListenContext, PolywireError } from "@polywire/core";
 import type { CompleteListenOptions } from "./options.ts";
 import { type DoorKeeper, OwnServer, SharedServer } from "./server.ts";
 
@@ -9,16 +9,17 @@ export class ServerTable {
   readonly #shared = new Map<HttpServer, SharedServer>();
 
   /** The server for a listener, bound if it is ours. */
-  find(endpoint: Endpoint, options: CompleteListenOptions, limits: LinkLimits): Promise<DoorKeeper> {
-    if (options.server !== undefined) return Promise.resolve(this.#share(options.server));
+  find(endpoint: Endpoint, options: CompleteListenOptions, context: ListenContext): Promise<DoorKeeper> {
+    const { limits } = context;
+    if (options.server !== undefined) return Promise.resolve(this.#share(options.server, context));
     const pending = this.#own.get(address(endpoint, endpoint.port));
     return pending === undefined ? this.#bind(endpoint, options, limits) : this.#join(pending, endpoint, options);
   }
 
-  #share(server: HttpServer): SharedServer {
+  #share(server: HttpServer, context: ListenContext): SharedServer {
     let shared = this.#shared.get(server);
     if (shared === undefined) {
-      shared = new SharedServer(server, () => this.#shared.delete(server));
+      shared = new SharedServer(server, context, () => this.#shared.delete(server));
       this.#shared.set(server, shared);
     }
     return shared;

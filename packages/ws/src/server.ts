@@ -2,7 +2,7 @@ import { createServer, type Server as HttpServer, type IncomingMessage, type Ser
 import { createServer as createTlsServer } from "node:https";
 import type { Socket } from "node:net";
 import type { TlsOptions } from "node:tls";
-import { type Endpoint, type LinkLimits, PolywireError } from "@polywire/core";
+import { type Endpoint, type LinkLimits, type ListenContext, PolywireError } from "@polywire/core";
 import { destroySocket, refuse, requestTarget } from "./upgrade.ts";
 
 const MAX_HEADER_BYTES = 16_384;
@@ -151,10 +151,12 @@ export class OwnServer extends DoorKeeper {
 
 /** A server that the program made and shares with us. */
 export class SharedServer extends DoorKeeper {
+  readonly #context: Pick<ListenContext, "clock" | "limits">;
   readonly #closed: () => void;
 
-  constructor(server: HttpServer, closed: () => void) {
+  constructor(server: HttpServer, context: Pick<ListenContext, "clock" | "limits">, closed: () => void) {
     super(server);
+    this.#context = context;
     this.#closed = closed;
   }
 
@@ -163,10 +165,16 @@ export class SharedServer extends DoorKeeper {
   }
 
   protected override unknownPath(socket: Socket): void {
-    // Others may listen for upgrades on the same server; only who is alone can say that a path is unknown.
-    if (this.server.listenerCount("upgrade") > 1) return;
     socket.on("error", destroySocket);
-    refuse(socket, 404, "nothing is here");
+    if (this.server.listenerCount("upgrade") === 1) {
+      refuse(socket, 404, "nothing is here");
+      return;
+    }
+    // Others listen for upgrades, too. If it is none of theirs either, nobody else would ever end it.
+    const { clock, limits } = this.#context;
+    clock.setTimer(() => {
+      if (socket.bytesWritten === 0) refuse(socket, 404, "nothing is here");
+    }, limits.handshakeTimeoutMs);
   }
 }
 

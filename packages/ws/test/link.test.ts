@@ -368,6 +368,16 @@ test("a link that is opened late has lost nothing", async () => {
   expect(() => link.open({ message() {}, closed() {} })).toThrow("called twice");
 });
 
+test("a dialled link that nobody listens to answers pings and hears of the end", async () => {
+  await using serving = await Serving.start();
+  const connection = await serving.network.connect(`ws://127.0.0.1:${serving.port}/`);
+  const link = (await serving.next()).link as Link & Pingable;
+  expect(await new Promise((resolve) => link.ping(resolve))).toBeGreaterThan(0);
+  const closed = new Promise<CloseInfo>((resolve) => connection.on("close", resolve));
+  link.close({ code: 3000 });
+  expect(await closed).toMatchObject({ by: "remote", code: 3000 });
+});
+
 test("a dialled link that is never read tells of its end once it is", async () => {
   await using serving = await Serving.start();
   const connection = await serving.network.connect(`ws://127.0.0.1:${serving.port}/`);

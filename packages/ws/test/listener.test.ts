@@ -5,6 +5,7 @@ import { type Admission, type Link, Network, type Peer } from "@polywire/core";
 import { expect, test } from "vitest";
 import { type WsListenOptions, ws } from "../src/index.ts";
 import { makeCertificate } from "./certificate.ts";
+import { FakeClock } from "./fake-clock.ts";
 import { clientFrame, RawClient, upgradeRequest } from "./raw-client.ts";
 import { KeptLog, Serving } from "./serving.ts";
 
@@ -263,6 +264,23 @@ test("connections that do not get on with their handshake are limited", async ()
   expect(serving.links.length).toBe(1);
 });
 
+test("connections over TLS are counted as well, and forgotten when they have gone", async () => {
+  const { cert, key } = makeCertificate({ name: "test", hosts: ["127.0.0.1"] });
+  await using net = network();
+  const listener = await net.listen("wss://127.0.0.1:0/", ignore, {
+    tls: { cert, key },
+    limits: { maxHandshakes: 1 },
+  });
+  for (let round = 0; round < 5; round++) {
+    const connection = await net.connect(`wss://127.0.0.1:${listener.endpoint.port}/`, { tls: { ca: cert } });
+    await connection.close();
+  }
+  const open = await Promise.allSettled(
+    Array.from({ length: 3 }, () => net.connect(`wss://127.0.0.1:${listener.endpoint.port}/`, { tls: { ca: cert } })),
+  );
+  expect(open.filter(({ status }) => status === "fulfilled").length).toBeLessThan(3);
+});
+
 test("a server handed in serves the program's requests and our links", async () => {
   await using node = await nodeServer();
   await using net = network();
@@ -305,6 +323,45 @@ test("two networks share one server handed in", async () => {
   await other.listen("ws://127.0.0.1:1/two", ignore, { server: node.server });
   expect(await handshake(node.port, { path: "/one" })).toContain("101");
   expect(await handshake(node.port, { path: "/two" })).toContain("101");
+});
+
+test("on a server with several listeners for upgrades, what nobody takes is refused in the end", async () => {
+  await using node = await nodeServer();
+  const clock = new FakeClock();
+  await using one = new Network({ protocols: [ws()], clock });
+  await using other = network();
+  await one.listen("ws://127.0.0.1:1/one", ignore, { server: node.server });
+  await other.listen("ws://127.0.0.1:1/two", ignore, { server: node.server });
+  await using client = await RawClient.connect(node.port);
+  const arrived = new Promise((resolve) => node.server.on("upgrade", resolve));
+  client.write(upgradeRequest({ path: "/unknown" }));
+  await arrived;
+  clock.advance(10_000);
+  expect(await client.head()).toContain("404");
+});
+
+test("two networks on the very same path of a server cost the peer, not the process", async () => {
+  await using node = await nodeServer();
+  const logger = new KeptLog();
+  await using one = network();
+  await using other = new Network({ protocols: [ws()], logger });
+  await one.listen("ws://127.0.0.1:1/", ignore, { server: node.server });
+  await other.listen("ws://127.0.0.1:1/", ignore, { server: node.server });
+  await using client = await RawClient.connect(node.port);
+  client.write(upgradeRequest());
+  await client.closed();
+  expect(logger.lines).toContain("error ws: a handshake failed for a bug in the program");
+});
+
+test.each(["sync", "async"])("a check that forgets its verdict costs the peer, not the process: %s", async (way) => {
+  const logger = new KeptLog();
+  const admit = (): Admission | Promise<Admission> =>
+    way === "sync" ? (undefined as unknown as Admission) : Promise.resolve(undefined as unknown as Admission);
+  await using serving = await Serving.start({ network: { logger }, handler: { admit } });
+  await using client = await RawClient.connect(serving.port);
+  client.write(upgradeRequest());
+  await client.closed();
+  expect(serving.links).toEqual([]);
 });
 
 test("a closed network leaves no listener on a server handed in", async () => {
