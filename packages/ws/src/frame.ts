@@ -2,7 +2,7 @@ import { randomFillSync } from "node:crypto";
 import { FramedBytes, type Framing, type Payload, type Prepared } from "@polywire/core";
 
 /** RFC 6455, section 5.2: the opcodes of data frames. Control frames are left to the library. */
-export const OPCODES = { text: 0x1, binary: 0x2 } as const;
+const OPCODES = { text: 0x1, binary: 0x2 } as const;
 
 /** The FIN bit: whole messages only, never fragments. */
 const FIN = 0x80;
@@ -85,7 +85,7 @@ export function openFrame(bytes: Uint8Array): { readonly isText: boolean; readon
 }
 
 /** Bytes of the payload on the wire, header excluded. */
-export function payloadLength(payload: Payload): number {
+function payloadLength(payload: Payload): number {
   return typeof payload === "string" ? Buffer.byteLength(payload) : payload.byteLength;
 }
 

@@ -1,7 +1,6 @@
 import type { Socket } from "node:net";
 import {
   type Clock,
-  type CloseInfo,
   type CloseReason,
   checkPayload,
   Delivery,
@@ -26,9 +25,10 @@ import {
   type Turn,
 } from "@polywire/core";
 import { WebSocket } from "ws";
-import { CLOSE_CODES, checkCloseCode, fitReason, isRetryable, violation } from "./close-code.ts";
+import { CLOSE_CODES, checkCloseCode, closeInfo, type Ending, fitReason, violation } from "./closing.ts";
 import { frame, type MaskSource, maskedFrame, openFrame, serverFraming } from "./frame.ts";
-import { type Beating, Heartbeat } from "./heartbeat.ts";
+import type { Beating, Heartbeat } from "./heartbeat.ts";
+import type { LinkSocket, SocketListener } from "./link-socket.ts";
 import { Pings } from "./pings.ts";
 
 /** More pings a second than this are an attack: the peer is closed with 1008. */
@@ -50,21 +50,8 @@ export interface LinkPlace {
   gone(): void;
 }
 
-/** The library's socket, with its link: shared listeners find it there, so that a link costs no closures. */
-export class LinkSocket extends WebSocket {
-  link: WebSocketLink | undefined = undefined;
-}
-
-/** How the link is ending, once that is decided on this side. */
-interface Ending {
-  readonly by: "local" | "network";
-  readonly code: number;
-  readonly reason: string;
-  readonly error?: PolywireError;
-}
-
 /** One WebSocket. */
-export class WebSocketLink implements Link, Pingable, OutboxWire, DeliveryOwner, Beating {
+export class WebSocketLink implements Link, Pingable, OutboxWire, DeliveryOwner, SocketListener, Beating {
   readonly peer: Peer;
   heardAtTick = 0;
   pingedAtTick = 0;
@@ -95,12 +82,7 @@ export class WebSocketLink implements Link, Pingable, OutboxWire, DeliveryOwner,
     this.#outbox = new Outbox(place.turn, this, place.limits);
     this.#delivery = new Delivery(this);
     this.#isCompressed = webSocket.extensions !== "";
-    webSocket.link = this;
-    webSocket.on("message", onMessage);
-    webSocket.on("ping", onPing);
-    webSocket.on("pong", onPong);
-    webSocket.on("error", onError);
-    webSocket.on("close", onClose);
+    webSocket.listen(this);
     place.heartbeat?.add(this);
   }
 
@@ -311,7 +293,7 @@ export class WebSocketLink implements Link, Pingable, OutboxWire, DeliveryOwner,
   #abandon(): void {
     this.#bytesLost = this.#outbox.discard();
     this.#sendClose();
-    queueMicrotask(() => this.#finish({ wasAgreed: false }));
+    queueMicrotask(() => this.#finish({ code: CLOSE_CODES.lost, reason: "" }));
   }
 
   /** From the library: a whole message. */
@@ -359,53 +341,16 @@ export class WebSocketLink implements Link, Pingable, OutboxWire, DeliveryOwner,
   /** From the library: the socket is gone. */
   lost(code: number, reason: Buffer): void {
     this.#bytesLost += this.#outbox.discard();
-    const isLost = code === CLOSE_CODES.lost;
-    if (this.#ending !== undefined) this.#finish({ wasAgreed: !isLost && this.#ending.error === undefined });
-    else if (isLost) this.#finish({ wasAgreed: false });
-    else this.#finish({ wasAgreed: true, code, reason: reason.toString() });
+    this.#finish({ code, reason: reason.toString() });
     this.#place.gone();
   }
 
-  #finish(end: { readonly wasAgreed: boolean; readonly code?: number; readonly reason?: string }): void {
+  #finish(received: { readonly code: number; readonly reason: string }): void {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#closeTimer?.cancel();
     this.#place.heartbeat?.remove(this);
     this.#pings?.abandon();
-    this.#delivery.closed(this.#closeInfo(end));
+    this.#delivery.closed(closeInfo(received, this.#ending, this.#bytesLost));
   }
-
-  #closeInfo(end: { readonly wasAgreed: boolean; readonly code?: number; readonly reason?: string }): CloseInfo {
-    const bytesLost = this.#bytesLost;
-    const clean = end.wasAgreed && bytesLost === 0;
-    if (this.#ending !== undefined) {
-      return { ...this.#ending, clean, retryable: this.#ending.by === "network", bytesLost };
-    }
-    if (end.code !== undefined) {
-      const { code, reason = "" } = end;
-      return { by: "remote", clean, code, reason, retryable: isRetryable(code), bytesLost };
-    }
-    const error = new PolywireError("connection-reset", "the connection was lost: no close frame came before its end");
-    return { by: "network", clean, code: CLOSE_CODES.lost, reason: "", retryable: true, bytesLost, error };
-  }
-}
-
-function onMessage(this: WebSocket, data: unknown, isBinary: boolean): void {
-  (this as LinkSocket).link?.received(data as Buffer, isBinary);
-}
-
-function onPing(this: WebSocket, data: Buffer): void {
-  (this as LinkSocket).link?.pinged(data);
-}
-
-function onPong(this: WebSocket, data: Buffer): void {
-  (this as LinkSocket).link?.ponged(data);
-}
-
-function onError(this: WebSocket, error: Error): void {
-  (this as LinkSocket).link?.failed(error);
-}
-
-function onClose(this: WebSocket, code: number, reason: Buffer): void {
-  (this as LinkSocket).link?.lost(code, reason);
 }

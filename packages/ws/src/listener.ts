@@ -13,7 +13,8 @@ import {
 } from "@polywire/core";
 import { WebSocketServer } from "ws";
 import { Heartbeat } from "./heartbeat.ts";
-import { type LinkPlace, LinkSocket, WebSocketLink } from "./link.ts";
+import { type LinkPlace, WebSocketLink } from "./link.ts";
+import { LinkSocket } from "./link-socket.ts";
 import { type CompleteListenOptions, DEFAULT_HEARTBEAT } from "./options.ts";
 import { canonicalPath, type Door, type DoorKeeper } from "./server.ts";
 import { socketSettings } from "./settings.ts";

@@ -153,6 +153,20 @@ test("a peer that answers no ping is cut, one that does lives on", async () => {
   expect(servedAlive.closeInfo).toBe(undefined);
 });
 
+test("a link that its program keeps busy is never pinged", async () => {
+  const clock = new FakeClock();
+  await using serving = await Serving.start({ network: { clock } });
+  await using client = await RawClient.upgraded(serving.port);
+  const served = await serving.next();
+  for (let round = 1; round <= 5; round++) {
+    clock.advance(20_000);
+    client.write(clientFrame(1, "busy"));
+    await served.until(() => served.messages.length === round);
+  }
+  served.link.send("first frame");
+  expect(await client.frame()).toMatchObject({ opcode: 1 });
+});
+
 test("heartbeat: false pings nobody", async () => {
   const clock = new FakeClock();
   await using serving = await Serving.start({ network: { clock }, listen: { heartbeat: false } });

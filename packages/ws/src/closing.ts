@@ -1,4 +1,4 @@
-import { type CloseReason, PolywireError } from "@polywire/core";
+import { type CloseInfo, type CloseReason, PolywireError } from "@polywire/core";
 
 /** RFC 6455, section 7.4.1, and the registry it began. */
 export const CLOSE_CODES = {
@@ -19,8 +19,27 @@ const FINAL_CODES: ReadonlySet<number> = new Set([1000, 1002, 1003, 1005, 1007, 
 /** A close frame holds 125 bytes, two of them the code. */
 const MAX_REASON_BYTES = 123;
 
-export function isRetryable(code: number): boolean {
-  return !FINAL_CODES.has(code);
+/** How a link is ending, once that is decided on this side. */
+export interface Ending {
+  readonly by: "local" | "network";
+  readonly code: number;
+  readonly reason: string;
+  readonly error?: PolywireError;
+}
+
+/** How a link ended: what the peer's close frame said (1006 without one), and what was decided here before. */
+export function closeInfo(
+  received: { readonly code: number; readonly reason: string },
+  ending: Ending | undefined,
+  bytesLost: number,
+): CloseInfo {
+  const { code, reason } = received;
+  const isAgreed = code !== CLOSE_CODES.lost && ending?.error === undefined;
+  const clean = isAgreed && bytesLost === 0;
+  if (ending !== undefined) return { ...ending, clean, retryable: ending.by === "network", bytesLost };
+  if (isAgreed) return { by: "remote", clean, code, reason, retryable: !FINAL_CODES.has(code), bytesLost };
+  const error = new PolywireError("connection-reset", "the connection was lost: no close frame came before its end");
+  return { by: "network", clean, code, reason: "", retryable: true, bytesLost, error };
 }
 
 /**
