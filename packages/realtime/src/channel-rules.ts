@@ -1,0 +1,178 @@
+import { type ChannelKind, PolywireError } from "@polywire/core";
+import type { StreamOptions } from "./broker.ts";
+import { fitsBytes } from "./channel-name.ts";
+import { ChannelPattern } from "./channel-pattern.ts";
+import { checkBoolean, checkCount, checkKeys, checkObject, checkOneOf, wrong } from "./option-checks.ts";
+import type { ChannelRule, HubLimits } from "./options.ts";
+
+/** 30 days: how long the position of a stream that nobody uses is remembered. */
+const DEFAULT_META_TTL_MS = 2_592_000_000;
+
+const RULE_KEYS: readonly (keyof ChannelRule)[] = [
+  "match",
+  "kind",
+  "publish",
+  "data",
+  "history",
+  "recovery",
+  "presence",
+  "joinLeave",
+  "read",
+];
+
+const HISTORY_KEYS: readonly (keyof NonNullable<ChannelRule["history"]>)[] = ["size", "ttlMs", "metaTtlMs"];
+
+/** What begins with this is the system's own. */
+const SYSTEM_PREFIX = "$";
+
+/** What a rule says of its channels, complete. One object for all channels of a rule. */
+export interface ChannelSettings {
+  /** The rule's own pattern. */
+  readonly match: string;
+  readonly kind: ChannelKind;
+  readonly publish: "server" | "subscribers" | "clients";
+  readonly data: "json" | "binary";
+  /** Absent: nothing is kept. */
+  readonly stream: StreamOptions | undefined;
+  readonly isRecoverable: boolean;
+  readonly hasPresence: boolean;
+  readonly tellsJoinLeave: boolean;
+  readonly read: "subscribers" | "clients";
+  /** The users that the name lists after its last `#`, separated by commas: 42 and 43 for `dialog#42,43`. */
+  usersOf(channel: string): readonly string[];
+}
+
+/** Which channels there are, and what each of them is: the first rule whose pattern fits a name decides. */
+export class ChannelRules {
+  /** Channels to which everyone is subscribed at connect. */
+  readonly broadcastNames: readonly string[];
+  readonly #exact = new Map<string, ChannelSettings>();
+  readonly #patterns: { readonly pattern: ChannelPattern; readonly settings: ChannelSettings }[] = [];
+
+  /** @throws PolywireError `invalid-argument` naming what is wrong: `channels[2].history.size`. */
+  constructor(rules: readonly ChannelRule[], limits: HubLimits) {
+    if (!Array.isArray(rules)) throw wrong("channels", rules, "give an array of rules");
+    const earlier: ChannelPattern[] = [];
+    const broadcastNames: string[] = [];
+    for (const [index, rule] of rules.entries()) {
+      const path = `channels[${index}]`;
+      checkRule(path, rule, limits);
+      const pattern = new ChannelPattern(rule.match);
+      checkReachable(path, pattern, earlier);
+      earlier.push(pattern);
+      const settings = completeRule(rule, limits);
+      if (pattern.hasStar) this.#patterns.push({ pattern, settings });
+      else this.#exact.set(rule.match, settings);
+      if (settings.kind === "broadcast") broadcastNames.push(rule.match);
+    }
+    this.broadcastNames = broadcastNames;
+  }
+
+  /** `undefined` when no rule covers the name, and for the system's own names, which begin with `$`. */
+  find(channel: string): ChannelSettings | undefined {
+    // No pattern before an exact name's rule fits it: such a rule would have been refused.
+    const exact = this.#exact.get(channel);
+    if (exact !== undefined) return exact;
+    if (channel.startsWith(SYSTEM_PREFIX)) return undefined;
+    for (const { pattern, settings } of this.#patterns) if (pattern.matches(channel)) return settings;
+    return undefined;
+  }
+}
+
+function checkRule(path: string, rule: ChannelRule, limits: HubLimits): void {
+  checkObject(path, rule);
+  checkKeys(path, rule, RULE_KEYS);
+  const { match, kind, publish, data, history, recovery, presence, joinLeave, read } = rule;
+  checkMatch(`${path}.match`, match, limits);
+  if (kind !== undefined) checkOneOf(`${path}.kind`, kind, ["public", "private", "broadcast"]);
+  if (publish !== undefined) checkOneOf(`${path}.publish`, publish, ["server", "subscribers", "clients"]);
+  if (data !== undefined) checkOneOf(`${path}.data`, data, ["json", "binary"]);
+  if (read !== undefined) checkOneOf(`${path}.read`, read, ["subscribers", "clients"]);
+  for (const [name, value] of Object.entries({ recovery, presence, joinLeave })) {
+    if (value !== undefined) checkBoolean(`${path}.${name}`, value);
+  }
+  if (history !== undefined) checkHistory(`${path}.history`, history);
+  if (recovery === true && history === undefined) {
+    throw wrong(`${path}.recovery`, recovery, "there is nothing to recover without history: give the rule a history");
+  }
+  if (kind !== "broadcast") return;
+  if (match.includes("*")) {
+    throw wrong(`${path}.match`, match, "everyone is subscribed to a broadcast channel: give its full name, without *");
+  }
+  if (publish !== undefined && publish !== "server") {
+    throw wrong(
+      `${path}.publish`,
+      publish,
+      'only the server publishes to a broadcast channel: leave it out, or give "server"',
+    );
+  }
+}
+
+function checkMatch(path: string, match: unknown, { channelNameBytes }: HubLimits): void {
+  if (typeof match !== "string" || match === "") throw wrong(path, match, "give a channel's name, or a pattern with *");
+  if (!fitsBytes(match, channelNameBytes)) {
+    throw wrong(path, match, `a name has ${channelNameBytes} bytes at most: give a shorter one`);
+  }
+  if (match.startsWith(SYSTEM_PREFIX))
+    throw wrong(path, match, "names that begin with $ are the system's: take another");
+}
+
+function checkHistory(path: string, history: NonNullable<ChannelRule["history"]>): void {
+  checkObject(path, history);
+  checkKeys(path, history, HISTORY_KEYS);
+  const { size, ttlMs, metaTtlMs } = history;
+  checkCount(`${path}.size`, size);
+  checkCount(`${path}.ttlMs`, ttlMs);
+  if (metaTtlMs !== undefined) checkCount(`${path}.metaTtlMs`, metaTtlMs);
+  if (ttlMs <= (metaTtlMs ?? DEFAULT_META_TTL_MS)) return;
+  const given = metaTtlMs === undefined ? `30 days, ${DEFAULT_META_TTL_MS}, by default` : metaTtlMs;
+  throw wrong(`${path}.ttlMs`, ttlMs, `publications are kept no longer than metaTtlMs (${given}): raise that too`);
+}
+
+function checkReachable(path: string, pattern: ChannelPattern, earlier: readonly ChannelPattern[]): void {
+  const index = earlier.findIndex((one) => one.includes(pattern));
+  if (index === -1) return;
+  const before = `channels[${index}] ("${earlier[index]?.text}")`;
+  const because =
+    pattern.text === earlier[index]?.text ? `${before} has the same match` : `${before} takes all its names`;
+  throw new PolywireError(
+    "invalid-argument",
+    `${path}.match is "${pattern.text}": never reached, for ${because}; remove it or put it before`,
+  );
+}
+
+function completeRule(rule: ChannelRule, { historyBytesPerChannel }: HubLimits): ChannelSettings {
+  const { match, kind = "public", publish = "server", data = "json", history, read = "subscribers" } = rule;
+  return {
+    match,
+    kind,
+    publish,
+    data,
+    stream:
+      history === undefined
+        ? undefined
+        : {
+            size: history.size,
+            ttlMs: history.ttlMs,
+            metaTtlMs: history.metaTtlMs ?? DEFAULT_META_TTL_MS,
+            maxBytes: historyBytesPerChannel,
+          },
+    isRecoverable: rule.recovery ?? false,
+    hasPresence: rule.presence ?? false,
+    tellsJoinLeave: rule.joinLeave ?? false,
+    read,
+    usersOf,
+  };
+}
+
+const NO_USERS: readonly string[] = [];
+
+function usersOf(channel: string): readonly string[] {
+  const mark = channel.lastIndexOf("#");
+  return mark === -1
+    ? NO_USERS
+    : channel
+        .slice(mark + 1)
+        .split(",")
+        .filter((user) => user !== "");
+}

@@ -1,0 +1,122 @@
+import { type Clock, type Logger, MAX_DELAY_MS, type Random, systemClock } from "@polywire/core";
+import type { Broker } from "./broker.ts";
+import { MemoryBroker } from "./memory-broker.ts";
+import { checkCount, checkFunction, checkKeys, checkObject, wrong } from "./option-checks.ts";
+import type { ChannelRule, HubLimits, HubOptions, PingOptions, Procedure } from "./options.ts";
+
+/** A hub's options, complete. */
+export interface HubSettings {
+  readonly channels: readonly ChannelRule[];
+  readonly broker: Broker;
+  readonly limits: HubLimits;
+  readonly pings: PingOptions;
+  readonly version: string;
+  readonly authenticate: HubOptions["authenticate"] | undefined;
+  readonly authorize: HubOptions["authorize"] | undefined;
+  readonly procedures: ReadonlyMap<string, Procedure>;
+  readonly receive: HubOptions["receive"] | undefined;
+  /** Absent: the network's. */
+  readonly logger: Logger | undefined;
+  readonly clock: Clock;
+  /** Absent: the platform's, a cryptographic one where it must not be guessed. */
+  readonly random: Random | undefined;
+}
+
+export const DEFAULT_HUB_LIMITS: HubLimits = {
+  sessions: 10_000,
+  sessionsPerUser: 10,
+  channelsPerSession: 128,
+  channelNameBytes: 255,
+  subscribersPerChannel: 1_000,
+  publicationBytes: 1_048_576,
+  outboundBytesPerSession: 4_194_304,
+  historyBytesPerChannel: 16_777_216,
+  historyPageSize: 300,
+  recoverySize: 300,
+  presenceMembers: 1_000,
+  joinLeaveMembers: 100,
+  jsonDepth: 1_024,
+  connectTimeoutMs: 10_000,
+  hookTimeoutMs: 5_000,
+};
+
+const DEFAULT_PING_INTERVAL_MS = 25_000;
+const DEFAULT_PONG_TIMEOUT_MS = 8_000;
+
+const OPTION_KEYS: readonly (keyof HubOptions)[] = [
+  "channels",
+  "broker",
+  "limits",
+  "pings",
+  "version",
+  "authenticate",
+  "authorize",
+  "procedures",
+  "receive",
+  "logger",
+  "clock",
+  "random",
+];
+
+/**
+ * All optional in, complete out; the given object is not changed and not kept.
+ *
+ * @throws PolywireError `invalid-argument` naming the option that is unknown or wrong: `limits.jsonDepth`.
+ */
+export function completeHubOptions(options: HubOptions = {}): HubSettings {
+  checkObject("the hub's options", options);
+  checkKeys("", options, OPTION_KEYS);
+  const { channels = [{ match: "*" }], version = "", authenticate, authorize, receive, logger, random } = options;
+  const { clock = systemClock } = options;
+  for (const [name, value] of Object.entries({ authenticate, authorize, receive, random })) {
+    if (value !== undefined) checkFunction(name, value);
+  }
+  if (typeof version !== "string") throw wrong("version", version, "give a string");
+  return {
+    channels,
+    limits: completeHubLimits(options.limits),
+    pings: completePings(options.pings),
+    version,
+    authenticate,
+    authorize,
+    procedures: completeProcedures(options.procedures),
+    receive,
+    logger,
+    clock,
+    random,
+    broker: options.broker ?? new MemoryBroker(random === undefined ? { clock } : { clock, random }),
+  };
+}
+
+function completeHubLimits(given: Partial<HubLimits> = {}): HubLimits {
+  checkObject("limits", given);
+  checkKeys("limits", given, Object.keys(DEFAULT_HUB_LIMITS));
+  const limits: { -readonly [Name in keyof HubLimits]: number } = { ...DEFAULT_HUB_LIMITS };
+  for (const [name, value] of Object.entries(given)) {
+    if (value === undefined) continue;
+    checkCount(`limits.${name}`, value, name.endsWith("Ms") ? MAX_DELAY_MS : undefined);
+    limits[name as keyof HubLimits] = value;
+  }
+  return limits;
+}
+
+function completePings(given: Partial<PingOptions> = {}): PingOptions {
+  checkObject("pings", given);
+  checkKeys("pings", given, ["intervalMs", "timeoutMs"] satisfies (keyof PingOptions)[]);
+  const { intervalMs = DEFAULT_PING_INTERVAL_MS } = given;
+  if (intervalMs === 0) return { intervalMs, timeoutMs: DEFAULT_PONG_TIMEOUT_MS };
+  checkCount("pings.intervalMs", intervalMs, MAX_DELAY_MS);
+  // Clients are told the interval in seconds.
+  if (intervalMs % 1_000 !== 0) throw wrong("pings.intervalMs", intervalMs, "give whole seconds, or 0 for no pings");
+  const { timeoutMs = Math.min(DEFAULT_PONG_TIMEOUT_MS, intervalMs / 2) } = given;
+  checkCount("pings.timeoutMs", timeoutMs, MAX_DELAY_MS);
+  if (timeoutMs < intervalMs) return { intervalMs, timeoutMs };
+  throw wrong("pings.timeoutMs", timeoutMs, `give less than pings.intervalMs, which is ${intervalMs}`);
+}
+
+function completeProcedures(given: HubOptions["procedures"] = {}): ReadonlyMap<string, Procedure> {
+  checkObject("procedures", given);
+  const procedures = new Map(Object.entries(given));
+  for (const [name, procedure] of procedures) checkFunction(`procedures.${name}`, procedure);
+  return procedures;
+}
