@@ -22,11 +22,13 @@ export interface Serving extends AsyncDisposable {
 export async function serving(hubOptions: HubOptions = {}, options: CentrifugeOptions = {}): Promise<Serving> {
   const clock = new ManualClock();
   const hub = new Hub({ clock, ...hubOptions });
-  const network: Network<readonly AnyProtocol[]> = new Network({ protocols: [memory()], services: [hub], clock });
+  const protocols: readonly AnyProtocol[] = [memory()];
+  const network = new Network({ protocols, services: [hub], clock });
+  const clients = new Network({ protocols, clock });
   const listener = await network.listen("memory://hub:0/connection", centrifuge(hub, { clock, ...options }));
   const dial: Serving["dial"] = async (encoding, headers = new Map()) => {
     const query = encoding === "protobuf" ? "?format=protobuf" : "";
-    return new WireClient(await network.connect(`${listener.endpoint}${query}`, { metadata: headers }), encoding);
+    return new WireClient(await clients.connect(`${listener.endpoint}${query}`, { metadata: headers }), encoding);
   };
   const connect: Serving["connect"] = async (encoding, request = {}) => {
     const client = await dial(encoding);
@@ -47,6 +49,9 @@ export async function serving(hubOptions: HubOptions = {}, options: CentrifugeOp
       if (!("subscribe" in reply)) throw new Error(`not subscribed: ${JSON.stringify(reply)}`);
       return connected;
     },
-    [Symbol.asyncDispose]: () => network.close(),
+    async [Symbol.asyncDispose]() {
+      await clients.close();
+      await network.close();
+    },
   };
 }
