@@ -66,7 +66,7 @@ export function unlessAborted<Result>(work: Promise<Result>, signal: AbortSignal
 
 /** @throws PolywireError `invalid-argument` for anything but 1 to 2,147,483,647 milliseconds. */
 export function checkTimeout(timeoutMs: number): void {
-  if (!(timeoutMs >= 1 && timeoutMs <= MAX_DELAY_MS)) {
+  if (typeof timeoutMs !== "number" || !(timeoutMs >= 1 && timeoutMs <= MAX_DELAY_MS)) {
     throw new PolywireError(
       "invalid-argument",
       `timeoutMs is ${String(timeoutMs)}: give 1 to ${MAX_DELAY_MS} milliseconds`,

@@ -20,6 +20,8 @@ export const remainsLaws: readonly LawDefinition[] = [
 ];
 
 async function expectNothingLeft(world: World, use: (world: World) => Promise<void>): Promise<void> {
+  // The law's own deadline is running from here on.
+  await world.patience.settle(1);
   const before = resources();
   await use(world);
   const { ledger, patience } = world;

@@ -1,0 +1,111 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { parseEndpoint, withPort } from "../src/index.ts";
+
+test("a URL is taken apart", () => {
+  const endpoint = parseEndpoint("WSS://User:pa%20ss@Example.COM:8443/a/./b/../c?x=1&token=hush#part");
+  expect({ ...endpoint }).toMatchObject({
+    scheme: "wss",
+    host: "example.com",
+    port: 8443,
+    path: "/a/c",
+    query: "x=1&token=hush",
+    href: "wss://User:pa%20ss@example.com:8443/a/c?x=1&token=hush",
+    display: "wss://example.com:8443/a/c?x=1&token=***",
+  });
+});
+
+test.each([
+  ["ws://[::1]:80/", { host: "::1", port: 80, path: "/" }],
+  ["tcp://localhost:7000", { host: "localhost", port: 7000, path: "" }],
+  ["http://example.com", { host: "example.com", port: undefined }],
+  ["http://example.com:80/", { port: 80 }],
+  ["ws://127.0.0.1:0/x", { port: 0 }],
+  ["memory:name", { scheme: "memory", host: "", path: "name" }],
+])("%s", (url, expected) => {
+  expect({ ...parseEndpoint(url) }).toMatchObject(expected);
+});
+
+test.each([
+  ["", /no scheme/],
+  ["//host/", /no scheme/],
+  ["1ws://host/", /no scheme/],
+  ["ws://host:65536/", /host and port/],
+  ["ws://host:80a/", /host and port/],
+  ["ws://[::1/", /host and port/],
+  [`ws://host/${"x".repeat(10_000)}`, /longer than 8192/],
+])("%s is refused", (url, says) => {
+  expect(() => parseEndpoint(url)).toThrow(expect.objectContaining({ code: "invalid-argument" }));
+  expect(() => parseEndpoint(url)).toThrow(says);
+});
+
+test("what is no string is refused", () => {
+  for (const value of [undefined, null, 1, {}, new URL("ws://host/")])
+    expect(() => parseEndpoint(value as string)).toThrow(expect.objectContaining({ code: "invalid-argument" }));
+});
+
+test("no printed form holds a secret", () => {
+  const secrets = ["token", "cf_connect", "apiKey", "PASSWORD", "x-signature", "tok%65n", "client_secret"];
+  for (const name of secrets) {
+    const endpoint = parseEndpoint(`ws://u:hush@host/?a=1&${name}=hush`);
+    for (const printed of [String(endpoint), JSON.stringify(endpoint), JSON.stringify({ endpoint }), endpoint.display])
+      expect(printed).not.toContain("hush");
+    expect(endpoint.href).toContain(`${name}=hush`);
+  }
+});
+
+test("an error about a URL does not show its secrets", () => {
+  for (const url of ["ws://u:hush@host:99999/?token=hush", "ws://u:hush@[::/?token=hush"])
+    expect(() => parseEndpoint(url)).toThrow(expect.not.objectContaining({ message: expect.stringContaining("hush") }));
+});
+
+test("withPort keeps all but the port", () => {
+  const options = { deflate: false };
+  const bound = withPort(parseEndpoint("ws://[::1]:0/path?x=1", options), 1234);
+  expect(bound.href).toBe("ws://[::1]:1234/path?x=1");
+  expect(bound.options).toBe(options);
+});
+
+const label = fc.stringMatching(/^[a-z][a-z0-9]{0,8}$/);
+const segment = fc.stringMatching(/^[a-zA-Z0-9_~-]{0,8}$/);
+
+test("parsing what was parsed changes nothing", () => {
+  fc.assert(
+    fc.property(
+      label,
+      label,
+      fc.option(fc.integer({ min: 0, max: 65_535 })),
+      fc.array(segment, { maxLength: 4 }),
+      fc.dictionary(segment, segment, { maxKeys: 3 }),
+      (scheme, host, port, segments, query) => {
+        const search = Object.entries(query).map(([name, value]) => `${name}=${value}`);
+        const url = `${scheme}://${host}${port === null ? "" : `:${port}`}/${segments.join("/")}${search.length > 0 ? `?${search.join("&")}` : ""}`;
+        const once = parseEndpoint(url);
+        const twice = parseEndpoint(once.href);
+        expect(twice.href).toBe(once.href);
+        expect(twice.display).toBe(once.display);
+        expect(once).toMatchObject({ scheme, host, port: port ?? undefined });
+        if (port !== null) expect(withPort(once, port).href).toBe(once.href);
+      },
+    ),
+  );
+});
+
+test("any text is parsed or refused with our error", () => {
+  fc.assert(
+    fc.property(
+      fc.oneof(
+        fc.string(),
+        fc.webUrl(),
+        fc.string().map((text) => `ws://${text}`),
+      ),
+      (text) => {
+        try {
+          expect(parseEndpoint(text).href).toMatch(/^[a-z][a-z0-9+.-]*:/);
+        } catch (thrown) {
+          expect(thrown).toMatchObject({ code: "invalid-argument" });
+        }
+      },
+    ),
+  );
+});
