@@ -10,7 +10,6 @@ import {
   type Receipt,
   type Service,
   type ServiceHost,
-  systemClock,
 } from "@polywire/core";
 import type { BrokerEvents, ControlCommand, Done, Draft, Published, StreamPage } from "./broker.ts";
 import { fitsBytes } from "./channel-name.ts";
@@ -26,7 +25,6 @@ import { completeHubOptions } from "./hub-settings.ts";
 import { collectStats, type HubStats } from "./hub-stats.ts";
 import { idsFrom } from "./identity.ts";
 import { Journal } from "./journal.ts";
-import { MemoryBroker } from "./memory-broker.ts";
 import type { HubOptions, Origin } from "./options.ts";
 import { carryOut } from "./orders.ts";
 import type { Outlet } from "./outlet.ts";
@@ -74,7 +72,7 @@ export class Hub implements Service, SessionHost {
   /** @throws PolywireError `invalid-argument` naming the option: `channels[2].history.size`. */
   constructor(options: HubOptions = {}) {
     const settings = completeHubOptions(options);
-    const { clock = systemClock, random, logger } = options;
+    const { clock, random, logger, broker } = settings;
     const journal = new Journal(clock);
     if (logger !== undefined) journal.logger = logger;
     const channels = new Channels();
@@ -82,8 +80,8 @@ export class Hub implements Service, SessionHost {
       settings,
       clock,
       random: random ?? Math.random,
-      broker: options.broker ?? new MemoryBroker({ clock, random: random ?? Math.random }),
-      rules: new ChannelRules(options.channels ?? [{ match: "*" }], settings.limits),
+      broker,
+      rules: new ChannelRules(settings.channels, settings.limits),
       channels,
       sessions: new Sessions(),
       wheel: new TimerWheel(clock, { report: (error) => journal.write("error", "a timer's work failed", { error }) }),

@@ -17,6 +17,8 @@ export type {
 } from "./broker.ts";
 export { type ClientError, DISCONNECTS, type Disconnect, ERRORS, UNSUBSCRIBES, type Unsubscribe } from "./codes.ts";
 export type { ClientSession, Dialect, SessionHost } from "./dialect.ts";
+export { Hub, type PublishOptions, type Target } from "./hub.ts";
+export type { HubStats } from "./hub-stats.ts";
 export type {
   Authenticated,
   AuthenticateRequest,

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { TestClient } from "./test-client.ts";
 import { TestHub } from "./test-hub.ts";
 
 const encoder = new TextEncoder();
@@ -13,19 +14,19 @@ describe("publishing as a client", () => {
         { match: "clients:*", publish: "clients" },
       ],
     });
-    const client = test.client();
-    const tryAll = (): (number | undefined)[] =>
-      ["server:a", "subscribers:a", "clients:a"].map((channel) => {
-        client.publish(channel, 1);
-        test.clock.settle();
-        return client.answerTo(`publish ${channel}`).error;
-      });
-    expect(tryAll()).toEqual([103, 103, undefined]);
+    const client = await test.client();
+    const tryAll = async (): Promise<(number | undefined)[]> => {
+      const all = ["server:a", "subscribers:a", "clients:a"];
+      for (const channel of all) client.publish(channel, 1);
+      await test.settle();
+      return all.map((channel) => client.answerTo(`publish ${channel}`).error);
+    };
+    expect(await tryAll()).toEqual([103, 103, undefined]);
     client.subscribe("server:a").subscribe("subscribers:a");
-    test.clock.settle();
-    expect(tryAll()).toEqual([103, undefined, undefined]);
+    await test.settle();
+    expect(await tryAll()).toEqual([103, undefined, undefined]);
     client.unsubscribe("subscribers:a");
-    expect(tryAll()).toEqual([103, 103, undefined]);
+    expect(await tryAll()).toEqual([103, 103, undefined]);
   });
 
   it("attaches who the server knows the client to be", async () => {
@@ -34,9 +35,9 @@ describe("publishing as a client", () => {
       authenticate: () => ({ user: "42", connectionInfo: encoder.encode('{"name":"Ada"}') }),
       authorize: () => ({ allowed: true, channelInfo: encoder.encode('{"role":"owner"}') }),
     });
-    const client = test.subscriber("a");
+    const client = await test.subscriber("a");
     client.publish("a", { info: { user: "1" } });
-    test.clock.settle();
+    await test.settle();
     expect(client.events).toMatchObject([
       {
         publication: {
@@ -56,16 +57,21 @@ describe("publishing as a client", () => {
       channels: [{ match: "*", publish: "clients" }],
       limits: { publicationBytes: 3_000, jsonDepth: 1_024 },
     });
-    const client = test.client();
-    const answers = (...all: readonly string[]): (number | undefined)[] =>
-      all.map((text) => {
+    const client = await test.client();
+    const answers = async (...all: readonly string[]): Promise<(number | undefined)[]> => {
+      const errors: (number | undefined)[] = [];
+      for (const text of all) {
         client.publish("a", encoder.encode(text));
-        test.clock.settle();
-        return client.answerTo("publish a").error;
-      });
-    expect(answers("", "{", "{} {}", "NaN", "'a'", `"${"x".repeat(3_000)}"`)).toEqual([107, 107, 107, 107, 107, 107]);
-    expect(answers("[".repeat(1_025) + "]".repeat(1_025))).toEqual([107]);
-    expect(answers("[".repeat(1_000) + "]".repeat(1_000), `"${"x".repeat(2_998)}"`, " null ")).toEqual([
+        await test.settle();
+        errors.push(client.answerTo("publish a").error);
+      }
+      return errors;
+    };
+    expect(await answers("", "{", "{} {}", "NaN", "'a'", `"${"x".repeat(3_000)}"`)).toEqual([
+      107, 107, 107, 107, 107, 107,
+    ]);
+    expect(await answers("[".repeat(1_025) + "]".repeat(1_025))).toEqual([107]);
+    expect(await answers("[".repeat(1_000) + "]".repeat(1_000), `"${"x".repeat(2_998)}"`, " null ")).toEqual([
       undefined,
       undefined,
       undefined,
@@ -75,10 +81,10 @@ describe("publishing as a client", () => {
 
   it("takes anything in a binary channel, empty data too, and says what it is", async () => {
     await using test = new TestHub({ channels: [{ match: "*", data: "binary", publish: "clients" }] });
-    const client = test.subscriber("a");
+    const client = await test.subscriber("a");
     client.publish("a", new Uint8Array([0xff, 0]), "binary").publish("a", new Uint8Array(0), "binary");
     client.publish("a", { json: 1 }).publish("a", encoder.encode("{ no json"), "json");
-    test.clock.settle();
+    await test.settle();
     expect(client.events.map((event) => event.kind === "publication" && event.publication.format)).toEqual([
       "binary",
       "binary",
@@ -89,13 +95,13 @@ describe("publishing as a client", () => {
 
   it("is answered 111, temporary, when very many are under way", async () => {
     await using test = new TestHub({ channels: [{ match: "*", publish: "clients" }] });
-    const client = test.client();
+    const client = await test.client();
     for (let count = 0; count < 1_025; count++) client.publish("a", 1);
     expect(client.take()).toMatchObject([{ to: "publish a", error: 111 }]);
-    test.clock.settle();
+    await test.settle();
     expect(client.take()).toHaveLength(1_024);
     client.publish("a", 1);
-    test.clock.settle();
+    await test.settle();
     expect(client.answerTo("publish a").error).toBe(undefined);
   });
 });
@@ -105,15 +111,15 @@ describe("history", () => {
     await using test = new TestHub({
       channels: [{ match: "open:*", history, read: "clients" }, { match: "none:*" }, { match: "*", history }],
     });
-    const client = test.client().history("closed").history("open:a").history("none:a");
-    test.clock.settle();
+    const client = (await test.client()).history("closed").history("open:a").history("none:a");
+    await test.settle();
     expect(client.answerTo("history closed").error).toBe(103);
     expect(client.answerTo("history none:a").error).toBe(108);
     expect(client.answerTo("history open:a").result).toMatchObject({ publications: [], position: { offset: 0 } });
     client.subscribe("closed");
-    test.clock.settle();
+    await test.settle();
     client.history("closed");
-    test.clock.settle();
+    await test.settle();
     expect(client.answerTo("history closed").error).toBe(undefined);
   });
 
@@ -121,35 +127,35 @@ describe("history", () => {
     await using test = new TestHub({ channels: [{ match: "*", history, read: "clients" }] });
     await test.publish("a", ...Array.from({ length: 400 }, (_, index) => index + 1));
     const { position } = await test.wait(test.hub.history("a", { limit: 0 }));
-    const client = test.client();
-    const offsets = (request: Parameters<typeof client.history>[1]): number[] => {
+    const client = await test.client();
+    const offsets = async (request: Parameters<typeof client.history>[1]): Promise<number[]> => {
       client.history("a", request);
-      test.clock.settle();
+      await test.settle();
       const { result } = client.answerTo("history a");
       const page = result as { publications: { offset: number }[]; position: { offset: number } };
       expect(page.position.offset).toBe(400);
       return page.publications.map(({ offset }) => offset);
     };
     const { epoch } = position;
-    expect(offsets({ limit: 0 })).toEqual([]);
-    expect(offsets({ limit: 2 })).toEqual([1, 2]);
-    expect(offsets({ limit: -1 })).toHaveLength(300);
-    expect(offsets({ limit: 1e9 })).toHaveLength(300);
-    expect(offsets({ limit: 2, since: { offset: 10, epoch } })).toEqual([11, 12]);
-    expect(offsets({ limit: 2, since: { offset: 10, epoch: "" } })).toEqual([11, 12]);
-    expect(offsets({ limit: 2, reverse: true })).toEqual([400, 399]);
-    expect(offsets({ limit: 2, since: { offset: 10, epoch }, reverse: true })).toEqual([9, 8]);
-    expect(offsets({ limit: 2, since: { offset: 400, epoch } })).toEqual([]);
+    expect(await offsets({ limit: 0 })).toEqual([]);
+    expect(await offsets({ limit: 2 })).toEqual([1, 2]);
+    expect(await offsets({ limit: -1 })).toHaveLength(300);
+    expect(await offsets({ limit: 1e9 })).toHaveLength(300);
+    expect(await offsets({ limit: 2, since: { offset: 10, epoch } })).toEqual([11, 12]);
+    expect(await offsets({ limit: 2, since: { offset: 10, epoch: "" } })).toEqual([11, 12]);
+    expect(await offsets({ limit: 2, reverse: true })).toEqual([400, 399]);
+    expect(await offsets({ limit: 2, since: { offset: 10, epoch }, reverse: true })).toEqual([9, 8]);
+    expect(await offsets({ limit: 2, since: { offset: 400, epoch } })).toEqual([]);
   });
 
   it("answers 112 for a position of another epoch, 107 for the reverse of nothing", async () => {
     await using test = new TestHub({ channels: [{ match: "*", history, read: "clients" }] });
     await test.publish("a", 1);
-    const client = test.client().history("a", { since: { offset: 0, epoch: "otherone" } });
-    test.clock.settle();
+    const client = (await test.client()).history("a", { since: { offset: 0, epoch: "otherone" } });
+    await test.settle();
     expect(client.answerTo("history a").error).toBe(112);
     client.history("a", { since: { offset: 0, epoch: "" }, reverse: true });
-    test.clock.settle();
+    await test.settle();
     expect(client.answerTo("history a").error).toBe(107);
   });
 
@@ -159,8 +165,8 @@ describe("history", () => {
       limits: { outboundBytesPerSession: 10_000 },
     });
     await test.publish("a", ...Array.from({ length: 20 }, () => "x".repeat(998)));
-    const client = test.client().history("a");
-    test.clock.settle();
+    const client = (await test.client()).history("a");
+    await test.settle();
     expect(client.answerTo("history a").result).toMatchObject({ publications: { length: 5 } });
   });
 });
@@ -174,14 +180,13 @@ describe("presence", () => {
 
   it("answers 108 where it is off, 103 to those who may not read it", async () => {
     await using test = new TestHub({ channels });
-    const client = test
-      .client()
+    const client = (await test.client())
       .presence("quiet:a")
       .presenceStats("quiet:a")
       .presence("a")
       .presenceStats("a")
       .presence("open:a");
-    test.clock.settle();
+    await test.settle();
     expect(client.answerTo("presence quiet:a").error).toBe(108);
     expect(client.answerTo("stats quiet:a").error).toBe(108);
     expect(client.answerTo("presence a").error).toBe(103);
@@ -193,35 +198,35 @@ describe("presence", () => {
     await using test = new TestHub({ channels, authenticate: ({ token }) => ({ user: token ?? "" }) });
     const [ada, bob, anonymous] = ["ada", "bob", ""].map((token) =>
       test.newClient().connect({ token }).subscribe("a"),
-    ) as [ReturnType<TestHub["client"]>, ReturnType<TestHub["client"]>, ReturnType<TestHub["client"]>];
-    test.clock.settle();
-    const seen = (): unknown[] => {
+    ) as [TestClient, TestClient, TestClient];
+    await test.settle();
+    const seen = async (): Promise<unknown[]> => {
       ada.presence("a").presenceStats("a");
-      test.clock.settle();
+      await test.settle();
       const members = ada.answerTo("presence a").result as { user: string }[];
-      return [members.map(({ user }) => user).sort(), ada.answerTo("stats a").result];
+      return [members.map(({ user }) => user).toSorted(), ada.answerTo("stats a").result];
     };
-    expect(seen()).toEqual([["", "ada", "bob"], { clients: 3, users: 3 }]);
+    expect(await seen()).toEqual([["", "ada", "bob"], { clients: 3, users: 3 }]);
     bob.unsubscribe("a");
-    expect(seen()).toEqual([["", "ada"], { clients: 2, users: 2 }]);
+    expect(await seen()).toEqual([["", "ada"], { clients: 2, users: 2 }]);
     anonymous.session.closed();
-    expect(seen()).toEqual([["ada"], { clients: 1, users: 1 }]);
+    expect(await seen()).toEqual([["ada"], { clients: 1, users: 1 }]);
   });
 
   it("is renewed for as long as a client stays", async () => {
     await using test = new TestHub({ channels, pings: { intervalMs: 0 } });
-    const client = test.subscriber("a");
-    test.clock.advance(600_000);
+    const client = await test.subscriber("a");
+    await test.advance(600_000);
     client.presence("a");
-    test.clock.settle();
+    await test.settle();
     expect(client.answerTo("presence a").result).toHaveLength(1);
   });
 
   it("lists 1,000 members at most, and counts them all", async () => {
     await using test = new TestHub({ channels, limits: { presenceMembers: 3 } });
-    const clients = Array.from({ length: 5 }, () => test.subscriber("a"));
+    const clients = await Promise.all(Array.from({ length: 5 }, () => test.subscriber("a")));
     clients[0]?.presence("a").presenceStats("a");
-    test.clock.settle();
+    await test.settle();
     expect(clients[0]?.answerTo("presence a").result).toHaveLength(3);
     expect(clients[0]?.answerTo("stats a").result).toEqual({ clients: 5, users: 1 });
   });
@@ -243,12 +248,12 @@ describe("calls and messages", () => {
         wrong: () => "text" as never,
       },
     });
-    const client = test.client();
+    const client = await test.client();
     for (const method of ["echo", "later", "no", "broken", "slow", "wrong", "unknown", "__proto__", "constructor"]) {
       client.call(method, { a: 1 });
     }
-    await test.clock.settlePromises();
-    test.clock.advance(5_000);
+    await test.settle();
+    await test.advance(5_000);
     expect(client.answerTo("call echo").result).toEqual(encoder.encode('42:{"a":1}'));
     expect(client.answerTo("call later").result).toEqual(encoder.encode("1"));
     expect(client.answerTo("call no").error).toBe(400);
@@ -262,7 +267,7 @@ describe("calls and messages", () => {
 
   it("answers 108 to calls where there are no procedures", async () => {
     await using test = new TestHub();
-    expect(test.client().call("echo").answerTo("call echo").error).toBe(108);
+    expect((await test.client()).call("echo").answerTo("call echo").error).toBe(108);
   });
 
   it("tells a procedure when its caller has gone", async () => {
@@ -275,7 +280,7 @@ describe("calls and messages", () => {
         },
       },
     });
-    const client = test.client().call("wait");
+    const client = (await test.client()).call("wait");
     expect(signals[0]?.aborted).toBe(false);
     client.session.closed();
     expect(signals[0]?.aborted).toBe(true);
@@ -289,23 +294,23 @@ describe("calls and messages", () => {
         throw new Error("broken");
       },
     });
-    const client = test.client();
+    const client = await test.client();
     client.session.send(encoder.encode("1"), "json");
     expect(received).toEqual([["1", client.id]]);
     expect(client.take()).toEqual([]);
     expect(test.hub.stats().hookFailures).toBe(1);
     await using without = new TestHub();
-    const other = without.client();
+    const other = await without.client();
     other.session.send(encoder.encode("1"), "json");
     expect(other.take()).toEqual([{ kind: "disconnect", code: 3508, discard: false }]);
   });
 
   it("has nothing to refresh: 3501 for the connection and for a subscription, 103 without one", async () => {
     await using test = new TestHub();
-    const first = test.client();
+    const first = await test.client();
     first.session.refresh("token", () => {});
     expect(first.disconnectCode).toBe(3501);
-    const second = test.subscriber("a");
+    const second = await test.subscriber("a");
     const errors: (number | undefined)[] = [];
     second.session.refreshSubscription("b", "token", (error) => errors.push(error?.code));
     expect(errors).toEqual([103]);

@@ -48,7 +48,7 @@ describe("connecting", () => {
 
   it("ends a session that connects twice with 3501", async () => {
     await using test = new TestHub();
-    const client = test.client();
+    const client = await test.client();
     client.connect();
     expect(client.take()).toEqual([{ kind: "disconnect", code: 3501, discard: false }]);
   });
@@ -56,9 +56,9 @@ describe("connecting", () => {
   it("ends a session that does not connect within 10 s with 3502", async () => {
     await using test = new TestHub();
     const client = test.newClient();
-    test.clock.advance(9_400);
+    await test.advance(9_400);
     expect(client.take()).toEqual([]);
-    test.clock.advance(1_600);
+    await test.advance(1_600);
     expect(client.take()).toEqual([{ kind: "disconnect", code: 3502, discard: false }]);
     expect(test.hub.stats().staleSessions).toBe(1);
   });
@@ -68,7 +68,7 @@ describe("connecting", () => {
     await using test = new TestHub({ authenticate: () => ({ error }) });
     const client = test.newClient().connect({ token: "old" });
     expect(client.take()).toMatchObject([{ kind: "answer", to: "connect", error: 109 }]);
-    test.clock.advance(11_000);
+    await test.advance(11_000);
     expect(client.take()).toEqual([{ kind: "disconnect", code: 3502, discard: false }]);
     const other = test.newClient().connect();
     other.take();
@@ -86,10 +86,10 @@ describe("connecting", () => {
       }),
     });
     const client = test.newClient().connect({ token: "42" });
-    await test.clock.settlePromises();
+    await test.settle();
     expect(client.answerTo("connect").result).toMatchObject({ data: encoder.encode('{"hello":1}') });
     client.subscribe("a").publish("a", 1);
-    await test.clock.settlePromises();
+    await test.settle();
     expect(client.events).toMatchObject([
       { publication: { info: { user: "42", client: client.id, connectionInfo: encoder.encode('{"name":"Ada"}') } } },
     ]);
@@ -109,8 +109,8 @@ describe("connecting", () => {
     for (const authenticate of hooks) {
       await using test = new TestHub({ authenticate });
       const client = test.newClient().connect();
-      await test.clock.settlePromises();
-      test.clock.advance(5_000);
+      await test.settle();
+      await test.advance(5_000);
       expect(client.take()).toMatchObject([{ kind: "answer", to: "connect", error: 100 }]);
       const { hookFailures, hookTimeouts } = test.hub.stats();
       expect(hookFailures + hookTimeouts).toBe(1);
@@ -125,7 +125,7 @@ describe("connecting", () => {
     const client = test.newClient().connect();
     client.session.closed();
     admit();
-    await test.clock.settlePromises();
+    await test.settle();
     expect(client.take()).toEqual([]);
     expect(test.hub.stats()).toMatchObject({ sessions: 0, users: 0, connects: 0 });
   });
@@ -144,8 +144,8 @@ describe("connecting", () => {
 
   it("tells a client to come back later when the hub is full", async () => {
     await using test = new TestHub({ limits: { sessions: 2 } });
-    const first = test.client();
-    test.client();
+    const first = await test.client();
+    await test.client();
     const third = test.newClient();
     expect(third.take()).toEqual([{ kind: "disconnect", code: 3013, discard: false }]);
     expect(third.session.isClosed).toBe(true);
@@ -183,7 +183,7 @@ describe("channels that the server subscribes at connect", () => {
     const { position } = await test.wait(test.hub.history("news"));
     const since = { offset: 1, epoch: position.epoch };
     const client = test.newClient().connect({ subscriptions: new Map([["news", { recover: true, since }]]) });
-    test.clock.settle();
+    await test.settle();
     const { subscriptions } = client.answerTo("connect").result as { subscriptions: Map<string, unknown> };
     expect(subscriptions.get("news")).toMatchObject({
       isRecovered: true,
@@ -196,7 +196,7 @@ describe("channels that the server subscribes at connect", () => {
   it("cannot be subscribed by the client again (105), and nobody may publish to a broadcast (103)", async () => {
     await using test = new TestHub({ channels });
     const client = test.newClient().connect();
-    test.clock.settle();
+    await test.settle();
     client.subscribe("news").publish("news", 1);
     expect(client.answerTo("subscribe news").error).toBe(105);
     expect(client.answerTo("publish news").error).toBe(103);
@@ -208,7 +208,7 @@ describe("channels that the server subscribes at connect", () => {
       authenticate: () => ({ user: "42", channels: ["a", "unknown"] }),
     });
     const client = test.newClient().connect();
-    test.clock.settle();
+    await test.settle();
     expect(client.take()).toMatchObject([{ kind: "answer", to: "connect", error: 102 }]);
     expect(test.hub.stats()).toMatchObject({ subscriptions: 0, channels: 0 });
   });

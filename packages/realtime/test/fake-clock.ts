@@ -1,5 +1,8 @@
 import type { Clock, Timer } from "@polywire/core";
 
+/** Microtasks that may follow one another before a turn counts as over. */
+const QUIET_ROUNDS = 30;
+
 interface FakeTimer extends Timer {
   readonly callback: () => void;
   readonly dueMs: number;
@@ -39,43 +42,37 @@ export class FakeClock implements Clock {
     this.#turn.push(callback);
   }
 
-  /** Ends turns of the event loop until nothing waits for one any more. */
-  settle(): void {
-    for (let rounds = 0; this.#turn.length > 0; rounds++) {
-      if (rounds === 100_000) throw new Error("the turns never end");
+  /** Lets everything happen that is ready: promises, microtasks and turns of the event loop, until nothing moves. */
+  async settle(): Promise<void> {
+    for (let quiet = 0; quiet < QUIET_ROUNDS; quiet++) {
+      await Promise.resolve();
+      if (this.#turn.length === 0) continue;
+      quiet = 0;
       const turn = this.#turn;
       this.#turn = [];
       for (const callback of turn) callback();
     }
   }
 
-  /** Like {@link settle}, with everything that promises have to say in between. */
-  async settlePromises(): Promise<void> {
-    for (let rounds = 0; rounds < 20; rounds++) {
-      this.settle();
-      await Promise.resolve();
-    }
-  }
-
   /** Moves time, calling back what becomes due on the way, in order. */
-  advance(byMs: number): void {
+  async advance(byMs: number): Promise<void> {
     const endMs = this.#nowMs + byMs;
-    this.settle();
+    await this.settle();
     for (;;) {
       const next = this.#next(endMs);
       if (next === undefined) break;
       this.#nowMs = Math.max(this.#nowMs, next.dueMs);
       next.cancel();
       next.callback();
-      this.settle();
+      await this.settle();
     }
     this.#nowMs = endMs;
   }
 
   /** The event loop did nothing for so long: timers come late, all at once. */
-  stall(forMs: number): void {
+  async stall(forMs: number): Promise<void> {
     this.#nowMs += forMs;
-    this.advance(0);
+    await this.advance(0);
   }
 
   #next(untilMs: number): FakeTimer | undefined {

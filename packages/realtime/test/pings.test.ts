@@ -5,11 +5,11 @@ import { TestHub } from "./test-hub.ts";
 /** Milliseconds that the wheel may be late. */
 const TICK_MS = 500;
 
-function untilPing(test: TestHub, client: TestClient): number {
+async function untilPing(test: TestHub, client: TestClient): Promise<number> {
   const startMs = test.clock.now();
   while (!client.transcript.some(({ kind }) => kind === "ping")) {
     if (test.clock.now() - startMs > 60_000) throw new Error("no ping within a minute");
-    test.clock.advance(100);
+    await test.advance(100);
   }
   client.take();
   return test.clock.now() - startMs;
@@ -20,10 +20,10 @@ describe("pings", () => {
     await using test = new TestHub();
     const firsts: number[] = [];
     for (let count = 0; count < 20; count++) {
-      const client = test.client();
-      firsts.push(untilPing(test, client));
+      const client = await test.client();
+      firsts.push(await untilPing(test, client));
       client.session.pong();
-      const second = untilPing(test, client);
+      const second = await untilPing(test, client);
       expect(second).toBeGreaterThanOrEqual(25_000 - TICK_MS);
       expect(second).toBeLessThanOrEqual(25_000 + 2 * TICK_MS);
       client.session.closed();
@@ -35,14 +35,14 @@ describe("pings", () => {
 
   it("go on for a client that answers each of them", async () => {
     await using test = new TestHub();
-    const client = test.client();
+    const client = await test.client();
     let pings = 0;
     client.onTold = ({ kind }) => {
       if (kind !== "ping") return;
       pings++;
       client.session.pong();
     };
-    test.clock.advance(600_000);
+    await test.advance(600_000);
     expect(client.disconnectCode).toBe(undefined);
     expect(pings).toBeGreaterThanOrEqual(23);
     expect(pings).toBeLessThanOrEqual(24);
@@ -50,22 +50,22 @@ describe("pings", () => {
 
   it("end the session with 3012 when no pong comes within 8 s", async () => {
     await using test = new TestHub();
-    const client = test.client();
-    untilPing(test, client);
-    test.clock.advance(8_000 - TICK_MS);
+    const client = await test.client();
+    await untilPing(test, client);
+    await test.advance(8_000 - TICK_MS);
     expect(client.take()).toEqual([]);
-    test.clock.advance(3 * TICK_MS);
+    await test.advance(3 * TICK_MS);
     expect(client.take()).toEqual([{ kind: "disconnect", code: 3012, discard: false }]);
     expect(test.hub.stats().missingPongs).toBe(1);
   });
 
   it("end the session with 3501 when a pong comes that nobody asked for", async () => {
     await using test = new TestHub();
-    const early = test.client();
+    const early = await test.client();
     early.session.pong();
     expect(early.take()).toEqual([{ kind: "disconnect", code: 3501, discard: false }]);
-    const twice = test.client();
-    untilPing(test, twice);
+    const twice = await test.client();
+    await untilPing(test, twice);
     twice.session.pong();
     expect(twice.take()).toEqual([]);
     twice.session.pong();
@@ -77,17 +77,17 @@ describe("pings", () => {
     const client = test.newClient().connect();
     expect(client.answerTo("connect").result).toMatchObject({ pingIntervalMs: 0, isPongExpected: false });
     client.take();
-    test.clock.advance(600_000);
+    await test.advance(600_000);
     expect(client.take()).toEqual([]);
   });
 
   it("cut nobody off because this process itself stood still for 20 s", async () => {
     await using test = new TestHub();
-    const client = test.client();
-    untilPing(test, client);
+    const client = await test.client();
+    await untilPing(test, client);
     const silent = test.newClient();
     // Pongs and connects that came meanwhile are read after the timers, as they are in an event loop.
-    test.clock.stall(20_000);
+    await test.clock.stall(20_000);
     expect(client.take()).toEqual([]);
     expect(silent.take()).toEqual([]);
     client.session.pong();
@@ -96,18 +96,18 @@ describe("pings", () => {
     client.onTold = silent.onTold = ({ kind }) => {
       if (kind === "ping") (client.transcript.at(-1)?.kind === "ping" ? client : silent).session.pong();
     };
-    test.clock.advance(15_000);
+    await test.advance(15_000);
     expect(client.disconnectCode).toBe(undefined);
     expect(test.hub.stats().stallsForgiven).toBeGreaterThan(0);
   });
 
   it("still cut off who stays silent after a stall", async () => {
     await using test = new TestHub();
-    const client = test.client();
-    untilPing(test, client);
-    test.clock.stall(20_000);
+    const client = await test.client();
+    await untilPing(test, client);
+    await test.clock.stall(20_000);
     expect(client.take()).toEqual([]);
-    test.clock.advance(10_000);
+    await test.advance(10_000);
     expect(client.take()).toEqual([{ kind: "disconnect", code: 3012, discard: false }]);
   });
 });

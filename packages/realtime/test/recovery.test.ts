@@ -110,14 +110,14 @@ describe("recovery", () => {
     await test.publish(CHANNEL, ...data);
     const { position } = await test.wait(test.hub.history(CHANNEL, { limit: 0 }));
     expect(position.offset).toBe(row.published);
-    if (row.isExpired === true) test.clock.advance(61_000);
+    if (row.isExpired === true) await test.advance(61_000);
     if (row.isRemoved === true) await test.wait(test.hub.removeHistory(CHANNEL));
-    if (row.isForgotten === true) test.clock.advance(25 * HOUR_MS);
+    if (row.isForgotten === true) await test.advance(25 * HOUR_MS);
     const epoch = { own: position.epoch, none: "", other: "otherone" }[row.epoch ?? "own"];
 
     const since = { offset: row.since, epoch };
-    const client = test.client().subscribe(CHANNEL, { recover: true, since });
-    test.clock.settle();
+    const client = (await test.client()).subscribe(CHANNEL, { recover: true, since });
+    await test.settle();
     const result = client.answerTo(`subscribe ${CHANNEL}`).result as SubscribeResult;
     expect(result).toMatchObject({
       isRecovered: row.recovered,
@@ -132,8 +132,8 @@ describe("recovery", () => {
     expect(result.position?.offset).toBe(row.recovered ? row.since : top);
 
     // With the flag, the same request that is not recovered is refused and leaves no subscription behind.
-    const strict = test.client().subscribe(CHANNEL, { recover: true, since, rejectUnrecovered: true });
-    test.clock.settle();
+    const strict = (await test.client()).subscribe(CHANNEL, { recover: true, since, rejectUnrecovered: true });
+    await test.settle();
     expect(strict.answerTo(`subscribe ${CHANNEL}`).error).toBe(row.recovered ? undefined : 112);
     expect(test.hub.stats().subscriptions).toBe(row.recovered ? 2 : 1);
 
@@ -152,8 +152,8 @@ describe("recovery", () => {
     const { position } = await before.wait(before.hub.history(CHANNEL));
     await using after = new TestHub({ channels, random: Math.random });
     await after.publish(CHANNEL, "a", "b", "c");
-    const client = after.client().subscribe(CHANNEL, { recover: true, since: position });
-    after.clock.settle();
+    const client = (await after.client()).subscribe(CHANNEL, { recover: true, since: position });
+    await after.settle();
     const result = client.answerTo(`subscribe ${CHANNEL}`).result as SubscribeResult;
     expect(result).toMatchObject({ isRecovered: false, publications: [] });
     expect(result.position?.epoch).not.toBe(position.epoch);
@@ -162,8 +162,8 @@ describe("recovery", () => {
   it("gives a channel without recovery no position and no false promise", async () => {
     await using test = new TestHub({ channels: [{ match: "*", history: { size: 10, ttlMs: 60_000 } }] });
     await test.publish(CHANNEL, 1);
-    const client = test.client().subscribe(CHANNEL, { recover: true, since: { offset: 1, epoch: "" } });
-    test.clock.settle();
+    const client = (await test.client()).subscribe(CHANNEL, { recover: true, since: { offset: 1, epoch: "" } });
+    await test.settle();
     expect(client.answerTo(`subscribe ${CHANNEL}`).result).toEqual({
       isPositioned: false,
       isRecoverable: false,
@@ -176,8 +176,10 @@ describe("recovery", () => {
   it("keeps the position of a client that asks for it, in a channel with history", async () => {
     await using test = new TestHub({ channels: [{ match: "*", history: { size: 10, ttlMs: 60_000 } }] });
     await test.publish(CHANNEL, 1, 2);
-    const client = test.client().subscribe(CHANNEL, { positioned: true }).subscribe("other", { recoverable: true });
-    test.clock.settle();
+    const client = (await test.client())
+      .subscribe(CHANNEL, { positioned: true })
+      .subscribe("other", { recoverable: true });
+    await test.settle();
     expect(client.answerTo(`subscribe ${CHANNEL}`).result).toMatchObject({
       isPositioned: true,
       isRecoverable: false,
@@ -208,7 +210,7 @@ describe("recovery", () => {
       [...epochs].map(([name, epoch]) => [name, { recover: true, since: { offset: 0, epoch } }]),
     );
     const client = test.newClient().connect({ subscriptions });
-    test.clock.settle();
+    await test.settle();
     const result = client.answerTo("connect").result as { subscriptions: Map<string, SubscribeResult> };
     expect(result.subscriptions.get("a")).toMatchObject({ isRecovered: true, publications: [{ offset: 1 }] });
     expect(result.subscriptions.get("b")).toMatchObject({ isRecovered: false, position: { offset: 1 } });

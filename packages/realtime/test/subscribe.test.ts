@@ -7,7 +7,7 @@ const encoder = new TextEncoder();
 describe("subscribing", () => {
   it("answers before the first publication of the channel", async () => {
     await using test = new TestHub();
-    const client = test.client().subscribe("a");
+    const client = (await test.client()).subscribe("a");
     await test.wait(test.hub.publish("a", 1));
     expect(client.take().map(({ kind }) => kind)[0]).toBe("answer");
     await test.publish("a", 2);
@@ -16,7 +16,7 @@ describe("subscribing", () => {
 
   it("twice answers 105 and changes nothing", async () => {
     await using test = new TestHub();
-    const client = test.subscriber("a").subscribe("a");
+    const client = (await test.subscriber("a")).subscribe("a");
     expect(client.answerTo("subscribe a").error).toBe(105);
     client.take();
     await test.publish("a", 1);
@@ -25,23 +25,23 @@ describe("subscribing", () => {
 
   it("twice at once answers 105 to the second", async () => {
     await using test = new TestHub();
-    const client = test.client().subscribe("a").subscribe("a");
+    const client = (await test.client()).subscribe("a").subscribe("a");
     expect(client.take()).toMatchObject([{ to: "subscribe a", error: 105 }]);
-    test.clock.settle();
+    await test.settle();
     expect(client.take()).toMatchObject([{ to: "subscribe a", error: undefined }]);
   });
 
   it("takes names of 255 bytes, not of 256 (107), however many characters those are", async () => {
     await using test = new TestHub();
-    const client = test.client();
+    const client = await test.client();
     for (const name of ["a".repeat(255), "é".repeat(127), "€".repeat(85), "𝄞".repeat(63)]) {
       client.subscribe(name);
-      test.clock.settle();
+      await test.settle();
       expect(client.answerTo(`subscribe ${name}`).error).toBe(undefined);
     }
     for (const name of ["a".repeat(256), "é".repeat(128), "€".repeat(86), "𝄞".repeat(64)]) {
       client.subscribe(name).publish(name, 1).history(name);
-      test.clock.settle();
+      await test.settle();
       expect(client.answerTo(`subscribe ${name}`).error).toBe(107);
       expect(client.answerTo(`publish ${name}`).error).toBe(107);
       expect(client.answerTo(`history ${name}`).error).toBe(107);
@@ -50,19 +50,19 @@ describe("subscribing", () => {
 
   it("takes 128 channels, not 129 (106), and again one after leaving one", async () => {
     await using test = new TestHub();
-    const client = test.client();
+    const client = await test.client();
     for (let count = 1; count <= 129; count++) client.subscribe(`c${count}`);
-    test.clock.settle();
+    await test.settle();
     expect(client.answerTo("subscribe c128").error).toBe(undefined);
     expect(client.answerTo("subscribe c129").error).toBe(106);
     client.unsubscribe("c7").subscribe("c129");
-    test.clock.settle();
+    await test.settle();
     expect(client.answerTo("subscribe c129").error).toBe(undefined);
   });
 
   it("answers 102 where no rule covers the channel, 3501 for an empty name", async () => {
     await using test = new TestHub({ channels: [{ match: "chat:*" }] });
-    const client = test.client().subscribe("other").publish("other", 1).history("other").presence("other");
+    const client = (await test.client()).subscribe("other").publish("other", 1).history("other").presence("other");
     for (const command of ["subscribe", "publish", "history", "presence"]) {
       expect(client.answerTo(`${command} other`).error).toBe(102);
     }
@@ -76,39 +76,39 @@ describe("subscribing", () => {
       channels: [{ match: "all", kind: "broadcast" }, { match: "*" }],
       limits: { subscribersPerChannel: 2 },
     });
-    const clients = [test.subscriber("a"), test.subscriber("a"), test.client()];
+    const clients = [await test.subscriber("a"), await test.subscriber("a"), await test.client()];
     clients[2]?.subscribe("a");
-    test.clock.settle();
+    await test.settle();
     expect(clients[2]?.answerTo("subscribe a").error).toBe(106);
     clients[0]?.unsubscribe("a");
     clients[2]?.subscribe("a");
-    test.clock.settle();
+    await test.settle();
     expect(clients[2]?.answerTo("subscribe a").error).toBe(undefined);
     expect(test.hub.stats().subscriptions).toBe(2 + 3);
   });
 
   it("counts those who are on their way in against the limit", async () => {
     await using test = new TestHub({ limits: { subscribersPerChannel: 2 } });
-    const clients = [test.client(), test.client(), test.client()];
+    const clients = [await test.client(), await test.client(), await test.client()];
     for (const client of clients) client.subscribe("a");
-    test.clock.settle();
+    await test.settle();
     expect(clients.map((client) => client.answerTo("subscribe a").error)).toEqual([undefined, undefined, 106]);
   });
 
   it("forgets channels that nobody is in any more", async () => {
     await using test = new TestHub();
-    const client = test.client();
+    const client = await test.client();
     for (let count = 0; count < 100; count++) {
       client.subscribe(`c${count}`);
-      test.clock.settle();
+      await test.settle();
       client.unsubscribe(`c${count}`);
     }
-    test.clock.settle();
+    await test.settle();
     expect(test.hub.stats()).toMatchObject({ channels: 0, subscriptions: 0 });
     client.subscribe("a").subscribe("b");
-    test.clock.settle();
+    await test.settle();
     client.session.closed();
-    test.clock.settle();
+    await test.settle();
     expect(test.hub.stats()).toMatchObject({ channels: 0, subscriptions: 0, sessions: 0 });
   });
 });
@@ -126,7 +126,7 @@ describe("private channels", () => {
     await using test = hubWith(undefined);
     const named = test.newClient().connect({ token: "42" }).subscribe("dialog#42,43").subscribe("dialog#421");
     const anonymous = test.newClient().connect().subscribe("dialog#").subscribe("dialog#42,");
-    test.clock.settle();
+    await test.settle();
     expect(named.answerTo("subscribe dialog#42,43").error).toBe(undefined);
     expect(named.answerTo("subscribe dialog#421").error).toBe(103);
     expect(anonymous.answerTo("subscribe dialog#").error).toBe(103);
@@ -140,7 +140,7 @@ describe("private channels", () => {
       return { allowed: true, channelInfo: encoder.encode('"owner"'), data: encoder.encode('"hi"') };
     });
     const client = test.newClient().connect({ token: "42" }).subscribe("room", { token: "secret" });
-    await test.clock.settlePromises();
+    await test.settle();
     expect(asked).toEqual([{ action: "subscribe", channel: "room", client: client.id, user: "42", token: "secret" }]);
     expect(client.answerTo("subscribe room").result).toMatchObject({ data: encoder.encode('"hi"') });
   });
@@ -159,9 +159,9 @@ describe("private channels", () => {
     ];
     for (const [authorize, error, disconnect] of denials) {
       await using test = hubWith(authorize);
-      const client = test.client().subscribe("room");
-      await test.clock.settlePromises();
-      test.clock.advance(5_100);
+      const client = (await test.client()).subscribe("room");
+      await test.settle();
+      await test.advance(5_100);
       if (error !== undefined) expect(client.answerTo("subscribe room").error).toBe(error);
       expect(client.disconnectCode).toBe(disconnect);
       expect(test.hub.stats()).toMatchObject({ subscriptions: 0, channels: 0 });
@@ -171,10 +171,10 @@ describe("private channels", () => {
   it("stay closed when the client has gone while the authoriser was deciding", async () => {
     let allow = (): void => {};
     await using test = hubWith(() => new Promise((resolve) => (allow = () => resolve({ allowed: true }))));
-    const client = test.client().subscribe("room");
+    const client = (await test.client()).subscribe("room");
     client.session.closed();
     allow();
-    await test.clock.settlePromises();
+    await test.settle();
     expect(client.take()).toEqual([]);
     expect(test.hub.stats()).toMatchObject({ subscriptions: 0, channels: 0, sessions: 0 });
   });
@@ -183,7 +183,7 @@ describe("private channels", () => {
 describe("unsubscribing", () => {
   it("never fails, subscribed or not", async () => {
     await using test = new TestHub({ channels: [{ match: "a" }] });
-    const client = test.subscriber("a").unsubscribe("a").unsubscribe("a").unsubscribe("nothing such");
+    const client = (await test.subscriber("a")).unsubscribe("a").unsubscribe("a").unsubscribe("nothing such");
     expect(client.take()).toMatchObject([
       { to: "unsubscribe a", error: undefined },
       { to: "unsubscribe a", error: undefined },
@@ -193,7 +193,7 @@ describe("unsubscribing", () => {
 
   it("is followed by nothing of the channel", async () => {
     await using test = new TestHub();
-    const client = test.subscriber("a");
+    const client = await test.subscriber("a");
     const published = test.hub.publish("a", 1);
     client.unsubscribe("a");
     await test.wait(published);
@@ -203,9 +203,9 @@ describe("unsubscribing", () => {
 
   it("waits for a subscribe that is under way, and later commands wait with it", async () => {
     await using test = new TestHub();
-    const client = test.client().subscribe("a").unsubscribe("a").subscribe("a").unsubscribe("a").subscribe("a");
+    const client = (await test.client()).subscribe("a").unsubscribe("a").subscribe("a").unsubscribe("a").subscribe("a");
     expect(client.take()).toEqual([]);
-    test.clock.settle();
+    await test.settle();
     expect(client.take()).toMatchObject([
       { to: "subscribe a", error: undefined },
       { to: "unsubscribe a", error: undefined },
@@ -215,7 +215,7 @@ describe("unsubscribing", () => {
     ]);
     await test.publish("a", 1);
     expect(client.published).toEqual(["1"]);
-    test.clock.advance(6_000);
+    await test.advance(6_000);
     expect(client.disconnectCode).toBe(undefined);
   });
 
@@ -225,10 +225,10 @@ describe("unsubscribing", () => {
       authorize: () => new Promise(() => {}),
       limits: { hookTimeoutMs: 60_000 },
     });
-    const client = test.client().subscribe("a").unsubscribe("a");
-    test.clock.advance(4_999);
+    const client = (await test.client()).subscribe("a").unsubscribe("a");
+    await test.advance(4_999);
     expect(client.take()).toEqual([]);
-    test.clock.advance(1);
+    await test.advance(1);
     expect(client.take()).toEqual([{ kind: "disconnect", code: 3004, discard: false }]);
     expect(test.clock.timerCount).toBeLessThanOrEqual(2);
   });
@@ -238,7 +238,7 @@ describe("unsubscribing", () => {
       channels: [{ match: "*", kind: "private" }],
       authorize: () => new Promise(() => {}),
     });
-    const client = test.client().subscribe("a");
+    const client = (await test.client()).subscribe("a");
     for (let count = 0; count < 100; count++) client.unsubscribe("a");
     expect(client.disconnectCode).toBe(3013);
   });

@@ -24,10 +24,10 @@ export class TestHub implements AsyncDisposable {
     this.hub = new Hub({ clock: this.clock, random: seededRandom(1), ...options });
   }
 
-  /** A client that has connected; its transcript is empty. */
-  client(options: TestClientOptions = {}): TestClient {
+  /** A client whose connect was answered; its transcript is empty. */
+  async client(options: TestClientOptions = {}): Promise<TestClient> {
     const client = this.newClient(options).connect();
-    this.clock.settle();
+    await this.settle();
     client.take();
     return client;
   }
@@ -37,34 +37,37 @@ export class TestHub implements AsyncDisposable {
   }
 
   /** A client in a channel; its transcript is empty. */
-  subscriber(channel: string, options: TestClientOptions = {}): TestClient {
-    const client = this.client(options).subscribe(channel);
-    this.clock.settle();
+  async subscriber(channel: string, options: TestClientOptions = {}): Promise<TestClient> {
+    const client = (await this.client(options)).subscribe(channel);
+    await this.settle();
     const { error } = client.answerTo(`subscribe ${channel}`);
     if (error !== undefined) throw new Error(`subscribe answered ${error}`);
-    this.clock.settle();
     client.take();
     return client;
   }
 
   /** Publishes as the server does, once for each of the data. */
   async publish(channel: string, ...data: readonly unknown[]): Promise<void> {
-    for (const one of data) {
-      const receipt = this.hub.publish(channel, one);
-      this.clock.settle();
-      await receipt;
-    }
+    for (const one of data) await this.wait(this.hub.publish(channel, one));
   }
 
-  /** Waits for a promise of the hub, ending turns of the event loop. */
+  /** Waits for a promise of the hub, letting happen what it needs. */
   async wait<Result>(promise: Promise<Result>): Promise<Result> {
-    await this.clock.settlePromises();
+    await this.settle();
     return await promise;
+  }
+
+  settle(): Promise<void> {
+    return this.clock.settle();
+  }
+
+  advance(byMs: number): Promise<void> {
+    return this.clock.advance(byMs);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     const closed = this.hub.close();
-    await this.clock.settlePromises();
+    await this.settle();
     await closed;
   }
 }
