@@ -313,8 +313,8 @@ export class WebSocketLink implements Link, Pingable, OutboxWire, DeliveryOwner,
       this.#pingsInSecond = 0;
     }
     if (++this.#pingsInSecond > MAX_PINGS_PER_SECOND) this.#violated(CLOSE_CODES.policyViolation, "too many pings");
-    // RFC 6455, section 5.5.3: not every ping needs its pong.
-    else if (this.#socket.writableLength <= limits.waitAboveBytes) this.#webSocket.pong(data);
+    // RFC 6455, section 5.5.3: not every ping needs its pong. A peer that does not read gets none piled up.
+    else if (this.bufferedBytes + this.#socket.writableLength <= limits.waitAboveBytes) this.#webSocket.pong(data);
   }
 
   /** From the library. */

@@ -92,13 +92,16 @@ test.each([
   [503, true],
   [200, false],
 ])("an answer of %i is a failed handshake that names the status", async (status, retryable) => {
+  const closed = Promise.withResolvers<void>();
   await using server = await hostileServer((socket) => {
+    socket.on("close", () => closed.resolve());
     // The body never ends: nobody may wait for it.
     socket.write(`HTTP/1.1 ${status} So\x1b[31m It Is\r\nContent-Length: 1000000\r\n\r\nbeginning`);
   });
   const error = await dialError(server.url);
   expect(error).toMatchObject({ code: "handshake-failed", retryable });
   expect(error.message).toContain(`the server answered ${status} So[31m It Is`);
+  await closed.promise;
 });
 
 test("redirects are not followed", async () => {

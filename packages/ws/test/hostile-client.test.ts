@@ -192,6 +192,23 @@ test("a flood of pings is closed with 1008", async () => {
   await expectHealthy(serving);
 });
 
+test("a peer that pings and does not read gets no pongs piled up", async () => {
+  await using serving = await Serving.start();
+  await using client = await RawClient.upgraded(serving.port);
+  const served = await serving.next();
+  client.socket.pause();
+  const chunk = new Uint8Array(65_536);
+  while (served.link.send(chunk) !== "refused") await new Promise<void>((resolve) => void setImmediate(resolve));
+  client.write(Buffer.concat([...Array.from({ length: 50 }, () => clientFrame(PING, "!")), clientFrame(TEXT, "read")]));
+  await served.until(() => served.messages.length === 1);
+  served.link.close({ code: 3008, discard: true });
+  client.socket.resume();
+  for (let opcode = 0; opcode !== CLOSE; ) {
+    ({ opcode } = await client.frame());
+    expect([BINARY, CLOSE]).toContain(opcode);
+  }
+});
+
 test("a ping is answered with its own payload", async () => {
   await using serving = await Serving.start();
   await using client = await RawClient.upgraded(serving.port);

@@ -264,6 +264,25 @@ test("connections that do not get on with their handshake are limited", async ()
   expect(serving.links.length).toBe(1);
 });
 
+test("handshakes that wait for their verdict are limited, on a server handed in, too", async () => {
+  await using node = await nodeServer();
+  await using net = network();
+  const verdict = Promise.withResolvers<Admission>();
+  const asked = Promise.withResolvers<void>();
+  const admit = (): Promise<Admission> => {
+    asked.resolve();
+    return verdict.promise;
+  };
+  await net.listen("ws://127.0.0.1:1/", { admit, link: ignore }, { server: node.server, limits: { maxHandshakes: 1 } });
+  await using first = await RawClient.connect(node.port);
+  first.write(upgradeRequest());
+  await asked.promise;
+  expect(await handshake(node.port)).toContain("503");
+  verdict.resolve({ accepted: true });
+  expect(await first.head()).toContain("101");
+  expect(await handshake(node.port)).toContain("101");
+});
+
 test("connections over TLS are counted as well, and forgotten when they have gone", async () => {
   const { cert, key } = makeCertificate({ name: "test", hosts: ["127.0.0.1"] });
   await using net = network();
