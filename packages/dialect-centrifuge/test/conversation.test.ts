@@ -1,6 +1,6 @@
 import type { HubOptions } from "@polywire/realtime";
 import { describe, expect, it } from "vitest";
-import { serving } from "./serving.ts";
+import { type Serving, serving } from "./serving.ts";
 import { ENCODINGS, frame, type Message, type WireClient } from "./wire-client.ts";
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -144,6 +144,27 @@ describe.each(ENCODINGS)("a conversation in %s", (encoding) => {
     expect(errorOf(await again.ask({ subscribe: rejecting }))).toBe(112);
   });
 
+  it("tells who comes back after a restart that it missed something", async () => {
+    const position = async (server: Serving): Promise<{ epoch: string; offset: number }> => {
+      const { client } = await server.subscribe(encoding, "news");
+      const { history } = (await client.ask({ history: { channel: "news" } })) as {
+        history: { epoch: string; offset: number };
+      };
+      return history;
+    };
+    await using before = await serving(options);
+    await before.hub.publish("news", 1);
+    const { epoch, offset } = await position(before);
+    await using after = await serving(options);
+    await after.hub.publish("news", 1);
+    const { client } = await after.connect(encoding);
+    const reply = await client.ask({ subscribe: { channel: "news", recover: true, epoch, offset } });
+    expect(reply).toEqual({
+      subscribe: { recoverable: true, positioned: true, was_recovering: true, ...(await position(after)) },
+    });
+    expect((await position(after)).epoch).not.toBe(epoch);
+  });
+
   it("shows who is here, and tells joins and leaves after the subscribe reply", async () => {
     await using server = await serving({ ...options, authenticate: ({ token = "" }) => ({ user: token }) });
     const first = await server.connect(encoding, { token: "ann" });
@@ -242,6 +263,28 @@ describe.each(ENCODINGS)("a conversation in %s", (encoding) => {
       for (const channel of ["plain1", "plain2"]) await client.ask({ subscribe: { channel } });
       expect(errorOf(await client.ask({ subscribe: { channel: "plain3" } }))).toBe(106);
     });
+  });
+
+  it("takes a publication of the largest size, and none that is larger", async () => {
+    await using server = await serving({ ...options, limits: { publicationBytes: 65_536 } });
+    const { client } = await server.connect(encoding);
+    const sized = (length: number): Message => ({ publish: { channel: "plain", data: "x".repeat(length - 2) } });
+    expect(await client.ask(sized(65_536))).toEqual({ publish: {} });
+    expect(errorOf(await client.ask(sized(65_537)))).toBe(107);
+  });
+
+  it("keeps the order of the commands in a frame", async () => {
+    await using server = await serving({ ...options, limits: { historyPageSize: 300 } });
+    const { client: subscriber } = await server.subscribe(encoding, "plain");
+    const { client } = await server.connect(encoding);
+    const numbers = Array.from({ length: 256 }, (_, index) => index);
+    client.say(...numbers.map((number) => ({ id: number + 10, publish: { channel: "plain", data: number } })));
+    const heard: unknown[] = [];
+    for (const _ of numbers) {
+      const { push } = (await subscriber.next()) as { push: { pub: { data: unknown } } };
+      heard.push(push.pub.data);
+    }
+    expect(heard).toEqual(numbers);
   });
 
   it("takes a name of 255 bytes and the largest id", async () => {

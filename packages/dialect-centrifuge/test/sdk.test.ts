@@ -158,13 +158,32 @@ describe.each(ENCODINGS)("the official SDK in %s", (encoding) => {
     await using server = await serving(encoding);
     const client = server.client();
     const room = client.newSubscription("chat:room");
+    const message = new Promise<unknown>((resolve) => void client.once("message", ({ data }) => resolve(data)));
+    const unsubscribed = new Promise((resolve) => void room.once("unsubscribed", resolve));
+    const disconnected = new Promise((resolve) => void client.once("disconnected", resolve));
+    const connected = new Promise<string>(
+      (resolve) => void client.once("connected", (context) => resolve(context.client)),
+    );
     room.subscribe();
     client.connect();
+    const id = await connected;
     await subscribed(room);
-    const refused = client.newSubscription("chat:room2");
+
+    await server.hub.send({ client: id }, { hello: "you" });
+    expect(decode(encoding, await message)).toEqual({ hello: "you" });
+    await server.hub.unsubscribe({ client: id }, "chat:room");
+    expect(await unsubscribed).toMatchObject({ code: 2000, reason: "server unsubscribe" });
+    await server.hub.disconnect({ client: id });
+    expect(await disconnected).toMatchObject({ code: 3503, reason: "force disconnect" });
+  });
+
+  it("is told that a message was sent to nobody", async () => {
+    await using server = await serving(encoding);
+    const client = server.client();
     const disconnected = new Promise((resolve) => void client.once("disconnected", resolve));
-    await expect(refused.publish(encode(encoding, 1))).rejects.toBeDefined();
-    client.send(encode(encoding, "nobody takes this"));
+    client.connect();
+    await client.ready();
+    await client.send(encode(encoding, "nobody takes this"));
     expect(await disconnected).toMatchObject({ code: 3508, reason: "not available" });
   });
 });

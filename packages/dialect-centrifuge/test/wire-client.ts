@@ -69,8 +69,8 @@ function withoutZeros(value: unknown): unknown {
   if (typeof value !== "object" || value === null || value instanceof Uint8Array) return value;
   return Object.fromEntries(
     Object.entries(value)
-      .map(([name, field]) => [name, DATA_FIELDS.has(name) ? field : withoutZeros(field)])
-      .filter(([, field]) => !isZero(field)),
+      .map(([name, field]) => [name, DATA_FIELDS.has(name) ? field : withoutZeros(field)] as const)
+      .filter(([name, field]) => DATA_FIELDS.has(name) || !isZero(field)),
   );
 }
 
