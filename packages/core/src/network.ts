@@ -206,13 +206,24 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
     }
   }
 
+  /** One that fails fails the call, and is started again by the next. */
+  #startServices(): void {
+    for (; this.#servicesStarted < this.#services.length; this.#servicesStarted++) {
+      const service = this.#services[this.#servicesStarted] as Service;
+      try {
+        service.start?.({ logger: this.#host.logger });
+      } catch (thrown) {
+        throw PolywireError.from(thrown, "internal", `the service "${service.name}" could not start`);
+      }
+    }
+  }
+
   #resolve(
     url: string,
     options: object | undefined,
   ): { protocol: AnyProtocol; endpoint: Endpoint; common: ConnectOptions } {
     if (this.#state !== "open") throw this.#notOpen();
-    for (; this.#servicesStarted < this.#services.length; this.#servicesStarted++)
-      this.#services[this.#servicesStarted]?.start?.({ logger: this.#host.logger });
+    this.#startServices();
     const { common, own } = splitOptions(options);
     const endpoint = parseEndpoint(url, own);
     return { protocol: this.#protocols.find(endpoint), endpoint, common };

@@ -81,31 +81,24 @@ test("parsing what was parsed changes nothing", () => {
         const search = Object.entries(query).map(([name, value]) => `${name}=${value}`);
         const url = `${scheme}://${host}${port === null ? "" : `:${port}`}/${segments.join("/")}${search.length > 0 ? `?${search.join("&")}` : ""}`;
         const once = parseEndpoint(url);
-        const twice = parseEndpoint(once.href);
-        expect(twice.href).toBe(once.href);
-        expect(twice.display).toBe(once.display);
-        expect(once).toMatchObject({ scheme, host, port: port ?? undefined });
-        if (port !== null) expect(withPort(once, port).href).toBe(once.href);
+        const again = parseEndpoint(once.href);
+        const isSame = again.href === once.href && again.display === once.display;
+        const isRight = once.scheme === scheme && once.host === host && once.port === (port ?? undefined);
+        return isSame && isRight && (port === null || withPort(once, port).href === once.href);
       },
     ),
   );
 });
 
 test("any text is parsed or refused with our error", () => {
+  const tail = fc.string({ maxLength: 40 });
   fc.assert(
-    fc.property(
-      fc.oneof(
-        fc.string(),
-        fc.webUrl(),
-        fc.string().map((text) => `ws://${text}`),
-      ),
-      (text) => {
-        try {
-          expect(parseEndpoint(text).href).toMatch(/^[a-z][a-z0-9+.-]*:/);
-        } catch (thrown) {
-          expect(thrown).toMatchObject({ code: "invalid-argument" });
-        }
-      },
-    ),
+    fc.property(fc.constantFrom("", "ws://", "ws:", "ws://host:", "ws://[", "ws://u:p@"), tail, (head, text) => {
+      try {
+        return /^[a-z][a-z0-9+.-]*:/.test(parseEndpoint(head + text).href);
+      } catch (thrown) {
+        return (thrown as { code?: unknown }).code === "invalid-argument";
+      }
+    }),
   );
 });
