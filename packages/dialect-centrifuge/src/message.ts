@@ -62,7 +62,7 @@ export interface TokenRequest {
 }
 
 /** Commands whose request is a channel and nothing else. */
-export type ChannelMethod = "unsubscribe" | "presence" | "presence_stats";
+type ChannelMethod = "unsubscribe" | "presence" | "presence_stats";
 
 /**
  * One command. `id` is 1 to 2³²−1. Where a client sets several requests in one command the first of the protocol's order

@@ -1,4 +1,4 @@
-import type { HubOptions } from "@polywire/realtime";
+import { DISCONNECTS, ERRORS, type HubOptions } from "@polywire/realtime";
 import { describe, expect, it } from "vitest";
 import { type Serving, serving } from "./serving.ts";
 import { ENCODINGS, frame, type Message, type WireClient } from "./wire-client.ts";
@@ -367,6 +367,24 @@ describe.each(ENCODINGS)("a conversation in %s", (encoding) => {
     const client = await server.dial(encoding);
     server.clock.advance(10_000);
     expect(await client.closed).toMatchObject({ code: 3502, reason: "stale" });
+  });
+
+  it("answers a refused connect with its error, and ends the link when the client does not", async () => {
+    await using server = await serving({ ...options, authenticate: () => ({ error: ERRORS.tokenExpired }) });
+    const client = await server.dial(encoding);
+    client.say({ connect: { token: "old" }, id: 1 }, { subscribe: { channel: "news" }, id: 2 });
+    expect(await client.next()).toEqual({ id: 1, error: { code: 109, message: "token expired" } });
+    server.clock.advance(10_000);
+    expect(await client.closed).toMatchObject({ by: "remote", clean: true });
+    expect(client.take()).toEqual([]);
+  });
+
+  it("ends with 3500 where the program says so", async () => {
+    await using server = await serving({ ...options, authenticate: () => ({ disconnect: DISCONNECTS.invalidToken }) });
+    const client = await server.dial(encoding);
+    client.say({ connect: { token: "garbage" }, id: 1 });
+    expect(await client.closed).toMatchObject({ code: 3500, reason: "invalid token" });
+    expect(client.take()).toEqual([]);
   });
 
   it("pings, takes the pong, and ends with 3012 without one", async () => {

@@ -1,5 +1,5 @@
 import { type Clock, type Peer, systemClock } from "@polywire/core";
-import { ERRORS, type PublicationEvent, type SubscribeResult } from "@polywire/realtime";
+import { type Dialect, ERRORS, type PublicationEvent, type SubscribeResult } from "@polywire/realtime";
 import { describe, expect, it } from "vitest";
 import { type CentrifugeOptions, centrifuge } from "../src/index.ts";
 import { CountingFraming, RecordingLink } from "./recording-link.ts";
@@ -506,9 +506,10 @@ describe("the dispatcher", () => {
     expect(hub.session.origin.encoding).toBe(encoding);
   });
 
-  it("asks for the hub's limits", () => {
+  it("is a dialect of the hub, and asks for its limits", () => {
+    const dialect: Dialect<CentrifugeOptions> = centrifuge;
     const hub = new ScriptedHub();
-    expect(centrifuge(hub).limits).toEqual(hub.linkLimits);
+    expect(dialect(hub).limits).toEqual(hub.linkLimits);
   });
 
   it.each([
