@@ -16,7 +16,7 @@ export interface MemoryRequestHead {
   readonly signal: AbortSignal;
 }
 
-export interface MemoryAnswer {
+interface MemoryAnswer {
   readonly head: ResponseHead;
   readonly body: BodySource;
 }

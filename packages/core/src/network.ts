@@ -73,7 +73,7 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
     this.#reception = new Reception(this.#host, this.#roster, {
       isOpen: () => this.#state === "open",
       failed: (error) => this.#failed(error),
-      linkClosed: this.#owner.linkClosed,
+      linkClosed: (link, info) => this.#owner.linkClosed(link, info),
     });
   }
 

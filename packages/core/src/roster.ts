@@ -91,7 +91,7 @@ export class Roster {
 
   /** Closes all; fulfilled when the last is gone. What has not gone when the signal fires is cut off. */
   closeAll(signal: AbortSignal): Promise<void> {
-    for (const held of this.#held.values()) held.close();
+    for (const held of this.#held.values()) void held.close();
     return new Promise((resolve) => {
       const finish = (): void => {
         unsubscribe();
@@ -102,7 +102,7 @@ export class Roster {
         if (this.#held.size === 0) finish();
       };
       const cutOff = (): void => {
-        for (const held of this.#held.values()) held.close({ discard: true });
+        for (const held of this.#held.values()) void held.close({ discard: true });
         finish();
       };
       const unsubscribe = this.#events.on("disconnect", finishWhenEmpty, { priority: -1 });
