@@ -8,6 +8,9 @@ import { Centrifuge } from "centrifuge";
 import { afterAll, describe, expect, test } from "vitest";
 import { freePorts, isOpen, type RunningCommand, runPolywire } from "./command.ts";
 
+/** Starting a process takes its time on a busy machine. */
+const TIMEOUT = { timeout: 60_000 };
+
 const directory = fs.mkdtempSync(path.join(os.tmpdir(), "polywire-cli-"));
 afterAll(() => fs.rmSync(directory, { recursive: true }));
 
@@ -44,7 +47,7 @@ interface ServingCommand extends AsyncDisposable {
   readonly internalPort: number;
 }
 
-describe("usage", () => {
+describe("usage", TIMEOUT, () => {
   test("--version prints the version of the package", async () => {
     const manifest = JSON.parse(fs.readFileSync(path.join(import.meta.dirname, "../package.json"), "utf8"));
     expect(await result("--version")).toEqual({ code: 0, output: `${manifest.version}\n`, errors: "" });
@@ -75,7 +78,7 @@ describe("usage", () => {
   });
 });
 
-describe("check-config", () => {
+describe("check-config", TIMEOUT, () => {
   test("a good file", async () => {
     const file = configFile("limits: { clients: 5 }");
     expect(await result("check-config", file)).toEqual({
@@ -115,7 +118,7 @@ describe("check-config", () => {
   });
 });
 
-describe("serve", () => {
+describe("serve", TIMEOUT, () => {
   test("a bad configuration opens nothing", async () => {
     const [port = 0] = await freePorts(1);
     const { code, output, errors } = await result(

@@ -2,12 +2,14 @@ import { request } from "node:http";
 import { silentLogger } from "@polywire/core";
 import { Centrifuge, type PublicationContext, type SubscribedContext, type Subscription } from "centrifuge";
 import { Centrifuge as ProtobufCentrifuge } from "centrifuge/build/protobuf";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { listenAddress } from "../src/config/address.ts";
 import { loadConfig } from "../src/config/load.ts";
 import type { ServerConfig } from "../src/config/schema.ts";
 import { startServer } from "../src/server.ts";
 import { cableTo } from "./cable.ts";
+
+vi.setConfig({ testTimeout: 30_000 });
 
 interface TestServer extends AsyncDisposable {
   readonly port: number;
