@@ -1,7 +1,14 @@
-import { CONTRACT_VERSION, type Exchanger, PolywireError, type Protocol, type Turn } from "@polywire/core";
+import {
+  CONTRACT_VERSION,
+  type Exchanger,
+  type Link,
+  type Pingable,
+  PolywireError,
+  type Protocol,
+  type Turn,
+} from "@polywire/core";
 import { dial } from "./dial.ts";
 import { MaskSource } from "./frame.ts";
-import type { WebSocketLink } from "./link.ts";
 import { WebSocketListener } from "./listener.ts";
 import {
   completeDialOptions,
@@ -15,10 +22,12 @@ import { ServerTable } from "./server-table.ts";
 import { traitsFor } from "./settings.ts";
 
 export type { HeartbeatOptions } from "./heartbeat.ts";
-export type { WebSocketLink } from "./link.ts";
 export type { WsDialOptions, WsListenOptions, WsOptions, WsTlsDialOptions } from "./options.ts";
 
-export type WsProtocol = Protocol<"ws" | "wss", WebSocketLink, Exchanger, WsDialOptions, WsListenOptions>;
+/** One WebSocket. */
+export interface WsLink extends Link, Pingable {}
+
+export type WsProtocol = Protocol<"ws" | "wss", WsLink, Exchanger, WsDialOptions, WsListenOptions>;
 
 /**
  * WebSocket for a network: `new Network({ protocols: [ws()] })`. The options given here hold for every link; those

@@ -297,6 +297,14 @@ test("a slow reader that never reads again is gone after the close timeout", asy
   expect((await serving.next()).link.send("free")).toBe("sent");
 });
 
+test("a close that went well leaves no timer behind", async () => {
+  const clock = new FakeClock();
+  await using ends = await pair({ network: { clock } });
+  ends.served.link.close();
+  await Promise.all([ends.served.closed, ends.client.closed]);
+  expect(clock.pending).toBe(0);
+});
+
 test("a peer that never answers the close is cut off after the close timeout", async () => {
   const clock = new FakeClock();
   await using serving = await Serving.start({ network: { clock }, listen: { heartbeat: false } });
