@@ -221,6 +221,20 @@ test("what a sink throws reaches the owner, and delivery goes on", () => {
   ]);
 });
 
+test("a sink whose promise rejects is told to the owner, and the process lives on", async () => {
+  const failed = Promise.withResolvers<PolywireError>();
+  const delivery = new Delivery({ sinkFailed: failed.resolve });
+  delivery.open({
+    async message() {
+      throw new Error("later");
+    },
+    closed() {},
+  });
+  delivery.start();
+  delivery.message("x");
+  expect((await failed.promise).message).toBe("the link's sink threw in message: later");
+});
+
 test("a sink with the two required functions alone is enough", () => {
   const failures: PolywireError[] = [];
   const log: unknown[] = [];

@@ -7,7 +7,7 @@ import { type WsListenOptions, ws } from "../src/index.ts";
 import { makeCertificate } from "./certificate.ts";
 import { FakeClock } from "./fake-clock.ts";
 import { clientFrame, RawClient, upgradeRequest } from "./raw-client.ts";
-import { KeptLog, Serving } from "./serving.ts";
+import { hasIpv6, KeptLog, Serving } from "./serving.ts";
 
 const refused = expect.objectContaining({ code: "invalid-argument" });
 
@@ -391,7 +391,7 @@ test("a closed network leaves no listener on a server handed in", async () => {
   expect(node.server.listenerCount("upgrade")).toBe(0);
 });
 
-test("IPv6", async () => {
+test.skipIf(!hasIpv6)("IPv6", async () => {
   await using net = network();
   const listener = await net.listen("ws://[::1]:0/", (link) =>
     link.open({ message: (text) => void link.send(text), closed() {} }),
