@@ -6,7 +6,7 @@ import { describe, expect, it } from "vitest";
 import { PROTO_FILE, renderSchema, SCHEMA_FILE } from "../scripts/protobuf-schema.ts";
 import type { Command } from "../src/message.ts";
 import { ProtobufCodec } from "../src/protobuf-codec.ts";
-import { commandVectors, hex, replyVectors } from "./protobuf-vectors.ts";
+import { commandVectors, compactPush, hex, replyVectors } from "./protobuf-vectors.ts";
 
 const codec = new ProtobufCodec();
 const schema = protobuf.parse(readFileSync(PROTO_FILE, "utf8"), { keepCase: true }).root;
@@ -41,6 +41,25 @@ describe("Protobuf", () => {
 
   it.each(replyVectors)("writes %s", (vector, write) => {
     expect(Buffer.from(write(codec) as Uint8Array).toString("hex")).toBe(vector.replaceAll(" ", ""));
+  });
+
+  const replies = [...replyVectors.map(([vector]) => vector), compactPush];
+  const commands = commandVectors.map(([vector]) => vector);
+  it.each([
+    ...commands.map((vector) => [vector, CommandType] as const),
+    ...replies.map((vector) => [vector, ReplyType] as const),
+  ])("has a schema in which %s is whole, in either direction", (vector, type) => {
+    const { id: _, ...message } = type.toObject(type.decodeDelimited(hex(vector)));
+    expect(Object.keys(message).length > 0 || vector === "00").toBe(true);
+    const again = type.encodeDelimited(type.decodeDelimited(hex(vector))).finish();
+    expect(Buffer.from(again).toString("hex")).toBe(vector.replaceAll(" ", ""));
+  });
+
+  it("has a schema for frames that travel apart from their stream", () => {
+    const type = schema.lookupType("centrifugal.centrifuge.protocol.EmulationRequest");
+    const request = type.toObject(type.decode(hex("0a 01 6e 12 01 73 1a 0d 0c 08 02 2a 08 0a 04 6e 65 77 73 70 01")));
+    expect(request).toMatchObject({ node: "n", session: "s" });
+    expect(readAll(request["data"] as Uint8Array)).toMatchObject([{ kind: "subscribe", request: { channel: "news" } }]);
   });
 
   it("reads all vectors as one frame, in order", () => {

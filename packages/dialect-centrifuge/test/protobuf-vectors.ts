@@ -157,3 +157,6 @@ export const replyVectors: readonly (readonly [string, (codec: Codec) => unknown
   ["08 08 08 52 04 08 02 10 01", (codec) => codec.presenceStats(8, { clients: 2, users: 1 })],
   ["04 08 09 3a 00", (codec) => codec.done(9, "unsubscribe")],
 ];
+
+/** A publication pushed under a number instead of a channel's name, which this server never does. */
+export const compactPush = "11 22 0f 08 2a 22 0b 22 07 7b 22 78 22 3a 31 7d 30 06";
