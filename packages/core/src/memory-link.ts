@@ -5,13 +5,11 @@ import { PolywireError } from "./error.ts";
 import type { HalfClosable, Link, Pingable, Refusal, SendResult, Sink, Traits } from "./link.ts";
 import type { BufferReader, MemoryFraming } from "./memory-frame.ts";
 import { payloadBytes } from "./memory-frame.ts";
+import { MemoryPings } from "./memory-pings.ts";
 import { Outbox } from "./outbox.ts";
 import { checkPayload, type FramedBytes, type Framing, type Payload, type Prepared } from "./payload.ts";
 import type { Peer } from "./peer.ts";
 import type { HostContext } from "./protocol.ts";
-
-/** Pings without an answer on one link. */
-const MAX_PINGS = 64;
 
 /** What an end of a memory link is made from. */
 export interface MemoryLinkEnd {
@@ -33,11 +31,6 @@ interface Ending {
   readonly code: number | undefined;
   readonly reason: string;
   readonly error: PolywireError | undefined;
-}
-
-interface PendingPing {
-  readonly done: (roundTripMs: number | undefined) => void;
-  readonly sentAtMs: number;
 }
 
 /**
@@ -66,8 +59,7 @@ export class MemoryLink implements Link, HalfClosable, Pingable {
   #isClosed = false;
   #bytesLost = 0;
   #closeTimer: Timer | undefined = undefined;
-  #pings: PendingPing[] = [];
-  #answeredPings: PendingPing[] = [];
+  readonly #pings = new MemoryPings((error) => this.#sinkFailed(error));
   #onClosed: (() => void) | undefined = undefined;
 
   private constructor(wire: MemoryWire, { host, peer }: MemoryLinkEnd) {
@@ -144,11 +136,7 @@ export class MemoryLink implements Link, HalfClosable, Pingable {
   ping(done: (roundTripMs: number | undefined) => void): void {
     if (this.traits.ping === "none")
       throw new PolywireError("unsupported", "this wire has no ping: see link.traits.ping");
-    if (typeof done !== "function")
-      throw new PolywireError("invalid-argument", "link.ping needs a function to call back");
-    if (this.#pings.length >= MAX_PINGS)
-      throw new PolywireError("limit-reached", `${MAX_PINGS} pings wait for an answer: wait for one`);
-    this.#pings.push({ done, sentAtMs: this.#host.clock.now() });
+    this.#pings.ask(done, this.#host.clock.now());
     this.#other.#schedule();
     this.#schedule();
   }
@@ -306,26 +294,9 @@ export class MemoryLink implements Link, HalfClosable, Pingable {
   }
 
   #answerPings(): void {
-    const other = this.#other;
-    if (this.#isClosed) {
-      for (const { done } of this.#pings.splice(0)) this.#tellPing(done, undefined);
-      for (const { done } of this.#answeredPings.splice(0)) this.#tellPing(done, undefined);
-      return;
-    }
-    if (other.#pings.length > 0) {
-      other.#answeredPings.push(...other.#pings.splice(0));
-      other.#schedule();
-    }
-    const now = this.#host.clock.now();
-    for (const { done, sentAtMs } of this.#answeredPings.splice(0)) this.#tellPing(done, now - sentAtMs);
-  }
-
-  #tellPing(done: (roundTripMs: number | undefined) => void, roundTripMs: number | undefined): void {
-    try {
-      done(roundTripMs);
-    } catch (thrown) {
-      this.#sinkFailed(PolywireError.from(thrown, "internal", "the callback of a ping threw"));
-    }
+    if (this.#isClosed) return this.#pings.abandon();
+    if (this.#other.#pings.answer()) this.#other.#schedule();
+    this.#pings.tell(this.#host.clock.now());
   }
 }
 

@@ -88,7 +88,20 @@ export const closingLaws: readonly LawDefinition[] = [
       for (let times = 0; times < 3; times++) inClosed.client.link.close();
       assert.equal((await inClosed.client.closed()).by, "local");
       await inClosed.server.closed();
-      for (const { client, server } of [inMessage, inClosed]) {
+      const inDrain = await world.pairAt(listening, {
+        limits: { waitAboveBytes: 1_024 },
+        reactions: { drain: () => inDrain.client.link.close() },
+      });
+      assert.equal(inDrain.client.send(bytesOf(1, 10_000)), "wait");
+      assert.equal((await inDrain.client.closed()).by, "local");
+      await inDrain.server.closed();
+      if (world.traits.ping !== "none") {
+        const inPing = await world.pairAt(listening);
+        inPing.client.pingable.ping(() => inPing.client.link.close());
+        assert.equal((await inPing.client.closed()).by, "local");
+        await inPing.server.closed();
+      }
+      for (const { client, server } of [inMessage, inClosed, inDrain]) {
         for (const { link } of [client, server]) {
           link.close();
           link.close({ discard: true });
