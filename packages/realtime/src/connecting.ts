@@ -145,7 +145,7 @@ function complete(session: Session, all: readonly Subscribing[], { verdict, conn
 function refuse(session: Session, error: ClientError, { answer }: Connecting): void {
   if (session.isClosed) return;
   session.stage = "refused";
-  for (const subscription of [...(session.subscriptions?.values() ?? [])]) subscription.end();
+  for (const subscription of session.subscriptions?.values() ?? []) subscription.end();
   answer(error, undefined);
 }
 

@@ -11,7 +11,7 @@ import {
   type Service,
   type ServiceHost,
 } from "@polywire/core";
-import type { BrokerEvents, ControlCommand, Done, Draft, Published, StreamPage } from "./broker.ts";
+import type { BrokerEvents, ControlCommand, Draft, Published, StreamPage } from "./broker.ts";
 import { fitsBytes } from "./channel-name.ts";
 import { ChannelRules, type ChannelSettings } from "./channel-rules.ts";
 import { Channels } from "./channels.ts";
@@ -29,6 +29,7 @@ import type { HubOptions, Origin } from "./options.ts";
 import { carryOut } from "./orders.ts";
 import type { Outlet } from "./outlet.ts";
 import { checkTags, encodeData } from "./publication-data.ts";
+import { addressOf, answerOf, type PublishOptions, type Target } from "./server-calls.ts";
 import { Session } from "./session.ts";
 import { Sessions } from "./sessions.ts";
 import { TimerWheel } from "./timer-wheel.ts";
@@ -38,22 +39,6 @@ const ENVELOPE_BYTES = 65_536;
 
 /** Channels that `inspect` lists. */
 const MAX_INSPECTED_CHANNELS = 100;
-
-/** All sessions of a user (`"42"`, or `""` for everybody anonymous), or one session. */
-export type Target = string | { readonly client: string; readonly user?: string };
-
-export interface PublishOptions {
-  /** What the data are; by default JSON, or bytes as the channel has them. */
-  readonly format?: DataFormat;
-  /** Names and values that go with the publication; 4 KiB at most. */
-  readonly tags?: Readonly<Record<string, string>>;
-  /** A second publish with the same key within five minutes is answered with the first one's receipt and not told. */
-  readonly idempotencyKey?: string;
-  /** Tells those who are subscribed now, without keeping it for others. */
-  readonly skipHistory?: boolean;
-  /** Published in the name of this client. */
-  readonly info?: ClientInfo;
-}
 
 /**
  * The realtime engine: sessions, channels, streams and presence. It knows no wire and no encoding: a dialect brings
@@ -265,7 +250,7 @@ export class Hub implements Service, SessionHost {
   async #close(): Promise<void> {
     const wasStarted = this.#state !== "new";
     this.#state = "closed";
-    for (const session of [...this.#parts.sessions]) session.disconnect(DISCONNECTS.shutdown);
+    for (const session of this.#parts.sessions) session.disconnect(DISCONNECTS.shutdown);
     this.#parts.wheel.close();
     if (wasStarted) await this.#parts.broker.close();
   }
@@ -316,17 +301,4 @@ export class Hub implements Service, SessionHost {
     if (this.#rule(channel).hasPresence) return;
     throw new PolywireError("unsupported", `the channel "${channel}" keeps no presence: set presence in its rule`);
   }
-}
-
-function answerOf<Result>(call: (done: Done<Result>) => void): Promise<Result> {
-  return new Promise((resolve, reject) => {
-    call((error, result) => {
-      if (error === undefined) resolve(result as Result);
-      else reject(error);
-    });
-  });
-}
-
-function addressOf(target: Target): { readonly user?: string; readonly client?: string } {
-  return typeof target === "string" ? { user: target } : target;
 }

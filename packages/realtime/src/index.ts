@@ -17,8 +17,9 @@ export type {
 } from "./broker.ts";
 export { type ClientError, DISCONNECTS, type Disconnect, ERRORS, UNSUBSCRIBES, type Unsubscribe } from "./codes.ts";
 export type { ClientSession, Dialect, SessionHost } from "./dialect.ts";
-export { Hub, type PublishOptions, type Target } from "./hub.ts";
+export { Hub } from "./hub.ts";
 export type { HubStats } from "./hub-stats.ts";
+export { MemoryBroker, type MemoryBrokerOptions } from "./memory-broker.ts";
 export type {
   Authenticated,
   AuthenticateRequest,
@@ -44,3 +45,4 @@ export type {
   SubscribeRequest,
   SubscribeResult,
 } from "./requests.ts";
+export type { PublishOptions, Target } from "./server-calls.ts";

@@ -144,7 +144,7 @@ export class Session implements ClientSession, WheelEntry {
     if (this.isClosed) return;
     const { journal } = this.parts;
     this.#countEnd(disconnect);
-    journal.write("info", "session ended by the server", {
+    journal.write("debug", "session ended by the server", {
       client: this.id,
       user: this.info.user,
       code: disconnect.code,
