@@ -105,11 +105,14 @@ function chatClient(port: number): string {
     import { Centrifuge } from "centrifuge";
     const client = new Centrifuge("ws://127.0.0.1:${port}/connection/websocket", { minReconnectDelay: 20, maxReconnectDelay: 100 });
     const room = client.newSubscription("chat:room");
-    room.on("subscribed", () => { console.log("joined chat:room"); room.publish("hello"); });
-    room.on("publication", ({ data }) => { console.log("heard", data); client.disconnect(); });
-    room.on("error", ({ error }) => { console.log(error.message); client.disconnect(); });
+    const heard = new Promise((resolve) => room.on("publication", ({ data }) => resolve(data)));
     room.subscribe();
     client.connect();
+    await room.ready();
+    console.log("joined", room.channel);
+    await room.publish("hello");
+    console.log("heard", await heard);
+    client.disconnect();
   `;
 }
 
