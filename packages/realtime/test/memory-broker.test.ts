@@ -231,6 +231,17 @@ describe("the memory broker", () => {
     expect(clock.timerCount).toBe(0);
   });
 
+  it("knows a key for five minutes, to the millisecond", async () => {
+    await using bench = new Bench();
+    const trial = new BrokerTrial(bench);
+    await bench.wait(123);
+    await trial.publish("a", { idempotencyKey: "k" });
+    await bench.wait(299_999);
+    expect((await trial.publish("b", { idempotencyKey: "k" })).position?.offset).toBe(1);
+    await bench.wait(1);
+    expect((await trial.publish("c", { idempotencyKey: "k" })).position?.offset).toBe(2);
+  });
+
   it("does not keep the memory around a small publication alive", async () => {
     await using bench = new Bench();
     new BrokerTrial(bench);

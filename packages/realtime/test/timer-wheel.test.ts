@@ -176,6 +176,27 @@ describe("timer wheel", () => {
     expect(one.firedAtMs[0]).toBeLessThan(1_000 + TICK_MS);
   });
 
+  it("keeps in mind what comes down from a level above before the next entry is due", async () => {
+    const { clock, wheel, entry } = setUp();
+    await clock.advance(50_000);
+    const [first, second] = [entry(), entry()];
+    wheel.schedule(first, 125_000);
+    wheel.schedule(second, 150_000);
+    await clock.advance(DAY_MS);
+    expect([first.firedAtMs, second.firedAtMs]).toEqual([[175_000], [200_000]]);
+  });
+
+  it("takes entries between the end of a stall and its own late tick", async () => {
+    const { clock, wheel, entry } = setUp();
+    const [first, second] = [entry(), entry()];
+    wheel.schedule(first, 1_000);
+    clock.setTimer(() => wheel.schedule(second, 1_000), 500);
+    await clock.stall(200_000);
+    expect([first.firedAtMs, second.firedAtMs]).toEqual([[200_000], []]);
+    await clock.advance(1_000 + TICK_MS);
+    expect(second.firedAtMs).toEqual([201_000]);
+  });
+
   it("refuses delays that are no time, and ticks that are none", () => {
     const { wheel, entry, clock } = setUp();
     for (const delayMs of [-1, Number.NaN, Number.POSITIVE_INFINITY]) {
@@ -189,7 +210,8 @@ describe("timer wheel", () => {
   it("calls back everything in time, whatever is scheduled, moved, cancelled and stalled", async () => {
     const delay = fc.oneof(
       fc.integer({ min: 0, max: 3_000 }),
-      fc.integer({ min: 0, max: 300_000 }),
+      fc.integer({ min: 100_000, max: 300_000 }),
+      fc.integer({ min: 8_000_000, max: 8_400_000 }),
       fc.integer({ min: 0, max: DAY_MS }),
       fc.integer({ min: 0, max: 30 * DAY_MS }),
       fc.double({ min: 0, max: 10_000, noNaN: true }),
