@@ -1,22 +1,6 @@
 // What programs use.
 
-// ————— What integrators use: dialects and brokers. —————
-export type {
-  Broker,
-  BrokerEvents,
-  Control,
-  ControlCommand,
-  Done,
-  Draft,
-  PresenceStore,
-  Published,
-  StreamOptions,
-  StreamPage,
-  StreamRead,
-  Streams,
-} from "./broker.ts";
 export { type ClientError, DISCONNECTS, type Disconnect, ERRORS, UNSUBSCRIBES, type Unsubscribe } from "./codes.ts";
-export type { ClientSession, Dialect, SessionHost } from "./dialect.ts";
 export { Hub } from "./hub.ts";
 export type { HubStats } from "./hub-stats.ts";
 export { MemoryBroker, type MemoryBrokerOptions } from "./memory-broker.ts";
@@ -35,6 +19,26 @@ export type {
   ProcedureCall,
   ReceivedMessage,
 } from "./options.ts";
+export type { PublishOptions, Target } from "./server-calls.ts";
+
+// ————— What integrators use: dialects and brokers. —————
+
+export type {
+  Broker,
+  BrokerEvents,
+  Control,
+  ControlCommand,
+  Done,
+  Draft,
+  PresenceStore,
+  Published,
+  StreamOptions,
+  StreamPage,
+  StreamRead,
+  Streams,
+} from "./broker.ts";
+export type { ClientSession, Dialect, SessionHost } from "./dialect.ts";
+export { NamePattern } from "./name-pattern.ts";
 export type { ChannelEvent, MembershipEvent, Outlet, PublicationEvent } from "./outlet.ts";
 export type {
   Answer,
@@ -45,4 +49,3 @@ export type {
   SubscribeRequest,
   SubscribeResult,
 } from "./requests.ts";
-export type { PublishOptions, Target } from "./server-calls.ts";

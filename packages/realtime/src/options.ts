@@ -92,6 +92,7 @@ export interface PingOptions {
 
 /** Where a session comes from. */
 export interface Origin {
+  /** The protocol that carries the session: `ws`. */
   readonly transport: string;
   readonly encoding: string;
   readonly address?: string;

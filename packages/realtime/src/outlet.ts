@@ -10,9 +10,7 @@ import type { SubscribeResult } from "./requests.ts";
  * object to every subscriber, one subscriber after the other, so a cache of one entry, keyed by the object, is enough.
  */
 export interface Outlet {
-  /** What carries the session, for logs, metrics and hooks: `websocket`. */
-  readonly transport: string;
-  /** How it is encoded, for the same: `json` or `protobuf`. */
+  /** How the session is encoded, for logs and metrics. */
   readonly encoding: string;
   /** Bytes on their way to this client that the operating system has not taken. */
   readonly bufferedBytes: number;
