@@ -50,6 +50,7 @@ export interface BrokerEvents {
 export interface Streams {
   /** From `done` on this process is told of what happens in the channel. At most one per channel is outstanding. */
   subscribe(channel: string, done: Done<undefined>): void;
+  /** From `done` on nothing is told that happened before, not even after the next `subscribe`. */
   unsubscribe(channel: string, done: Done<undefined>): void;
   /**
    * With `stream` the publication gets the next offset and is kept; without, it is only told. `done` comes after this

@@ -49,14 +49,10 @@ export class ChannelState implements WheelEntry {
     this.#parts = parts;
   }
 
-  /** Subscribers and those about to be. */
-  get claims(): number {
-    return this.#claims;
-  }
-
   get isFull(): boolean {
     const { subscribersPerChannel } = this.#parts.settings.limits;
-    return this.settings.kind !== "broadcast" && this.#claims >= subscribersPerChannel;
+    const subscribers = this.#claims - (this.#listeners?.length ?? 0);
+    return this.settings.kind !== "broadcast" && subscribers >= subscribersPerChannel;
   }
 
   claim(): void {
@@ -65,9 +61,7 @@ export class ChannelState implements WheelEntry {
 
   release(): void {
     this.#claims--;
-    if (this.#claims > 0) return;
-    if (this.#feed === "open") this.#closeFeed();
-    else if (this.#feed === "off") this.#parts.channels.forget(this);
+    if (this.#claims === 0) this.#giveUp();
   }
 
   /** Calls back once this process hears of the channel: at once if it does already. The caller has claimed the channel. */
@@ -83,7 +77,8 @@ export class ChannelState implements WheelEntry {
     this.subscribers.push(subscription);
     if (this.#isKeptUp || (this.settings.stream === undefined && !this.settings.hasPresence)) return;
     this.#isKeptUp = true;
-    this.#parts.wheel.schedule(this, UPKEEP_INTERVAL_MS);
+    // Spread, for after a restart all channels come back at once.
+    this.#parts.wheel.schedule(this, UPKEEP_INTERVAL_MS * (0.5 + this.#parts.random() / 2));
   }
 
   /** Undoes everything a subscription did to the channel, its claim included. */
@@ -222,6 +217,11 @@ export class ChannelState implements WheelEntry {
     });
   }
 
+  #giveUp(): void {
+    if (this.#feed === "open") this.#closeFeed();
+    else if (this.#feed === "off") this.#parts.channels.forget(this);
+  }
+
   #openFeed(): void {
     this.#feed = "opening";
     this.#parts.broker.streams.subscribe(this.name, (error) => {
@@ -229,12 +229,10 @@ export class ChannelState implements WheelEntry {
       if (error !== undefined) this.#parts.channels.failed("subscribe", this.name, error);
       const waiting = this.#waiting;
       this.#waiting = [];
-      // Held while they are told, so that the last to give up does not take the channel away from the next.
-      this.claim();
       for (const waiter of waiting) waiter.feedOpened(error);
       // Subscribers are told of the failure and come back; listeners of this process wait for the next attempt.
       if (error !== undefined && this.#listeners !== undefined) this.#parts.wheel.schedule(this, FEED_RETRY_MS);
-      this.release();
+      if (this.#claims === 0) this.#giveUp();
     });
   }
 

@@ -87,16 +87,15 @@ export function call(
   { method, data }: { readonly method: string; readonly data: Uint8Array },
   answer: Answer<Uint8Array>,
 ): void {
-  const { procedures, limits } = session.parts.settings;
+  const { procedures } = session.parts.settings;
   if (procedures.size === 0) return answer(ERRORS.notAvailable, undefined);
   const procedure = procedures.get(method);
   if (procedure === undefined) return answer(ERRORS.methodNotFound, undefined);
   const { user } = session.info;
   const asked = { method, data, client: session.id, user, signal: session.signal };
-  const deadline = { clock: session.parts.clock, timeoutMs: limits.hookTimeoutMs, purpose: `procedure "${method}"` };
   runHook(
     () => procedure(asked),
-    deadline,
+    session.hookDeadline(`procedure "${method}"`),
     (error, result) => {
       if (result instanceof Uint8Array) return answer(undefined, result);
       if (isDenied(result)) {

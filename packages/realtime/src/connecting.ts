@@ -1,16 +1,13 @@
 import type { PolywireError } from "@polywire/core";
+import { isShowable } from "./client-info.ts";
 import { type ClientError, DISCONNECTS, ERRORS } from "./codes.ts";
 import { isDenied } from "./denied.ts";
 import { runHook } from "./hooks.ts";
-import { isJsonText } from "./json-text.ts";
 import type { Authenticated, AuthenticateRequest, Denied, Origin } from "./options.ts";
 import type { Answer, ConnectRequest, ConnectResult, SubscribeResult } from "./requests.ts";
 import type { Session } from "./session.ts";
 import { reserve, runAfterwards } from "./subscribe-commands.ts";
 import { HOLE, NO_WISH, Subscribing } from "./subscribing.ts";
-
-/** Most bytes that a program may attach to a connection for others to see. */
-const MAX_CONNECTION_INFO_BYTES = 2_048;
 
 const ANONYMOUS: Authenticated = { user: "" };
 
@@ -23,8 +20,7 @@ interface Connecting {
 /** Finds out who the client is, makes the subscriptions that the server wants, and answers when all of them stand. */
 export function connect(session: Session, connecting: Connecting): void {
   session.stage = "connecting";
-  const { settings, clock } = session.parts;
-  const { authenticate } = settings;
+  const { authenticate } = session.parts.settings;
   if (authenticate === undefined) return admit(session, ANONYMOUS, connecting);
   const { token, data } = connecting.request;
   const asked: AuthenticateRequest = {
@@ -33,10 +29,9 @@ export function connect(session: Session, connecting: Connecting): void {
     ...(token === undefined ? {} : { token }),
     ...(data === undefined ? {} : { data }),
   };
-  const deadline = { clock, timeoutMs: settings.limits.hookTimeoutMs, purpose: "authenticate" };
   runHook(
     () => authenticate(asked),
-    deadline,
+    session.hookDeadline("authenticate"),
     (error, verdict) => {
       if (session.isClosed) return;
       if (verdict !== undefined && isAuthenticated(verdict)) return admit(session, verdict, connecting);
@@ -54,10 +49,6 @@ export function connect(session: Session, connecting: Connecting): void {
 function admit(session: Session, verdict: Authenticated, connecting: Connecting): void {
   const { settings, sessions, counters } = session.parts;
   const { user, connectionInfo, channels = [] } = verdict;
-  if (connectionInfo !== undefined && !isShowable(connectionInfo)) {
-    session.hookFailed("authenticate", undefined);
-    return refuse(session, ERRORS.internal, connecting);
-  }
   if (user !== "" && sessions.countOf(user) >= settings.limits.sessionsPerUser) {
     counters.sessionsRefused++;
     return session.disconnect(DISCONNECTS.connectionLimit);
@@ -150,10 +141,8 @@ function refuse(session: Session, error: ClientError, { answer }: Connecting): v
 }
 
 function isAuthenticated(verdict: Authenticated | Denied): verdict is Authenticated {
-  return typeof verdict === "object" && verdict !== null && "user" in verdict && typeof verdict.user === "string";
-}
-
-/** JSON clients see it inside their messages, so it must be JSON. */
-function isShowable(connectionInfo: Uint8Array): boolean {
-  return connectionInfo.length <= MAX_CONNECTION_INFO_BYTES && isJsonText(connectionInfo, 64);
+  if (typeof verdict !== "object" || verdict === null || !("user" in verdict)) return false;
+  const { user, connectionInfo, channels = [] } = verdict;
+  const isNamed = typeof user === "string" && Array.isArray(channels);
+  return isNamed && (connectionInfo === undefined || isShowable(connectionInfo));
 }

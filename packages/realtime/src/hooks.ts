@@ -5,6 +5,8 @@ export interface HookDeadline {
   readonly timeoutMs: number;
   /** For the error's message: `authenticate`. */
   readonly purpose: string;
+  /** Gets what `done` threw: nonsense that a hook answered may show only where it is used. */
+  readonly failed: (thrown: unknown) => void;
 }
 
 /**
@@ -13,22 +15,29 @@ export interface HookDeadline {
  */
 export function runHook<Result>(
   hook: () => Result | Promise<Result>,
-  { clock, timeoutMs, purpose }: HookDeadline,
+  { clock, timeoutMs, purpose, failed }: HookDeadline,
   done: (error: PolywireError | undefined, result: Result | undefined) => void,
 ): void {
+  const end = (error: PolywireError | undefined, result: Result | undefined): void => {
+    try {
+      done(error, result);
+    } catch (thrown) {
+      failed(thrown);
+    }
+  };
   let answer: Result | Promise<Result>;
   try {
     answer = hook();
   } catch (thrown) {
-    return done(PolywireError.from(thrown, "internal", purpose), undefined);
+    return end(PolywireError.from(thrown, "internal", purpose), undefined);
   }
-  if (!isThenable(answer)) return done(undefined, answer);
+  if (!isThenable(answer)) return end(undefined, answer);
   let isDone = false;
   const finish = (error: PolywireError | undefined, result: Result | undefined): void => {
     if (isDone) return;
     isDone = true;
     timer.cancel();
-    done(error, result);
+    end(error, result);
   };
   const timer = clock.setTimer(() => {
     finish(new PolywireError("timed-out", `${purpose}: no answer within ${timeoutMs} ms`), undefined);

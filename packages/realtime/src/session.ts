@@ -4,6 +4,7 @@ import { type ClientError, DISCONNECTS, type Disconnect, ERRORS, UNSUBSCRIBES } 
 import { call, publish, readHistory, readPresence, readPresenceStats, receive } from "./commands.ts";
 import { connect } from "./connecting.ts";
 import type { ClientSession } from "./dialect.ts";
+import type { HookDeadline } from "./hooks.ts";
 import type { HubParts } from "./hub-parts.ts";
 import type { Origin } from "./options.ts";
 import type { ChannelEvent, Outlet } from "./outlet.ts";
@@ -180,6 +181,20 @@ export class Session implements ClientSession, WheelEntry {
     this.disconnect(DISCONNECTS.internal, true);
   }
 
+  /** How long a hook may take, and what becomes of the session if its answer turns out to be nonsense. */
+  hookDeadline(purpose: string): HookDeadline {
+    const { clock, settings } = this.parts;
+    return {
+      clock,
+      timeoutMs: settings.limits.hookTimeoutMs,
+      purpose,
+      failed: (thrown) => {
+        this.parts.counters.hookFailures++;
+        this.failed(thrown);
+      },
+    };
+  }
+
   /** A subscriber lacks a publication: it is told to come back and recover. */
   missedSomething(subscription: Subscription): void {
     this.parts.counters.insufficientStates++;
@@ -227,7 +242,9 @@ export class Session implements ClientSession, WheelEntry {
     const { wheel, settings } = this.parts;
     const { intervalMs, timeoutMs } = settings.pings;
     if (this.stage !== "connected") {
-      if (!this.#isForgiven(settings.limits.connectTimeoutMs)) this.disconnect(DISCONNECTS.stale);
+      // A client whose connect we are still working on is not to blame, so it may come back.
+      const end = this.stage === "connecting" ? DISCONNECTS.internal : DISCONNECTS.stale;
+      if (!this.#isForgiven(settings.limits.connectTimeoutMs)) this.disconnect(end);
     } else if (!this.#isPongDue) {
       this.#isPongDue = true;
       this.#isPongAwaited = true;

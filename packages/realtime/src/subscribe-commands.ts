@@ -1,5 +1,6 @@
 import { fitsBytes } from "./channel-name.ts";
 import type { ChannelSettings } from "./channel-rules.ts";
+import { isShowable } from "./client-info.ts";
 import { DISCONNECTS, ERRORS, type Unsubscribe } from "./codes.ts";
 import { isDenied } from "./denied.ts";
 import { runHook } from "./hooks.ts";
@@ -123,10 +124,9 @@ function authorize(
     ...(token === undefined ? {} : { token }),
     ...(data === undefined ? {} : { data }),
   } as const;
-  const deadline = { clock: session.parts.clock, timeoutMs: settings.limits.hookTimeoutMs, purpose: "authorize" };
   runHook(
     () => hook(asked),
-    deadline,
+    session.hookDeadline("authorize"),
     (error, verdict) => {
       if (verdict !== undefined && (isAuthorized(verdict) || isDenied(verdict))) return done(verdict);
       session.hookFailed("authorize", error);
@@ -136,7 +136,8 @@ function authorize(
 }
 
 function isAuthorized(verdict: Authorized | Denied): verdict is Authorized {
-  return typeof verdict === "object" && verdict !== null && "allowed" in verdict && verdict.allowed === true;
+  if (typeof verdict !== "object" || verdict === null || !("allowed" in verdict)) return false;
+  return verdict.allowed === true && (verdict.channelInfo === undefined || isShowable(verdict.channelInfo));
 }
 
 function begin(

@@ -104,6 +104,8 @@ describe("connecting", () => {
       () => ({ nonsense: true }) as never,
       () => undefined as never,
       () => ({ user: "a", connectionInfo: encoder.encode("no json") }),
+      () => ({ user: "a", connectionInfo: encoder.encode(`"${"x".repeat(2_047)}"`) }),
+      () => ({ user: "a", channels: 1 }) as never,
       () => new Promise<never>(() => {}),
     ];
     for (const authenticate of hooks) {
@@ -114,6 +116,30 @@ describe("connecting", () => {
       expect(client.take()).toMatchObject([{ kind: "answer", to: "connect", error: 100 }]);
       const { hookFailures, hookTimeouts } = test.hub.stats();
       expect(hookFailures + hookTimeouts).toBe(1);
+    }
+  });
+
+  it("tells a client to come back (3004) when its own work on the connect takes too long", async () => {
+    const authenticate = (): Promise<never> => new Promise(() => {});
+    await using test = new TestHub({ authenticate, limits: { hookTimeoutMs: 60_000 } });
+    const client = test.newClient().connect();
+    await test.advance(11_000);
+    expect(client.take()).toEqual([{ kind: "disconnect", code: 3004, discard: false }]);
+  });
+
+  it("survives an answer of the program that is nonsense in a way only its use shows", async () => {
+    const nonsense = {
+      user: "a",
+      get data(): never {
+        throw new Error("trap");
+      },
+    };
+    for (const authenticate of [() => nonsense, async () => nonsense]) {
+      await using test = new TestHub({ authenticate });
+      const client = test.newClient().connect();
+      await test.settle();
+      expect(client.disconnectCode).toBe(3004);
+      expect(test.hub.stats()).toMatchObject({ sessions: 0, hookFailures: 1 });
     }
   });
 

@@ -87,6 +87,15 @@ describe("subscribing", () => {
     expect(test.hub.stats().subscriptions).toBe(2 + 3);
   });
 
+  it("does not count this program's own listeners against the limit", async () => {
+    await using test = new TestHub({ limits: { subscribersPerChannel: 1 } });
+    test.hub.channel("a").subscribe(() => {});
+    await test.subscriber("a");
+    const second = (await test.client()).subscribe("a");
+    await test.settle();
+    expect(second.answerTo("subscribe a").error).toBe(106);
+  });
+
   it("counts those who are on their way in against the limit", async () => {
     await using test = new TestHub({ limits: { subscribersPerChannel: 2 } });
     const clients = [await test.client(), await test.client(), await test.client()];
@@ -155,6 +164,7 @@ describe("private channels", () => {
       [() => ({ disconnect: { code: 4500, reason: "go away" } }), undefined, 4500],
       [() => Promise.reject(new Error("broken")), 100, undefined],
       [() => ({ allowed: "yes" }) as never, 100, undefined],
+      [() => ({ allowed: true, channelInfo: encoder.encode("{") }), 100, undefined],
       [() => new Promise(() => {}), 100, undefined],
     ];
     for (const [authorize, error, disconnect] of denials) {
