@@ -1,23 +1,33 @@
 import { Cancellation, unlessAborted } from "./cancellation.ts";
 import type { Clock } from "./clock.ts";
 import { PolywireError } from "./error.ts";
-import { ACCEPTED, type Admission, type Peer } from "./peer.ts";
+import { isForeignPage } from "./origin.ts";
+import { ACCEPTED, type Admission, type Peer, type Refused } from "./peer.ts";
 
 /** Longest wait for a program's own check of a peer. */
 const ADMISSION_TIMEOUT_MS = 5_000;
 
-/** A program's own check of a peer. */
-export type AdmissionCheck = ((peer: Peer) => Admission | Promise<Admission>) | undefined;
+const FOREIGN_PAGE: Refused = { accepted: false, status: 403, reason: "origin not allowed" };
+
+/** How the peers of one listener are judged. */
+export interface AdmissionRules {
+  /** The program's own check. */
+  readonly check: ((peer: Peer) => Admission | Promise<Admission>) | undefined;
+  /** Pages of these origins may connect, besides those of the listener's own host. Absent: the check judges alone. */
+  readonly origins: ReadonlySet<string> | undefined;
+  readonly clock: Clock;
+  readonly report: (error: PolywireError) => void;
+}
 
 /**
- * Runs the check. It never throws or rejects: a check that does, or that takes over 5 s, is reported and refuses the
- * peer.
+ * Judges a peer: first where its page comes from, then by the program's own check. It never throws or rejects: a check
+ * that does, or that takes over 5 s, is reported and refuses the peer.
  */
-export function admit(
-  check: AdmissionCheck,
-  peer: Peer,
-  { clock, report }: { clock: Clock; report: (error: PolywireError) => void },
-): Admission | Promise<Admission> {
+export function admit(peer: Peer, { check, origins, clock, report }: AdmissionRules): Admission | Promise<Admission> {
+  const areOriginsJudged = origins !== undefined || check === undefined;
+  if (areOriginsJudged && isForeignPage(peer) && !origins?.has(peer.headers?.get("origin")?.toLowerCase() ?? "")) {
+    return FOREIGN_PAGE;
+  }
   if (check === undefined) return ACCEPTED;
   const refuse = (thrown: unknown): Admission => {
     report(PolywireError.from(thrown, "internal", "the check of a peer failed, so the peer was refused"));

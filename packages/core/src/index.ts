@@ -17,7 +17,13 @@ export type {
 } from "./channel.ts";
 export { type Clock, MAX_DELAY_MS, type Random, systemClock, type Timer } from "./clock.ts";
 export type { CloseInfo, CloseReason } from "./close.ts";
-export { Connection, type ConnectionEvents, type ConnectionState, messages } from "./connection.ts";
+export {
+  Connection,
+  type ConnectionEvents,
+  type ConnectionPlace,
+  type ConnectionState,
+  messages,
+} from "./connection.ts";
 export { Delivery, type DeliveryOwner } from "./delivery.ts";
 export type { ConnectOptions } from "./dialer.ts";
 export { type Endpoint, parseEndpoint, withPort } from "./endpoint.ts";
@@ -46,6 +52,7 @@ export {
   type NetworkSnapshot,
   type NetworkState,
 } from "./network.ts";
+export { isForeignPage } from "./origin.ts";
 export { Outbox, type OutboxLimits, type OutboxWire } from "./outbox.ts";
 export { checkPayload, copyPayload, FramedBytes, type Framing, type Payload, type Prepared } from "./payload.ts";
 export { ACCEPTED, type Accepted, type Admission, type Peer, type PeerCertificate, type Refused } from "./peer.ts";

@@ -22,6 +22,8 @@ export interface Traits {
   readonly ping: "native" | "probe" | "none";
   /** Text and binary messages are told apart at the other side. */
   readonly text: boolean;
+  /** The code and reason of a close reach the other side. Where they do not, a dialect has to tell them in its own words. */
+  readonly closeCodes: boolean;
   /** The largest message in bytes, both ways. A larger `send` is refused; a larger arrival closes the link. */
   readonly maxMessageBytes: number;
 }

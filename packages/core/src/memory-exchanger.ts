@@ -19,7 +19,15 @@ const ANSWER_TIMEOUT_MS = 30_000;
 /** The body of an answer, as a link that only sends. */
 const ANSWER_WIRE: MemoryWire = {
   framing: streamFraming,
-  traits: { kind: "stream", ordered: true, reliable: true, halfClose: false, ping: "none", text: false },
+  traits: {
+    kind: "stream",
+    ordered: true,
+    reliable: true,
+    halfClose: false,
+    ping: "none",
+    text: false,
+    closeCodes: false,
+  },
 };
 
 export interface MemoryServing {

@@ -277,17 +277,18 @@ export class MemoryLink implements Link, HalfClosable, Pingable {
     this.#reader = undefined;
     this.#arrivedBuffer = undefined;
     const { code, reason = "" } = ending ?? {};
-    const error = by === "network" ? new PolywireError("connection-reset", "the peer cut the link off") : undefined;
-    const told = by === "local" ? ending?.error : error;
+    // A link that is cut off says nothing any more.
+    const isTold = by === "local" || (by === "remote" && this.traits.closeCodes);
+    const reset = by === "network" ? new PolywireError("connection-reset", "the peer cut the link off") : undefined;
+    const error = by === "local" ? ending?.error : reset;
     this.#delivery.closed({
       by,
-      clean: !wasCut && bytesLost === 0 && told === undefined,
-      // A link that is cut off says nothing any more.
-      ...(code === undefined || by === "network" ? {} : { code }),
-      reason: by === "network" ? "" : reason,
+      clean: !wasCut && bytesLost === 0 && error === undefined,
+      ...(isTold && code !== undefined && { code }),
+      reason: isTold ? reason : "",
       retryable: by !== "local",
       bytesLost,
-      ...(told === undefined ? {} : { error: told }),
+      ...(error !== undefined && { error }),
     });
     this.#onClosed?.();
     this.#schedule();

@@ -38,15 +38,39 @@ export type MemoryProtocol = Protocol<"memory", MemoryLink, MemoryExchanger, Mem
 const WIRES: Readonly<Record<MemoryKind, MemoryWire>> = {
   message: {
     framing: messageFraming,
-    traits: { kind: "message", ordered: true, reliable: true, halfClose: true, ping: "native", text: true },
+    traits: {
+      kind: "message",
+      ordered: true,
+      reliable: true,
+      halfClose: true,
+      ping: "native",
+      text: true,
+      closeCodes: true,
+    },
   },
   stream: {
     framing: streamFraming,
-    traits: { kind: "stream", ordered: true, reliable: true, halfClose: true, ping: "native", text: false },
+    traits: {
+      kind: "stream",
+      ordered: true,
+      reliable: true,
+      halfClose: true,
+      ping: "native",
+      text: false,
+      closeCodes: false,
+    },
   },
   datagram: {
     framing: messageFraming,
-    traits: { kind: "datagram", ordered: true, reliable: false, halfClose: false, ping: "none", text: true },
+    traits: {
+      kind: "datagram",
+      ordered: true,
+      reliable: false,
+      halfClose: false,
+      ping: "none",
+      text: true,
+      closeCodes: false,
+    },
   },
 };
 

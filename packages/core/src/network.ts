@@ -122,7 +122,7 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
   ): Promise<Listener> {
     const { protocol, endpoint, common } = this.#resolve(url, options);
     const serving: Handler = typeof handler === "function" ? { link: handler as (link: Link) => void } : handler;
-    const listener = await this.#reception.bind({ protocol, endpoint }, serving, common.limits);
+    const listener = await this.#reception.bind({ protocol, endpoint }, serving, common);
     if (this.#state !== "open") {
       await listener.close();
       throw this.#notOpen();
@@ -253,12 +253,13 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
   }
 }
 
+type CommonOptions = ConnectOptions & ListenOptions;
+
 /** Takes what every protocol has from the options; what is left is the protocol's own. */
-function splitOptions(options: object | undefined): { common: ConnectOptions; own: Readonly<Record<string, unknown>> } {
+function splitOptions(options: object | undefined): { common: CommonOptions; own: Readonly<Record<string, unknown>> } {
   try {
-    const { signal, timeoutMs, limits, metadata, ...own } = (options ?? {}) as ConnectOptions;
-    const common = { signal, timeoutMs, limits, metadata };
-    return { common: common as ConnectOptions, own };
+    const { signal, timeoutMs, limits, metadata, origins, ...own } = (options ?? {}) as CommonOptions;
+    return { common: { signal, timeoutMs, limits, metadata, origins } as CommonOptions, own };
   } catch (cause) {
     throw new PolywireError("invalid-argument", "an option cannot be read: its getter threw", { cause });
   }

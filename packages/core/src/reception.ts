@@ -1,26 +1,38 @@
 import { AcceptedLink, type AcceptedLinkOwner } from "./accepted-link.ts";
-import { admit } from "./admit.ts";
+import { type AdmissionRules, admit } from "./admit.ts";
+import type { ConnectionPlace } from "./connection.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { PolywireError } from "./error.ts";
 import type { Exchange } from "./exchange.ts";
 import { completeLimits, type LinkLimits } from "./limits.ts";
 import type { Link } from "./link.ts";
 import type { Listener } from "./listener.ts";
-import type { Admission, Peer } from "./peer.ts";
+import { canonicalOrigins } from "./origin.ts";
+import type { Admission, Peer, Refused } from "./peer.ts";
 import type { HostContext, ListenContext } from "./protocol.ts";
 import type { Roster } from "./roster.ts";
 import type { AnyProtocol } from "./schemes.ts";
 
+const CLOSING: Refused = { accepted: false, status: 503, reason: "closing" };
+
 export interface ListenOptions {
   readonly limits?: Partial<LinkLimits>;
+  /**
+   * Pages of these origins may connect, such as `https://example.com`, besides those of the listener's own host. Absent:
+   * a handler with an `admit` of its own judges pages too, for any other handler the list is empty.
+   */
+  readonly origins?: readonly string[];
 }
 
 /** What serves the peers of a listener. */
 export interface Handler {
-  /** Judges a peer before its handshake ends. Everybody is accepted by default; what throws or takes over 5 s refuses. */
+  /**
+   * Judges a peer before its handshake ends; a check that throws or takes over 5 s refuses. Without it everybody is
+   * accepted but pages of other origins: see {@link ListenOptions.origins}.
+   */
   admit?(peer: Peer): Admission | Promise<Admission>;
-  /** Takes an established link. It must `open` it. */
-  link?(link: Link): void;
+  /** Takes an established link. It must `open` it. `place` names its protocol and listener. */
+  link?(link: Link, place: ConnectionPlace): void;
   /** Takes an exchange. It must answer it. */
   exchange?(exchange: Exchange): void;
   /** Limits that this handler wants for its links; those given to `listen` win. */
@@ -58,13 +70,19 @@ export class Reception {
    *
    * @throws PolywireError, whatever the protocol threw.
    */
-  async bind(address: Address, handler: Handler, limits: Partial<LinkLimits> | undefined): Promise<Listener> {
+  async bind(address: Address, handler: Handler, { limits, origins }: ListenOptions): Promise<Listener> {
     const { protocol, endpoint } = address;
     const { links, exchanges } = protocol;
+    const rules: AdmissionRules = {
+      check: handler.admit?.bind(handler),
+      origins: origins && canonicalOrigins(origins),
+      clock: this.#host.clock,
+      report: (error) => this.#owner.failed(error),
+    };
     const context: ListenContext = {
       ...this.#host,
       limits: completeLimits({ ...handler.limits, ...limits }, this.#host.limits),
-      admit: (peer) => this.#admit(handler, peer),
+      admit: (peer) => (this.#owner.isOpen() ? admit(peer, rules) : CLOSING),
     };
     const bound: Listener[] = [];
     try {
@@ -90,20 +108,15 @@ export class Reception {
     );
   }
 
-  #admit(handler: Handler, peer: Peer): Admission | Promise<Admission> {
-    if (!this.#owner.isOpen()) return { accepted: false, status: 503, reason: "closing" };
-    const { clock } = this.#host;
-    return admit(handler.admit?.bind(handler), peer, { clock, report: (error) => this.#owner.failed(error) });
-  }
-
   #accept(link: Link, handler: Handler, { protocol, endpoint }: Address): void {
-    const accepted = new AcceptedLink(link, this.#owner, this.#roster.place(protocol.name, endpoint));
+    const place = this.#roster.place(protocol.name, endpoint);
+    const accepted = new AcceptedLink(link, this.#owner, place);
     this.#roster.add(accepted);
     const failed = (thrown: unknown): void => {
       this.#owner.failed(PolywireError.from(thrown, "internal", `the handler of "${endpoint}" threw`));
       accepted.abandon();
     };
-    if (this.#owner.isOpen()) callGuarded(() => handler.link?.(accepted), failed);
+    if (this.#owner.isOpen()) callGuarded(() => handler.link?.(accepted, place), failed);
     else accepted.abandon();
   }
 

@@ -37,6 +37,7 @@ const radio: Radio = {
     halfClose: false,
     ping: "none",
     text: false,
+    closeCodes: false,
     maxMessageBytes: 100,
   }),
 };

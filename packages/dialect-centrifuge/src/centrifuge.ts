@@ -1,4 +1,4 @@
-import type { Handler, Link } from "@polywire/core";
+import type { Handler } from "@polywire/core";
 import type { SessionHost } from "@polywire/realtime";
 import { Doorkeeper, encodingOf } from "./admission.ts";
 import { Broadcast } from "./broadcast.ts";
@@ -25,8 +25,8 @@ export function centrifuge(hub: SessionHost, options: CentrifugeOptions = {}): H
   return {
     limits: hub.linkLimits,
     admit: (peer) => doorkeeper.admit(peer),
-    link(link: Link): void {
-      new Client(link, groups[encodingOf(link.peer)], hub);
+    link(link, { protocol }): void {
+      new Client(link, groups[encodingOf(link.peer)], { hub, protocol });
     },
   };
 }

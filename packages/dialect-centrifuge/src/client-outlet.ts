@@ -1,4 +1,4 @@
-import type { CloseReason, DataFormat, Link, Payload, SendResult } from "@polywire/core";
+import type { DataFormat, Link, Payload, SendResult } from "@polywire/core";
 import {
   type ChannelEvent,
   type ClientError,
@@ -47,11 +47,6 @@ export class ClientOutlet implements Outlet {
     return this.#group.codec;
   }
 
-  get transport(): string {
-    const { kind } = this.#link.traits;
-    return this.#group.options.transport ?? (kind === "message" ? "websocket" : kind);
-  }
-
   get encoding(): string {
     return this.codec.name;
   }
@@ -81,8 +76,10 @@ export class ClientOutlet implements Outlet {
   }
 
   disconnect(disconnect: Disconnect, discard: boolean): void {
-    const reason: CloseReason = { code: disconnect.code, reason: plainText(disconnect.reason) };
-    this.#link.close(discard ? { ...reason, discard } : reason);
+    const { code } = disconnect;
+    const reason = plainText(disconnect.reason);
+    if (!this.#link.traits.closeCodes && !discard) this.#link.send(this.codec.pushDisconnect(code, reason));
+    this.#link.close(discard ? { code, reason, discard } : { code, reason });
   }
 
   /** Sends a reply or push. A client that is too far behind to take it is ended as slow. */

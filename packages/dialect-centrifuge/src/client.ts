@@ -22,13 +22,13 @@ export class Client implements Sink {
   #state: "new" | "connecting" | "connected" | "refused" = "new";
   #held: Command[] | undefined = undefined;
 
-  constructor(link: Link, group: EncodingGroup, hub: SessionHost) {
+  constructor(link: Link, group: EncodingGroup, { hub, protocol }: { hub: SessionHost; protocol: string }) {
     this.#link = link;
     this.#group = group;
     this.#outlet = new ClientOutlet(link, group);
     // Nothing is delivered before this returns, so there is a session when the first message comes.
     link.open(this);
-    this.#session = hub.openSession(this.#outlet, originOf(link, this.#outlet));
+    this.#session = hub.openSession(this.#outlet, originOf(link, { protocol, encoding: group.codec.name }));
     this.#outlet.session = this.#session;
   }
 
@@ -102,11 +102,11 @@ export class Client implements Sink {
   }
 }
 
-function originOf(link: Link, outlet: ClientOutlet): Origin {
+function originOf(link: Link, { protocol, encoding }: { protocol: string; encoding: string }): Origin {
   const { address, headers, certificate } = link.peer;
   return {
-    transport: outlet.transport,
-    encoding: outlet.encoding,
+    transport: protocol,
+    encoding,
     ...(address === undefined ? {} : { address }),
     ...(headers === undefined ? {} : { headers }),
     ...(certificate === undefined ? {} : { certificate }),

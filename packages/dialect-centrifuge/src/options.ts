@@ -12,25 +12,21 @@ export interface CentrifugeOptions {
   readonly maxCommandsPerFrame?: number;
   /** Commands answered with error 107 within 10 s that end the session with 3509. 10. */
   readonly maxBadCommands?: number;
-  /** What logs and hooks call these links. By default `websocket` where messages are kept apart, else the kind of wire. */
-  readonly transport?: string;
   readonly clock?: Clock;
 }
 
-export interface CompleteOptions extends Required<Omit<CentrifugeOptions, "transport">> {
-  readonly transport: string | undefined;
-}
+export type CompleteOptions = Required<CentrifugeOptions>;
 
 /** @throws PolywireError `invalid-argument` naming the option that is unknown or out of range. */
 export function completeOptions(given: CentrifugeOptions): CompleteOptions {
   const { allowedOrigins = [], keepHeaders = [], maxCommandsPerFrame = 256, maxBadCommands = 10, ...others } = given;
-  const { transport, clock = systemClock, ...unknown } = others;
+  const { clock = systemClock, ...unknown } = others;
   const [name] = Object.keys(unknown);
   if (name !== undefined)
     throw new PolywireError("invalid-argument", `unknown option "${name}" of the centrifuge dialect`);
   checkCount("maxCommandsPerFrame", maxCommandsPerFrame);
   checkCount("maxBadCommands", maxBadCommands);
-  return { allowedOrigins, keepHeaders, maxCommandsPerFrame, maxBadCommands, transport, clock };
+  return { allowedOrigins, keepHeaders, maxCommandsPerFrame, maxBadCommands, clock };
 }
 
 function checkCount(name: string, value: number): void {

@@ -1,8 +1,8 @@
 import { type Clock, type Peer, systemClock } from "@polywire/core";
-import { type Dialect, ERRORS, type PublicationEvent, type SubscribeResult } from "@polywire/realtime";
+import { DISCONNECTS, type Dialect, ERRORS, type PublicationEvent, type SubscribeResult } from "@polywire/realtime";
 import { describe, expect, it } from "vitest";
 import { type CentrifugeOptions, centrifuge } from "../src/index.ts";
-import { CountingFraming, RecordingLink } from "./recording-link.ts";
+import { CountingFraming, PLACE, RecordingLink } from "./recording-link.ts";
 import { connected, ScriptedHub } from "./scripted-hub.ts";
 import { ENCODINGS, frame, type Message } from "./wire-client.ts";
 
@@ -28,7 +28,7 @@ describe.each(ENCODINGS)("the dispatcher in %s", (encoding) => {
 
   function client(options: CentrifugeOptions = {}, link = new RecordingLink(peer)) {
     const hub = new ScriptedHub();
-    centrifuge(hub, options).link?.(link);
+    centrifuge(hub, options).link?.(link, PLACE);
     const say = (...commands: readonly Message[]): void => link.receive(frame(encoding, ...commands));
     return { hub, link, session: hub.session, say };
   }
@@ -68,7 +68,7 @@ describe.each(ENCODINGS)("the dispatcher in %s", (encoding) => {
       ],
     ]);
     expect(link.take()).toEqual([{ id: 1, connect: { client: "c1", version: "1.0", ping: 25, pong: true } }]);
-    expect(session.origin).toMatchObject({ transport: "websocket", encoding });
+    expect(session.origin).toMatchObject({ transport: "test", encoding });
   });
 
   it("tells server-side subscriptions and data with the connect reply", () => {
@@ -465,7 +465,7 @@ describe.each(ENCODINGS)("the dispatcher in %s", (encoding) => {
     const handler = centrifuge(hub);
     const framing = new CountingFraming();
     const links = [1, 2, 3].map(() => new RecordingLink(peer, framing));
-    for (const link of links) handler.link?.(link);
+    for (const link of links) handler.link?.(link, PLACE);
     const events = [publicationEvent("1"), publicationEvent("2")];
     for (const event of events) for (const session of hub.sessions) session.outlet.event(event);
     for (const link of links)
@@ -479,13 +479,32 @@ describe.each(ENCODINGS)("the dispatcher in %s", (encoding) => {
 });
 
 describe("the dispatcher", () => {
+  it.each(ENCODINGS)("tells the end in a push of %s where the wire carries no close codes", (encoding) => {
+    const hub = new ScriptedHub();
+    const peer = encoding === "protobuf" ? { subprotocol: "centrifuge-protobuf" } : {};
+    const link = new RecordingLink(peer, undefined, { closeCodes: false });
+    centrifuge(hub).link?.(link, PLACE);
+    hub.session.outlet.disconnect(DISCONNECTS.shutdown, false);
+    expect(link.take()).toEqual([{ push: { disconnect: { code: 3001, reason: "shutdown" } } }]);
+    expect(link.closeReason).toEqual({ code: 3001, reason: "shutdown" });
+  });
+
+  it("drops the push of the end together with everything else that a slow client has not taken", () => {
+    const hub = new ScriptedHub();
+    const link = new RecordingLink({}, undefined, { closeCodes: false });
+    centrifuge(hub).link?.(link, PLACE);
+    hub.session.outlet.disconnect(DISCONNECTS.slow, true);
+    expect(link.take()).toEqual([]);
+    expect(link.closeReason).toMatchObject({ code: 3008, discard: true });
+  });
+
   it("gives JSON clients base64 with a tag, and Protobuf clients bytes", () => {
     const hub = new ScriptedHub();
     const handler = centrifuge(hub);
     const json = new RecordingLink();
     const protobuf = new RecordingLink({ query: "format=protobuf" });
-    handler.link?.(json);
-    handler.link?.(protobuf);
+    handler.link?.(json, PLACE);
+    handler.link?.(protobuf, PLACE);
     const data = new Uint8Array([0, 255, 128]);
     const event: PublicationEvent = { kind: "publication", channel: "b", publication: { data, format: "binary" } };
     for (const session of hub.sessions) session.outlet.event(event);
@@ -502,7 +521,7 @@ describe("the dispatcher", () => {
     [{ query: "cf_protocol=protobuf" }, "protobuf"],
   ])("speaks to the peer %j in %s", (peer, encoding) => {
     const hub = new ScriptedHub();
-    centrifuge(hub).link?.(new RecordingLink(peer));
+    centrifuge(hub).link?.(new RecordingLink(peer), PLACE);
     expect(hub.session.origin.encoding).toBe(encoding);
   });
 

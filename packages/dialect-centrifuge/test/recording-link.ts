@@ -1,18 +1,28 @@
 import {
   type CloseInfo,
   type CloseReason,
+  type ConnectionPlace,
   FramedBytes,
   type Framing,
   type Link,
   type Payload,
   type Peer,
   type Prepared,
+  parseEndpoint,
   type Refusal,
   type SendResult,
   type Sink,
   type Traits,
 } from "@polywire/core";
 import { type Message, replies } from "./wire-client.ts";
+
+/** Where the links of these tests stand in their network. */
+export const PLACE: ConnectionPlace = {
+  id: "conn_1",
+  protocol: "test",
+  endpoint: parseEndpoint("test://server/"),
+  openedAtMs: 0,
+};
 
 /** A framing that counts its work. Its frame is the payload. */
 export class CountingFraming implements Framing {
@@ -44,7 +54,7 @@ export class RecordingLink implements Link {
   isFull = false;
   #sink: Sink | undefined = undefined;
 
-  constructor(peer: Partial<Peer> = {}, framing?: Framing) {
+  constructor(peer: Partial<Peer> = {}, framing?: Framing, traits: Partial<Traits> = {}) {
     this.peer = { secure: false, ...peer };
     this.framing = framing;
     this.maxMessageBytes = 1_000_000;
@@ -55,7 +65,9 @@ export class RecordingLink implements Link {
       halfClose: false,
       ping: "none",
       text: true,
+      closeCodes: true,
       maxMessageBytes: this.maxMessageBytes,
+      ...traits,
     };
   }
 

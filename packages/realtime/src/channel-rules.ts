@@ -1,7 +1,7 @@
 import { type ChannelKind, PolywireError } from "@polywire/core";
 import type { StreamOptions } from "./broker.ts";
 import { fitsBytes } from "./channel-name.ts";
-import { ChannelPattern } from "./channel-pattern.ts";
+import { NamePattern } from "./name-pattern.ts";
 import { checkBoolean, checkCount, checkKeys, checkObject, checkOneOf, wrong } from "./option-checks.ts";
 import type { ChannelRule, HubLimits } from "./options.ts";
 
@@ -47,17 +47,17 @@ export class ChannelRules {
   /** Channels to which everyone is subscribed at connect. */
   readonly broadcastNames: readonly string[];
   readonly #exact = new Map<string, ChannelSettings>();
-  readonly #patterns: { readonly pattern: ChannelPattern; readonly settings: ChannelSettings }[] = [];
+  readonly #patterns: { readonly pattern: NamePattern; readonly settings: ChannelSettings }[] = [];
 
   /** @throws PolywireError `invalid-argument` naming what is wrong: `channels[2].history.size`. */
   constructor(rules: readonly ChannelRule[], limits: HubLimits) {
     if (!Array.isArray(rules)) throw wrong("channels", rules, "give an array of rules");
-    const earlier: ChannelPattern[] = [];
+    const earlier: NamePattern[] = [];
     const broadcastNames: string[] = [];
     for (const [index, rule] of rules.entries()) {
       const path = `channels[${index}]`;
       checkRule(path, rule, limits);
-      const pattern = new ChannelPattern(rule.match);
+      const pattern = new NamePattern(rule.match);
       checkReachable(path, pattern, earlier);
       earlier.push(pattern);
       const settings = completeRule(rule, limits);
@@ -129,7 +129,7 @@ function checkHistory(path: string, history: NonNullable<ChannelRule["history"]>
   throw wrong(`${path}.ttlMs`, ttlMs, `publications are kept no longer than metaTtlMs (${given}): raise that too`);
 }
 
-function checkReachable(path: string, pattern: ChannelPattern, earlier: readonly ChannelPattern[]): void {
+function checkReachable(path: string, pattern: NamePattern, earlier: readonly NamePattern[]): void {
   const index = earlier.findIndex((one) => one.includes(pattern));
   if (index === -1) return;
   const before = `channels[${index}] ("${earlier[index]?.text}")`;

@@ -8,7 +8,6 @@ export class NamePattern {
   readonly #prefix: string;
   readonly #suffix: string;
   readonly #pieces: readonly string[];
-  readonly #minLength: number;
   readonly hasStar: boolean;
 
   constructor(text: string) {
@@ -18,12 +17,11 @@ export class NamePattern {
     this.#prefix = prefix;
     this.#suffix = rest.pop() ?? "";
     this.#pieces = rest.filter((piece) => piece !== "");
-    this.#minLength = text.replaceAll("*", "").length;
   }
 
   matches(name: string): boolean {
     if (!this.hasStar) return name === this.text;
-    if (name.length < this.#minLength || !name.startsWith(this.#prefix) || !name.endsWith(this.#suffix)) return false;
+    if (!name.startsWith(this.#prefix) || !name.endsWith(this.#suffix)) return false;
     let from = this.#prefix.length;
     for (const piece of this.#pieces) {
       const found = name.indexOf(piece, from);

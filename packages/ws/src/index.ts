@@ -1,12 +1,4 @@
-import {
-  CONTRACT_VERSION,
-  type Exchanger,
-  type Link,
-  type Pingable,
-  PolywireError,
-  type Protocol,
-  type Turn,
-} from "@polywire/core";
+import { type Exchanger, type Link, type Pingable, PolywireError, type Protocol, type Turn } from "@polywire/core";
 import { dial } from "./dial.ts";
 import { MaskSource } from "./frame.ts";
 import { WebSocketListener } from "./listener.ts";
@@ -46,7 +38,8 @@ export function ws(options: WsOptions = {}): WsProtocol {
   };
   return {
     name: "ws",
-    contractVersion: CONTRACT_VERSION,
+    // The version this package was written for: never what the installed core says of itself.
+    contractVersion: 1,
     schemes: ["ws", "wss"],
     traits: () => traitsFor(),
     links: {

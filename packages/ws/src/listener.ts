@@ -18,7 +18,7 @@ import { LinkSocket } from "./link-socket.ts";
 import { type CompleteListenOptions, DEFAULT_HEARTBEAT } from "./options.ts";
 import { canonicalPath, type Door, type DoorKeeper } from "./server.ts";
 import { socketSettings } from "./settings.ts";
-import { destroySocket, isSameHost, refuse, requestPeer } from "./upgrade.ts";
+import { destroySocket, refuse, requestPeer } from "./upgrade.ts";
 
 type Verify = (isAccepted: boolean, status?: number, reason?: string, headers?: Record<string, string>) => void;
 
@@ -117,10 +117,6 @@ export class WebSocketListener implements Listener, Door {
 
   #judge(request: IncomingMessage, done: Verify): void {
     const handshake = this.#handshakes.get(request) as Handshake;
-    const { origin = request.headers["sec-websocket-origin"] } = request.headers;
-    if (typeof origin === "string" && !this.#isOriginAllowed(origin, request.headers.host)) {
-      return done(false, 403, "this origin is not allowed\n", REFUSAL_HEADERS);
-    }
     const answer = (given: Admission): void => {
       this.#guard(handshake.socket, () => this.#answer(handshake, given, done));
     };
@@ -138,11 +134,6 @@ export class WebSocketListener implements Listener, Door {
       this.#context.logger.log("error", "ws", "a handshake failed for a bug in the program", { error });
       socket.destroy();
     }
-  }
-
-  #isOriginAllowed(origin: string, host: string | undefined): boolean {
-    const { origins } = this.#options;
-    return origins === undefined || origins.has(origin.toLowerCase()) || isSameHost(origin, host);
   }
 
   #answer(handshake: Handshake, verdict: Admission, done: Verify): void {

@@ -40,11 +40,6 @@ export interface WsListenOptions extends WsOptions {
   readonly tls?: TlsOptions;
   /** Subprotocols to choose from, best first, when the handler's own check of the peer names none. */
   readonly subprotocols?: readonly string[];
-  /**
-   * The origins that browsers may connect from, such as `https://example.com`, besides the listener's own host.
-   * Without it the handler's own check of the peer decides alone.
-   */
-  readonly origins?: readonly string[];
 }
 
 export const DEFAULT_HEARTBEAT: HeartbeatOptions = { intervalMs: 25_000, timeoutMs: 8_000 };
@@ -57,7 +52,7 @@ const DIAL_ADDRESS_OPTIONS = ["host", "port", "path", "socket"];
 
 const GENERAL_NAMES = ["heartbeat", "compression"];
 const DIAL_NAMES = [...GENERAL_NAMES, "subprotocols", "headers", "tls"];
-const LISTEN_NAMES = [...GENERAL_NAMES, "server", "tls", "subprotocols", "origins"];
+const LISTEN_NAMES = [...GENERAL_NAMES, "server", "tls", "subprotocols"];
 
 /** Every option that both sides know, complete. */
 export interface CompleteOptions {
@@ -96,27 +91,23 @@ export type CompleteListenOptions = CompleteOptions & {
   readonly server: HttpServer | undefined;
   readonly tls: TlsOptions | undefined;
   readonly subprotocols: readonly string[];
-  /** Lower case, without a slash at the end. */
-  readonly origins: ReadonlySet<string> | undefined;
 };
 
 /** @throws PolywireError `invalid-argument` naming the option that is wrong. */
 export function completeListenOptions(endpoint: Endpoint, defaults: CompleteOptions): CompleteListenOptions {
   const given = endpoint.options as WsListenOptions;
   checkNames(`listen on "${endpoint}"`, given, LISTEN_NAMES);
-  const { server, tls, subprotocols = [], origins } = given;
+  const { server, tls, subprotocols = [] } = given;
   checkSubprotocols(subprotocols);
   if (tls !== undefined) checkObject("tls", tls);
   if (tls !== undefined && endpoint.scheme !== "wss") throw invalid("tls", "it goes with wss:// only");
   if (tls !== undefined && server !== undefined) throw invalid("tls", "the server handed in has its own");
   if (server !== undefined) checkServer(server, endpoint);
-  if (origins !== undefined) checkOrigins(origins);
   return {
     ...completeGeneral(given, defaults),
     server,
     tls,
     subprotocols,
-    origins: origins && new Set(origins.map((origin) => new URL(origin).origin)),
   };
 }
 
@@ -163,15 +154,6 @@ function checkServer(server: HttpServer, endpoint: Endpoint): void {
   }
   const scheme = server instanceof TlsServer ? "wss" : "ws";
   if (scheme !== endpoint.scheme) throw invalid("server", `it speaks ${scheme}, the URL says ${endpoint.scheme}`);
-}
-
-function checkOrigins(origins: readonly string[]): void {
-  if (!Array.isArray(origins)) throw invalid("origins", "give an array of strings");
-  for (const origin of origins) {
-    if (!/^https?:\/\//i.test(String(origin)) || !URL.canParse(origin)) {
-      throw invalid("origins", `"${String(origin)}" is none: write it like https://example.com`);
-    }
-  }
 }
 
 function invalid(name: string, problem: string): PolywireError {

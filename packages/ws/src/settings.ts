@@ -42,6 +42,7 @@ export function traitsFor({ maxMessageBytes }: LinkLimits = DEFAULT_LIMITS): Tra
     halfClose: false,
     ping: "native",
     text: true,
+    closeCodes: true,
     maxMessageBytes,
   };
 }

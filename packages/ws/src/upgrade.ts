@@ -59,14 +59,6 @@ function offered(headers: ReadonlyMap<string, string>): readonly string[] {
   return list === undefined ? [] : list.split(",").map((name) => name.trim());
 }
 
-/** Whether a browser page of this origin is served by the host that the request names. */
-export function isSameHost(origin: string, host: string | undefined): boolean {
-  if (host === undefined || !URL.canParse(origin)) return false;
-  const page = new URL(origin);
-  const own = `${page.protocol}//${host}`;
-  return page.host !== "" && URL.canParse(own) && new URL(own).host === page.host;
-}
-
 /** Answers a request that is no business of ours, or no good, and ends its connection. */
 export function refuse(socket: Socket, status: number, reason: string): void {
   const body = `${reason}\n`;

@@ -230,7 +230,7 @@ test("a subprotocol that was not offered is a bug of admission, not the peer's p
 });
 
 test.each([
-  { origins: undefined, origin: "https://evil.example", status: 101 },
+  { origins: undefined, origin: "https://evil.example", status: 403 },
   { origins: [], origin: "https://evil.example", status: 403 },
   { origins: [], origin: "null", status: 403 },
   { origins: [], origin: undefined, status: 101 },

@@ -4,6 +4,7 @@ import {
   type Handler,
   type Link,
   type LinkLimits,
+  type ListenOptions,
   type Logger,
   Network,
   type Payload,
@@ -59,7 +60,7 @@ export class ServedLink {
 export interface ServingOptions {
   readonly url?: string;
   readonly ws?: WsOptions;
-  readonly listen?: WsListenOptions;
+  readonly listen?: WsListenOptions & ListenOptions;
   readonly limits?: Partial<LinkLimits>;
   readonly handler?: Handler;
   readonly network?: Partial<ConstructorParameters<typeof Network>[0]>;

@@ -185,7 +185,9 @@ async function closeOnce(closer: Probe, other: Probe): Promise<void> {
   const [ours, theirs] = await Promise.all([closer.closed(), other.closed()]);
   expectInfo(ours, "local", "bye");
   // What the wire cannot carry is absent, never something else.
-  expectInfo(theirs, "remote", theirs.reason === "" ? "" : "bye");
+  const { closeCodes } = closer.link.traits;
+  expectInfo(theirs, "remote", closeCodes ? CLOSE.reason : "");
+  assert.equal(theirs.code, closeCodes ? CLOSE.code : theirs.code, "the code that reached the other side");
 }
 
 function expectInfo(info: CloseInfo, by: CloseInfo["by"], reason: string): void {
