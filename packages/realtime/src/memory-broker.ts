@@ -215,16 +215,22 @@ interface PublishRequest {
   readonly done: Done<Published>;
 }
 
-class PublishCall implements Call {
+class PublishCall implements Call, PublishRequest {
+  readonly channel: string;
+  readonly draft: Draft;
+  readonly stream: StreamOptions | undefined;
+  readonly done: Done<Published>;
   readonly #publish: (request: PublishRequest) => void;
-  readonly #request: PublishRequest;
 
-  constructor(publish: (request: PublishRequest) => void, request: PublishRequest) {
+  constructor(publish: (request: PublishRequest) => void, { channel, draft, stream, done }: PublishRequest) {
     this.#publish = publish;
-    this.#request = request;
+    this.channel = channel;
+    this.draft = draft;
+    this.stream = stream;
+    this.done = done;
   }
 
   run(): void {
-    this.#publish(this.#request);
+    this.#publish(this);
   }
 }
