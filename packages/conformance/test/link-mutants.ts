@@ -455,6 +455,7 @@ export const linkMutants: readonly Mutant[] = [
   { does: "says a network closed", breaks: LAW.both, says: /by/, fault: closed((info) => ({ ...info, by: "network" })) },
   { does: "says a peaceful close was not clean", breaks: LAW.acceptor, says: /CloseInfo of a peaceful close/, fault: closed((info) => ({ ...info, clean: false })) },
   { does: "makes up a close code", breaks: LAW.dialler, says: /code is 1000/, fault: closed((info) => ({ ...info, code: 1_000 })) },
+  { does: "loses the close code", breaks: LAW.dialler, says: /code that reached the other side/, fault: closed(({ code: _, ...info }) => info) },
   { does: "makes up a reason", breaks: LAW.acceptor, says: /CloseInfo of a peaceful close/, fault: closed((info) => ({ ...info, reason: "normal" })) },
   { does: "tells closed inside close", breaks: LAW.dialler, says: /closed came inside close\(\)/, fault: link(ClosesInside) },
   { does: "delivers after closed", breaks: LAW.dialler, says: /message came after closed/, fault: sink((real) => ({ closed: (info) => { real.closed(info); real.message("late"); } })) },

@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { Events, type PolywireError } from "../src/index.ts";
@@ -78,6 +79,9 @@ test("a signal unsubscribes, and one that has fired subscribes nobody", () => {
   const controller = new AbortController();
   events.on("word", (word) => void heard.push(word), { signal: controller.signal });
   events.on("word", (word) => void heard.push(word), { signal: AbortSignal.abort() });
+  const stop = events.on("word", () => {}, { signal: controller.signal });
+  stop();
+  expect(getEventListeners(controller.signal, "abort")).toHaveLength(1);
   events.emit("word", "one");
   controller.abort();
   events.emit("word", "two");

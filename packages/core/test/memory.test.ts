@@ -68,6 +68,26 @@ test("who keeps lent bytes without a copy finds them overwritten", async () => {
   expect(kept).toEqual([new Uint8Array(3)]);
 });
 
+test("what a close that discards counted as lost does not arrive after all", async () => {
+  await using watched = openNetwork();
+  const { network } = watched;
+  const server = new Notes();
+  let served: Link | undefined;
+  await network.listen("memory://deaf", (link) => {
+    served = link;
+    link.open(server);
+    link.pause();
+  });
+  const connection = await network.connect("memory://deaf");
+  connection.send("unread");
+  await turns();
+  const closed = connection.close({ discard: true });
+  served?.resume();
+  expect(await closed).toMatchObject({ by: "local", clean: false, bytesLost: 11 });
+  expect(await server.closing()).toMatchObject({ by: "network", error: { code: "connection-reset" } });
+  expect(server.messages).toEqual([]);
+});
+
 test("the other side's limit closes the link and says which", async () => {
   await using watched = openNetwork();
   const { network } = watched;

@@ -1,5 +1,14 @@
 import { expect, test, vi } from "vitest";
-import { type Admission, type AnyProtocol, CONTRACT_VERSION, type Link, Network, PolywireError } from "../src/index.ts";
+import {
+  type Admission,
+  type AnyProtocol,
+  type CloseInfo,
+  CONTRACT_VERSION,
+  type Link,
+  Network,
+  PolywireError,
+  type Sink,
+} from "../src/index.ts";
 import { memory } from "../src/memory.ts";
 import { FakeClock } from "./fake-clock.ts";
 import { echo, Notes, openNetwork, turns } from "./opened-network.ts";
@@ -155,6 +164,19 @@ test("P43: a protocol made with another copy of this package works", async () =>
   connection.send("hi");
   expect(await heard).toBe("hi");
   await expect(network.connect("memory://nobody")).rejects.toSatisfy(PolywireError.is);
+});
+
+test("a link that tells its end twice is gone once", async () => {
+  let sink: Sink | undefined;
+  const link = { open: (given: Sink) => void (sink = given), pause() {}, resume() {}, send: () => "sent", close() {} };
+  const network = new Network({ protocols: [odd({ dial: () => Promise.resolve(link as unknown as Link) })] });
+  let disconnects = 0;
+  network.on("disconnect", () => void disconnects++);
+  await network.connect("odd://x");
+  const info: CloseInfo = { by: "remote", clean: true, reason: "", retryable: true, bytesLost: 0 };
+  sink?.closed(info);
+  sink?.closed(info);
+  expect(disconnects).toBe(1);
 });
 
 test("P26: two protocols of one name, or that claim one scheme, are refused", () => {
