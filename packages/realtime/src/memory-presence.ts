@@ -39,10 +39,11 @@ export class MemoryPresence {
    * @throws PolywireError `limit-reached`.
    */
   put(channel: string, info: ClientInfo, ttlMs: number): void {
-    let members = this.#channels.get(channel);
-    const lease = members?.leases.get(info.client);
+    const found = this.#channels.get(channel);
+    const lease = found?.leases.get(info.client);
     const endsAtMs = this.#clock.now() + ttlMs;
-    if (members !== undefined && lease !== undefined) {
+    if (lease !== undefined) {
+      const { members } = lease;
       if (lease.info.user !== info.user) {
         members.countUser(lease.info.user, -1);
         members.countUser(info.user, 1);
@@ -57,15 +58,13 @@ export class MemoryPresence {
     if (this.#leases >= this.#maxLeases) {
       throw new PolywireError("limit-reached", `presence: ${this.#maxLeases} entries are the most that are kept`);
     }
-    if (members === undefined) {
-      members = new Members(channel);
-      this.#channels.set(channel, members);
-    }
+    const members = found ?? new Members(channel);
     const added = new Lease(this, members, { info, endsAtMs });
+    this.#wheel.schedule(added, ttlMs);
+    this.#channels.set(channel, members);
     members.leases.set(info.client, added);
     members.countUser(info.user, 1);
     this.#leases++;
-    this.#wheel.schedule(added, ttlMs);
   }
 
   remove(channel: string, client: string): void {

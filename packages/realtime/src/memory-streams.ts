@@ -65,7 +65,7 @@ export class MemoryStreams {
     this.#publications += stream.count;
     this.#bytes += stream.bytes;
     this.#used(kept, nowMs);
-    while (this.#bytes > this.#maxTotalBytes) this.#dropOldest();
+    while (this.#bytes > this.#maxTotalBytes && this.#dropOldest());
     return { publication, epoch: stream.epoch };
   }
 
@@ -150,9 +150,10 @@ export class MemoryStreams {
     this.#wheel.cancel(kept);
   }
 
-  #dropOldest(): void {
+  /** Returns false when there is none to drop. */
+  #dropOldest(): boolean {
     const kept = this.#holding.oldest;
-    if (kept === undefined) return;
+    if (kept === undefined) return false;
     const { stream } = kept;
     this.#bytes -= stream.bytes;
     stream.dropOldest();
@@ -160,6 +161,7 @@ export class MemoryStreams {
     this.#publications--;
     this.#publicationsEvicted++;
     if (stream.count === 0) this.#empty.use(kept);
+    return true;
   }
 
   #newEpoch(): string {
