@@ -200,13 +200,18 @@ export class ChannelState implements WheelEntry {
   }
 
   #tellListeners(listeners: readonly PublicationListener[], publication: Publication): void {
+    const failed = (thrown: unknown): void => {
+      this.#parts.counters.hookFailures++;
+      const error = PolywireError.from(thrown, "internal", `listener of channel "${this.name}"`);
+      this.#parts.journal.write("error", "program code failed", { error });
+    };
     for (const listener of listeners) {
       try {
-        listener(publication);
+        // Whoever gives an async function may have it reject.
+        const told: unknown = listener(publication);
+        if (told instanceof Promise) told.catch(failed);
       } catch (thrown) {
-        this.#parts.counters.hookFailures++;
-        const error = PolywireError.from(thrown, "internal", `listener of channel "${this.name}"`);
-        this.#parts.journal.write("error", "program code threw", { error });
+        failed(thrown);
       }
     }
   }

@@ -7,6 +7,7 @@ import { type ClientError, DISCONNECTS, ERRORS } from "./codes.ts";
 import { isDenied } from "./denied.ts";
 import { runHook } from "./hooks.ts";
 import { isJsonText } from "./json-text.ts";
+import { fitting } from "./recovery.ts";
 import type { Answer, HistoryCommand } from "./requests.ts";
 import type { Session } from "./session.ts";
 
@@ -51,7 +52,7 @@ export function readHistory(session: Session, command: HistoryCommand, answer: A
   const limit = command.limit < 0 ? historyPageSize : Math.min(command.limit, historyPageSize);
   const request = {
     limit,
-    maxBytes: session.recoveryBytes,
+    maxBytes: session.answerBytes,
     sinceOffset: since?.offset,
     isReverse,
     metaTtlMs: stream.metaTtlMs,
@@ -60,7 +61,7 @@ export function readHistory(session: Session, command: HistoryCommand, answer: A
     if (page === undefined) return answer(failed(session, { call: "history", channel, error }), undefined);
     const isOtherStream = since !== undefined && since.epoch !== "" && since.epoch !== page.position.epoch;
     if (isOtherStream) answer(ERRORS.unrecoverablePosition, undefined);
-    else answer(undefined, page);
+    else answer(undefined, { ...page, publications: fitting(page.publications, session.answerBytes) });
   });
 }
 
@@ -107,15 +108,21 @@ export function call(
   );
 }
 
-/** A message that wants no answer. */
-export function receive(session: Session, data: Uint8Array, format: DataFormat): void {
+/** A message that wants no answer; `done` says that the program is through with it. */
+export function receive(
+  session: Session,
+  { data, format }: { readonly data: Uint8Array; readonly format: DataFormat },
+  done: Answer<undefined>,
+): void {
   const { receive: hook } = session.parts.settings;
   if (hook === undefined) return session.disconnect(DISCONNECTS.notAvailable);
-  try {
-    hook({ data, format, client: session.id, user: session.info.user });
-  } catch (thrown) {
-    session.hookFailed("receive", PolywireError.from(thrown, "internal", "receive"));
-  }
+  const message = { data, format, client: session.id, user: session.info.user };
+  // A program may well give an async function.
+  const received = (): void | Promise<void> => hook(message);
+  runHook(received, session.hookDeadline("receive"), (error) => {
+    if (error !== undefined) session.hookFailed("receive", error);
+    done(undefined, undefined);
+  });
 }
 
 /** The channel's rule, unless its name is no good or no rule covers it; then that is the answer. */

@@ -102,7 +102,7 @@ function subscribeAll(session: Session, names: readonly string[], admitted: Admi
 function complete(session: Session, all: readonly Subscribing[], { verdict, connecting }: Admitted): void {
   const { settings, counters } = session.parts;
   const subscriptions = new Map<string, SubscribeResult>();
-  let recoverableBytes = session.recoveryBytes;
+  let recoverableBytes = session.answerBytes;
   for (const subscribing of all) {
     const result = subscribing.finish(recoverableBytes);
     if (result === HOLE) return session.missedOnSubscribe();

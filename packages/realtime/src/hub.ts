@@ -30,7 +30,7 @@ import { carryOut } from "./orders.ts";
 import type { Outlet } from "./outlet.ts";
 import { checkTags, encodeData } from "./publication-data.ts";
 import { addressOf, answerOf, type PublishOptions, type Target } from "./server-calls.ts";
-import { Session } from "./session.ts";
+import { largestMessageBytes, Session } from "./session.ts";
 import { Sessions } from "./sessions.ts";
 import { TimerWheel } from "./timer-wheel.ts";
 
@@ -80,9 +80,10 @@ export class Hub implements Service, SessionHost {
   /** Limits that links should have so that what the hub allows fits through them. */
   get linkLimits(): SessionHost["linkLimits"] {
     const { publicationBytes, outboundBytesPerSession } = this.#parts.settings.limits;
-    // Binary data take a third more on their way to a JSON client.
-    const maxMessageBytes = Math.ceil((publicationBytes * 4) / 3) + ENVELOPE_BYTES;
-    return { maxMessageBytes, maxBufferedBytes: outboundBytesPerSession };
+    return {
+      maxMessageBytes: largestMessageBytes(publicationBytes) + ENVELOPE_BYTES,
+      maxBufferedBytes: outboundBytesPerSession,
+    };
   }
 
   /** For dialects: a new client. It is ended at once when the hub is full or shutting down. */

@@ -26,6 +26,11 @@ const MAX_COMMANDS_IN_FLIGHT = 1_024;
 /** Most orders of the server that wait for a session to be connected. */
 const MAX_ORDERS_WAITING = 128;
 
+/** The largest data on the wire: binary data take a third more on their way to a JSON client. */
+export function largestMessageBytes(publicationBytes: number): number {
+  return Math.ceil((publicationBytes * 4) / 3);
+}
+
 /**
  * One client. `new` until its connect comes, `connecting` until that is answered, `refused` when it was answered with an
  * error and only the end can come.
@@ -69,10 +74,11 @@ export class Session implements ClientSession, WheelEntry {
     return this.#gone.signal;
   }
 
-  /** Bytes that recovering may put into this client's queue now: half of what is free. */
-  get recoveryBytes(): number {
-    const { outboundBytesPerSession } = this.parts.settings.limits;
-    return Math.max(0, Math.floor((outboundBytesPerSession - this.outlet.bufferedBytes) / 2));
+  /** Bytes that one answer with publications may take now: what one message holds, and half of the room in the queue. */
+  get answerBytes(): number {
+    const { outboundBytesPerSession, publicationBytes } = this.parts.settings.limits;
+    const half = Math.floor((outboundBytesPerSession - this.outlet.bufferedBytes) / 2);
+    return Math.max(0, Math.min(half, largestMessageBytes(publicationBytes)));
   }
 
   connect(request: ConnectRequest, answer: Answer<ConnectResult>): void {
@@ -119,7 +125,11 @@ export class Session implements ClientSession, WheelEntry {
   }
 
   send(data: Uint8Array, format: DataFormat): void {
-    if (this.#isReady()) receive(this, data, format);
+    const done = this.#begin<undefined>((error) => {
+      // There is no answer that could say so.
+      if (error !== undefined) this.disconnect(DISCONNECTS.tooManyRequests);
+    });
+    if (done !== undefined) receive(this, { data, format }, done);
   }
 
   /** No connection expires yet, so there is none that a client could refresh. */
@@ -140,8 +150,8 @@ export class Session implements ClientSession, WheelEntry {
     else this.disconnect(DISCONNECTS.badRequest);
   }
 
-  /** @param discard drops what waits to be sent. */
-  disconnect(disconnect: Disconnect, discard = false): void {
+  /** @param discard drops what waits to be sent; so does the end of a client that is too slow to take it. */
+  disconnect(disconnect: Disconnect, discard: boolean = disconnect.code === DISCONNECTS.slow.code): void {
     if (this.isClosed) return;
     const { journal } = this.parts;
     this.#countEnd(disconnect);
@@ -166,12 +176,12 @@ export class Session implements ClientSession, WheelEntry {
   /** Tells the client of an event; false when it did not take it, and is gone. */
   tell(event: ChannelEvent): boolean {
     if (this.outlet.event(event) !== "refused") return true;
-    this.disconnect(DISCONNECTS.slow, true);
+    this.disconnect(DISCONNECTS.slow);
     return false;
   }
 
   message(data: Uint8Array, format: DataFormat): void {
-    if (this.outlet.message(data, format) === "refused") this.disconnect(DISCONNECTS.slow, true);
+    if (this.outlet.message(data, format) === "refused") this.disconnect(DISCONNECTS.slow);
   }
 
   /** Something below broke a promise; going on would leave the client with a gap. */

@@ -72,7 +72,7 @@ export class Subscribing implements FeedWaiter {
    *
    * @param maxBytes what the client's queue has room for.
    */
-  finish(maxBytes: number = this.subscription.session.recoveryBytes): SubscribeResult | typeof HOLE {
+  finish(maxBytes: number = this.subscription.session.answerBytes): SubscribeResult | typeof HOLE {
     const { subscription } = this;
     const { since, data } = this.#wish;
     const told = {
@@ -110,7 +110,7 @@ export class Subscribing implements FeedWaiter {
     const isRecovering = since !== undefined && subscription.isRecoverable;
     const request = {
       limit: isRecovering ? session.parts.settings.limits.recoverySize : 0,
-      maxBytes: session.recoveryBytes,
+      maxBytes: session.answerBytes,
       sinceOffset: isRecovering ? since.offset : undefined,
       isReverse: false,
       metaTtlMs: stream.metaTtlMs,

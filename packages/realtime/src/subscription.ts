@@ -103,7 +103,7 @@ export class Subscription {
 
   #hold(event: PublicationEvent, epoch: string | undefined): boolean {
     if (this.stage === "ended") return false;
-    this.held ??= new HeldPublications(this.session.recoveryBytes);
+    this.held ??= new HeldPublications(this.session.answerBytes);
     this.session.parts.counters.heldForgotten += this.held.add(event, epoch);
     return true;
   }

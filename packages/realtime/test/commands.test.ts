@@ -93,6 +93,18 @@ describe("publishing as a client", () => {
     ]);
   });
 
+  it("is not answered any more when the client has gone", async () => {
+    await using test = new TestHub({
+      channels: [{ match: "*", publish: "clients", history, presence: true, read: "clients" }],
+    });
+    const client = await test.client();
+    client.publish("a", 1).history("a").presence("a").presenceStats("a");
+    client.session.closed();
+    await test.settle();
+    expect(client.take()).toEqual([]);
+    expect((await test.wait(test.hub.history("a"))).position.offset).toBe(1);
+  });
+
   it("is answered 111, temporary, when very many are under way", async () => {
     await using test = new TestHub({ channels: [{ match: "*", publish: "clients" }] });
     const client = await test.client();
@@ -167,7 +179,9 @@ describe("history", () => {
     await test.publish("a", ...Array.from({ length: 20 }, () => "x".repeat(998)));
     const client = (await test.client()).history("a");
     await test.settle();
-    expect(client.answerTo("history a").result).toMatchObject({ publications: { length: 5 } });
+    const { result } = client.answerTo("history a");
+    const { publications } = result as { publications: { offset: number }[] };
+    expect(publications.map(({ offset }) => offset)).toEqual([1, 2, 3, 4]);
   });
 });
 
@@ -299,10 +313,23 @@ describe("calls and messages", () => {
     expect(received).toEqual([["1", client.id]]);
     expect(client.take()).toEqual([]);
     expect(test.hub.stats().hookFailures).toBe(1);
+    await using rejecting = new TestHub({ receive: async () => Promise.reject(new Error("broken")) });
+    (await rejecting.client()).session.send(encoder.encode("1"), "json");
+    await rejecting.settle();
+    expect(rejecting.hub.stats().hookFailures).toBe(1);
     await using without = new TestHub();
     const other = await without.client();
     other.session.send(encoder.encode("1"), "json");
     expect(other.take()).toEqual([{ kind: "disconnect", code: 3508, discard: false }]);
+  });
+
+  it("ends a client with 3013 that sends faster than the program is through with it", async () => {
+    await using test = new TestHub({ receive: () => new Promise<void>(() => {}) as unknown as undefined });
+    const client = await test.client();
+    for (let count = 0; count < 1_024; count++) client.session.send(encoder.encode("1"), "json");
+    expect(client.disconnectCode).toBe(undefined);
+    client.session.send(encoder.encode("1"), "json");
+    expect(client.disconnectCode).toBe(3013);
   });
 
   it("has nothing to refresh: 3501 for the connection and for a subscription, 103 without one", async () => {

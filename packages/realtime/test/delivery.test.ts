@@ -65,6 +65,14 @@ describe("delivery", () => {
     expect(back.answerTo("subscribe a").result).toMatchObject({ isRecovered: true, publications: { length: 20 } });
   });
 
+  it("drops the queue of a client that its dialect finds too slow", async () => {
+    await using test = new TestHub();
+    const client = await test.client();
+    client.session.disconnect({ code: 3008, reason: "slow" });
+    expect(client.take()).toEqual([{ kind: "disconnect", code: 3008, discard: true }]);
+    expect(test.hub.stats().slowConsumers).toBe(1);
+  });
+
   it("does not let one subscriber's fault become another's", async () => {
     await using test = new TestHub();
     const clients = await Promise.all(Array.from({ length: 5 }, () => test.subscriber("a")));

@@ -187,6 +187,23 @@ describe("publications that come while a subscribe is under way", () => {
     expect(client.take().map(({ kind }) => kind)).toEqual(["answer", "publication", "publication"]);
   });
 
+  it("follow the connect's answer, in channels that the server subscribes", async () => {
+    await using test = new FaultyHub();
+    await test.client();
+    await test.publish("news", 1);
+    test.broker.holding.add("streams.history");
+    const client = test.newClient().connect();
+    await test.settle();
+    await test.publish("news", 2, 3);
+    expect(client.take()).toEqual([]);
+    test.broker.release();
+    expect(client.take()).toMatchObject([
+      { to: "connect", error: undefined },
+      { kind: "publication", channel: "news", offset: 2 },
+      { kind: "publication", channel: "news", offset: 3 },
+    ]);
+  });
+
   it("are skipped when the client is told that it missed something anyway", async () => {
     await using test = new FaultyHub();
     await test.subscriber("a");

@@ -1,7 +1,7 @@
 import type { Publication } from "@polywire/core";
 import { describe, expect, it } from "vitest";
 import { judge } from "../src/position-gate.ts";
-import { isComplete, merge, wireBytes } from "../src/recovery.ts";
+import { fitting, isComplete, merge, wireBytes } from "../src/recovery.ts";
 
 function publications(...offsets: readonly number[]): Publication[] {
   return offsets.map((offset) => ({ data: new Uint8Array(1), format: "json", offset }));
@@ -49,12 +49,22 @@ describe("recovery rules", () => {
     expect(merge(4, publications(3, 4), publications(5, 7))).toBe(undefined);
   });
 
+  it("cut what does not fit, but for the first", () => {
+    const three = publications(1, 2, 3);
+    const [, second] = three;
+    const bytes = wireBytes(three) / 3;
+    expect(fitting(three, bytes * 3)).toBe(three);
+    expect(fitting(three, bytes * 3 - 1)).toEqual([three[0], second]);
+    expect(fitting(three, 0)).toEqual([three[0]]);
+    expect(fitting([], 0)).toEqual([]);
+  });
+
   it("count a third more for binary data, and what surrounds all data", () => {
     const data = new Uint8Array(300);
     const plain = wireBytes([{ data, format: "json" }]);
     expect(plain).toBeGreaterThan(300);
     expect(wireBytes([{ data, format: "binary" }])).toBe(plain + 100);
     const info = { client: "c", user: "u", connectionInfo: new Uint8Array(50) };
-    expect(wireBytes([{ data, format: "json", info, tags: new Map([["ab", "cd"]]) }])).toBe(plain + 54);
+    expect(wireBytes([{ data, format: "json", info, tags: new Map([["ab", "cd"]]) }])).toBe(plain + 55);
   });
 });
