@@ -357,12 +357,13 @@ static void pump(int timeout_ms) {
   struct epoll_event events[512];
   int count = epoll_wait(epoll_fd, events, 512, timeout_ms);
   now_us = monotonic_us();
-  for (int i = 0; i < count && !failure[0]; i++) {
+  for (int i = 0; i < count; i++) {
     client *c = events[i].data.ptr;
     if (c == NULL) {                   /* stdin: the next command, or the end of whoever sends them */
       if (!idle) exit(0);
       idle = false;
-    } else if (c->state == CONNECTING) connected(c);
+    } else if (failure[0]) continue;   /* what has failed is over; stdin is heard all the same */
+    else if (c->state == CONNECTING) connected(c);
     else if (c->state != CLOSED && c != &publisher) readable(c);
     else if (c->state != CLOSED) {     /* edge-triggered, so read until nothing is left */
       flush_outbox();
