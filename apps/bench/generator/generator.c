@@ -139,7 +139,6 @@ static void forget(client *c) {
 
 static void lose(client *c, const char *why) {
   if (c->state != READY) fail("connection closed before it was ready: %s", why);
-  if (c == &publisher) fail("the publisher's connection was closed: %s", why);
   closed_count++;
   forget(c);
 }
@@ -162,6 +161,7 @@ static size_t put_frame(uint8_t *out, int opcode, const char *text, size_t bytes
 }
 
 static void flush_outbox(void) {
+  if (publisher.state == CLOSED) return;
   while (outbox_start < outbox_end) {
     ssize_t written = send(publisher.fd, outbox + outbox_start, outbox_end - outbox_start, MSG_NOSIGNAL);
     if (written < 0) {
@@ -437,7 +437,9 @@ static void open_publisher(void) {
   answer(started, cpu, 0, 0);
 }
 
-static void publish(int channel, uint64_t due_us) {
+/* False when the server has left too much unread. */
+static bool publish(int channel, uint64_t due_us) {
+  if (outbox_end + 512 > OUTBOX_BYTES && outbox_start <= OUTBOX_BYTES / 2) return false;
   char payload[PAYLOAD_BYTES + 1], text[320];
   int used = snprintf(payload, sizeof payload, "%s%0*" PRIu64 "\",\"s\":\"%0*" PRIu32 "\",\"pad\":\"", MARK, TIME_DIGITS, due_us,
                       SEQUENCE_DIGITS, sequences[channel]++);
@@ -455,8 +457,8 @@ static void publish(int channel, uint64_t due_us) {
     outbox_end -= outbox_start;
     outbox_start = 0;
   }
-  if (outbox_end + sizeof text + 16 > OUTBOX_BYTES) { fail("the outbox is full"); return; }
   outbox_end += put_frame(outbox + outbox_end, 1, text, (size_t)bytes);
+  return true;
 }
 
 static void fan_out(uint64_t duration_us) {
@@ -488,11 +490,13 @@ static void sustain(uint64_t per_second, uint64_t duration_us, uint64_t ceiling_
   bool hopeless = false;
   while (!failure[0] && closed_count == 0 && !hopeless && publications < total) {
     uint64_t now = monotonic_us(), due = (now - started) * per_second / 1000000;
-    for (; publications < due && publications < total && !failure[0]; publications++)
-      publish((int)(publications % (uint64_t)channel_count), started + publications * 1000000 / per_second);
+    for (; publications < due && publications < total && !hopeless; publications++) {
+      hopeless = !publish((int)(publications % (uint64_t)channel_count), started + publications * 1000000 / per_second);
+      if (hopeless) break;
+    }
     flush_outbox();
     pump(1);
-    hopeless = latest_us > 5 * ceiling_us || (received < publications * per_publication && now_us > last_read_us + silence_us);
+    hopeless = hopeless || latest_us > 5 * ceiling_us || (received < publications * per_publication && now_us > last_read_us + silence_us);
   }
   uint64_t stopped = monotonic_us();
   while (!failure[0] && closed_count == 0 && received < publications * per_publication && monotonic_us() - stopped < DRAIN_DEADLINE_US) {

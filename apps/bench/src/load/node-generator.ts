@@ -72,8 +72,7 @@ class NodeGenerator implements NodeClientEvents {
   closed(client: NodeClient, why: string): void {
     this.#closed++;
     if (!client.isReady) this.#failure ??= `connection closed before it was ready: ${why}`;
-    else if (client === this.#publisher) this.#failure ??= `the publisher's connection was closed: ${why}`;
-    else this.#ready--;
+    else if (client !== this.#publisher) this.#ready--;
     this.#progress?.();
   }
 
@@ -203,8 +202,8 @@ class NodeGenerator implements NodeClientEvents {
       if (frames.length > 0) this.#publisher?.write(Buffer.concat(frames));
       await wait(1);
       const isSilent = this.#received < publications * perPublication && nowUs() - this.#lastReadUs > silenceUs;
-      isHopeless = this.#latestUs > 5000 * ceilingMs || isSilent;
-      if ((this.#publisher?.bufferedBytes ?? 0) > maxOutboxBytes) this.#failure = "the outbox is full";
+      const isFull = (this.#publisher?.bufferedBytes ?? 0) > maxOutboxBytes;
+      isHopeless = isFull || isSilent || this.#latestUs > 5000 * ceilingMs;
     }
     await this.#until(() => this.#received >= publications * perPublication || this.#closed > 0, drainDeadlineMs);
     return publications;
