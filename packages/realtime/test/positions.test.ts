@@ -106,7 +106,7 @@ describe("a lost publication", () => {
   });
 
   it("is not what a publication is that comes a little later than the check reads the top", async () => {
-    await using test = new FaultyHub();
+    await using test = new FaultyHub({ channels: [{ match: "*", history, recovery: true }] });
     const client = await test.subscriber("a");
     await test.lose("a", 1);
     const { position } = await test.wait(test.hub.history("a"));

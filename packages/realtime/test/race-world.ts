@@ -6,7 +6,7 @@ import { ScheduledBroker } from "./scheduled-broker.ts";
 import { TestClient, type Told } from "./test-client.ts";
 import { seededRandom } from "./test-hub.ts";
 
-export const CHANNEL = "a";
+const CHANNEL = "a";
 
 /** Checks, line by line, that what a client is told is what a client may be told. */
 class Reader {
