@@ -1,12 +1,12 @@
 import { getEventListeners } from "node:events";
 import { expect, test } from "vitest";
 import { Cancellation, checkTimeout, PolywireError, unlessAborted } from "../src/index.ts";
-import { FakeClock } from "./fake-clock.ts";
+import { ManualClock } from "../src/testing.ts";
 
 const purpose = "connect to ws://host/";
 
 test("the deadline fires once it is there, and says what was waited for", () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const { signal } = new Cancellation({ clock, timeoutMs: 100, purpose });
   clock.advance(99);
   expect(signal.aborted).toBe(false);
@@ -16,7 +16,7 @@ test("the deadline fires once it is there, and says what was waited for", () => 
 
 test("the caller's abort fires with its reason as the cause", () => {
   const controller = new AbortController();
-  const { signal } = new Cancellation({ clock: new FakeClock(), signal: controller.signal, timeoutMs: 100, purpose });
+  const { signal } = new Cancellation({ clock: new ManualClock(), signal: controller.signal, timeoutMs: 100, purpose });
   controller.abort("changed my mind");
   expect(signal.reason).toMatchObject({ code: "aborted", cause: "changed my mind", retryable: false });
 });
@@ -24,7 +24,7 @@ test("the caller's abort fires with its reason as the cause", () => {
 test("a reason that is ours already passes through", () => {
   const reason = new PolywireError("closed", "the network is closing");
   const { signal } = new Cancellation({
-    clock: new FakeClock(),
+    clock: new ManualClock(),
     signal: AbortSignal.abort(reason),
     timeoutMs: 100,
     purpose,
@@ -33,12 +33,17 @@ test("a reason that is ours already passes through", () => {
 });
 
 test("P16: a signal that has fired before fires at once", () => {
-  const { signal } = new Cancellation({ clock: new FakeClock(), signal: AbortSignal.abort(), timeoutMs: 100, purpose });
+  const { signal } = new Cancellation({
+    clock: new ManualClock(),
+    signal: AbortSignal.abort(),
+    timeoutMs: 100,
+    purpose,
+  });
   expect(signal.reason).toMatchObject({ code: "aborted" });
 });
 
 test("released, it leaves neither timer nor listener behind and fires no more", () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const controller = new AbortController();
   const cancellation = new Cancellation({ clock, signal: controller.signal, timeoutMs: 100, purpose });
   cancellation.release();

@@ -2,10 +2,10 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { type Clock, completeLimits, type Link, parseEndpoint, type Sink, silentLogger, Turn } from "../src/index.ts";
 import { memory } from "../src/memory.ts";
-import { FakeClock } from "./fake-clock.ts";
+import { ManualClock } from "../src/testing.ts";
 
 /** Time and turns both pass when the test says so. */
-class ScriptedClock extends FakeClock implements Clock {
+class ScriptedClock extends ManualClock implements Clock {
   #due: (() => void)[] = [];
 
   override endOfTurn(callback: () => void): void {

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { type Exchange, type Link, messages, Network, type Payload, type Peer } from "../src/index.ts";
 import { type MemoryLink, memory } from "../src/memory.ts";
-import { FakeClock } from "./fake-clock.ts";
+import { ManualClock } from "../src/testing.ts";
 import { echo, Notes, openNetwork, turns } from "./opened-network.ts";
 
 const decoder = new TextDecoder();
@@ -175,7 +175,7 @@ test("handshakes at once have their limit, too", async () => {
 });
 
 test("a handshake that takes too long is refused", async () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   await using watched = openNetwork({ clock, limits: { handshakeTimeoutMs: 100 } });
   const { network } = watched;
   const asked = Promise.withResolvers<void>();
@@ -229,7 +229,7 @@ test("a datagram gets lost when chance says so", async () => {
 });
 
 test("an exchange that nobody answers in time is answered with 503", async () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   await using watched = openNetwork({ clock });
   const { network } = watched;
   const arrived = Promise.withResolvers<Exchange>();

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { type Admission, type Link, Network, type Service } from "../src/index.ts";
 import { memory } from "../src/memory.ts";
-import { FakeClock } from "./fake-clock.ts";
+import { ManualClock } from "../src/testing.ts";
 import { echo, Notes, openNetwork, turns } from "./opened-network.ts";
 
 function service(name: string, log: string[], more: Partial<Service> = {}): Service {
@@ -94,7 +94,7 @@ test("closing ends the dials under way", async () => {
 });
 
 test("what does not end in time is cut off", async () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const log: string[] = [];
   const stuck = service("stuck", log, { drain: () => new Promise(() => {}), close: () => new Promise(() => {}) });
   const { network, errors } = openNetwork({ clock, services: [stuck], limits: { closeTimeoutMs: 1_000_000 } });

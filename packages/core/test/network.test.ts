@@ -10,7 +10,7 @@ import {
   type Sink,
 } from "../src/index.ts";
 import { memory } from "../src/memory.ts";
-import { FakeClock } from "./fake-clock.ts";
+import { ManualClock } from "../src/testing.ts";
 import { echo, Notes, openNetwork, turns } from "./opened-network.ts";
 
 /** A protocol whose dial does what the test wants. */
@@ -120,7 +120,7 @@ test.each([
 });
 
 test("an admission that hangs is refused after 5 s", async () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   await using watched = openNetwork({ clock });
   const { network, errors } = watched;
   const asked = Promise.withResolvers<void>();
@@ -137,7 +137,7 @@ test("an admission that hangs is refused after 5 s", async () => {
 });
 
 test("a dial that its protocol never ends, ends at its deadline, and its late link is closed", async () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const dialled = Promise.withResolvers<Link>();
   const network = new Network({ protocols: [odd({ dial: () => dialled.promise })], clock });
   const dial = network.connect("odd://x", { timeoutMs: 1_000 });

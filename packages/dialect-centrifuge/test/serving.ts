@@ -1,8 +1,8 @@
 import { type AnyProtocol, type Listener, Network } from "@polywire/core";
 import { memory } from "@polywire/core/memory";
+import { ManualClock } from "@polywire/core/testing";
 import { Hub, type HubOptions } from "@polywire/realtime";
 import { type CentrifugeOptions, centrifuge } from "../src/index.ts";
-import { ManualClock } from "./manual-clock.ts";
 import { type Encoding, type Message, WireClient } from "./wire-client.ts";
 
 /** A hub behind the dialect, on an in-memory wire and a clock of its own. */

@@ -10,6 +10,7 @@ import { isJsonText } from "./json-text.ts";
 import { fitting } from "./recovery.ts";
 import type { Answer, HistoryCommand } from "./requests.ts";
 import type { Session } from "./session.ts";
+import { waitFor } from "./subscribe-commands.ts";
 
 /** What a client publishes. */
 export interface ClientPublication {
@@ -23,6 +24,9 @@ export function publish(session: Session, publication: ClientPublication, answer
   const rule = ruleFor(session, channel, answer);
   if (rule === undefined) return;
   const subscription = session.subscriptions?.get(channel);
+  if (rule.publish === "subscribers" && subscription?.stage === "starting") {
+    return waitFor(subscription, () => publish(session, publication, answer));
+  }
   const isSubscribed = subscription?.stage === "live";
   if (rule.publish === "server" || (rule.publish === "subscribers" && !isSubscribed)) {
     return answer(ERRORS.permissionDenied, undefined);
@@ -46,7 +50,11 @@ export function readHistory(session: Session, command: HistoryCommand, answer: A
   if (rule === undefined) return;
   const { stream } = rule;
   if (stream === undefined) return answer(ERRORS.notAvailable, undefined);
-  if (!mayRead(session, channel, rule)) return answer(ERRORS.permissionDenied, undefined);
+  const subscription = session.subscriptions?.get(channel);
+  if (rule.read === "subscribers" && subscription?.stage === "starting") {
+    return waitFor(subscription, () => readHistory(session, command, answer));
+  }
+  if (rule.read === "subscribers" && subscription === undefined) return answer(ERRORS.permissionDenied, undefined);
   if (isReverse && since?.offset === 0) return answer(ERRORS.badRequest, undefined);
   const { historyPageSize } = session.parts.settings.limits;
   const limit = command.limit < 0 ? historyPageSize : Math.min(command.limit, historyPageSize);
@@ -66,7 +74,7 @@ export function readHistory(session: Session, command: HistoryCommand, answer: A
 }
 
 export function readPresence(session: Session, channel: string, answer: Answer<readonly ClientInfo[]>): void {
-  if (!isPresenceReadable(session, channel, answer)) return;
+  if (!isPresenceReadable(session, channel, { answer, retry: () => readPresence(session, channel, answer) })) return;
   const { presenceMembers } = session.parts.settings.limits;
   session.parts.broker.presence.members(channel, (error, members) => {
     if (members === undefined) return answer(failed(session, { call: "presence members", channel, error }), undefined);
@@ -75,7 +83,8 @@ export function readPresence(session: Session, channel: string, answer: Answer<r
 }
 
 export function readPresenceStats(session: Session, channel: string, answer: Answer<PresenceStats>): void {
-  if (!isPresenceReadable(session, channel, answer)) return;
+  if (!isPresenceReadable(session, channel, { answer, retry: () => readPresenceStats(session, channel, answer) }))
+    return;
   session.parts.broker.presence.stats(channel, (error, stats) => {
     if (stats === undefined) return answer(failed(session, { call: "presence stats", channel, error }), undefined);
     answer(undefined, stats);
@@ -138,15 +147,19 @@ function ruleFor<Result>(session: Session, channel: string, answer: Answer<Resul
   return rule;
 }
 
-function mayRead(session: Session, channel: string, rule: ChannelSettings): boolean {
-  return rule.read === "clients" || session.subscriptions?.get(channel)?.stage === "live";
-}
-
-function isPresenceReadable<Result>(session: Session, channel: string, answer: Answer<Result>): boolean {
+/** False: it was answered with a no, or will be tried again when the subscribe under way is over. */
+function isPresenceReadable<Result>(
+  session: Session,
+  channel: string,
+  { answer, retry }: { readonly answer: Answer<Result>; readonly retry: () => void },
+): boolean {
   const rule = ruleFor(session, channel, answer);
   if (rule === undefined) return false;
-  if (rule.hasPresence && mayRead(session, channel, rule)) return true;
-  answer(rule.hasPresence ? ERRORS.permissionDenied : ERRORS.notAvailable, undefined);
+  const subscription = session.subscriptions?.get(channel);
+  if (!rule.hasPresence) answer(ERRORS.notAvailable, undefined);
+  else if (rule.read === "clients" || subscription?.stage === "live") return true;
+  else if (subscription === undefined) answer(ERRORS.permissionDenied, undefined);
+  else waitFor(subscription, retry);
   return false;
 }
 

@@ -13,8 +13,8 @@ import { Subscription } from "./subscription.ts";
 /** How long a command may wait for a subscribe to the same channel. */
 const WAIT_TIMEOUT_MS = 5_000;
 
-/** Most commands that wait for one subscribe. */
-const MAX_WAITING = 32;
+/** Most commands that wait for one subscribe: as many as come in one frame. */
+const MAX_WAITING = 256;
 
 /** A client's wish to be in a channel. */
 export function subscribe(session: Session, request: SubscribeRequest, answer: Answer<SubscribeResult>): void {
@@ -92,7 +92,8 @@ export function runAfterwards(subscription: Subscription): void {
   }
 }
 
-function waitFor(subscription: Subscription, command: () => void): void {
+/** Has the command done once the subscribe under way is over; in the order of the calls. */
+export function waitFor(subscription: Subscription, command: () => void): void {
   const { session } = subscription;
   if (subscription.afterwards === undefined) {
     const timer = session.parts.clock.setTimer(() => session.disconnect(DISCONNECTS.internal), WAIT_TIMEOUT_MS);

@@ -93,6 +93,32 @@ describe("publishing as a client", () => {
     ]);
   });
 
+  it("waits for a subscribe under way, when only subscribers may, as do history and presence", async () => {
+    await using test = new TestHub({ channels: [{ match: "*", publish: "subscribers", history, presence: true }] });
+    const client = await test.client();
+    client
+      .subscribe("a")
+      .publish("a", 1)
+      .history("a")
+      .presence("a")
+      .presenceStats("a")
+      .unsubscribe("a")
+      .publish("a", 2);
+    await test.settle();
+    const answers = client.take().flatMap((told) => (told.kind === "answer" ? [[told.to, told.error]] : []));
+    expect(answers.slice(0, 1)).toEqual([["subscribe a", undefined]]);
+    expect(new Map(answers.slice(1, -1) as [string, unknown][])).toEqual(
+      new Map<string, unknown>([
+        ["unsubscribe a", undefined],
+        ["publish a", 103],
+        ["history a", undefined],
+        ["presence a", undefined],
+        ["stats a", undefined],
+      ]),
+    );
+    expect((await test.wait(test.hub.history("a"))).publications).toHaveLength(1);
+  });
+
   it("is not answered any more when the client has gone", async () => {
     await using test = new TestHub({
       channels: [{ match: "*", publish: "clients", history, presence: true, read: "clients" }],

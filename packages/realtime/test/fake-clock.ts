@@ -1,44 +1,13 @@
-import type { Clock, Timer } from "@polywire/core";
+import { ManualClock } from "@polywire/core/testing";
 
 /** Microtasks that may follow one another before a turn counts as over. */
 const QUIET_ROUNDS = 30;
 
-interface FakeTimer extends Timer {
-  readonly callback: () => void;
-  readonly dueMs: number;
-}
-
 /** Time that stands still until a test moves it, and turns of the event loop that end when a test says so. */
-export class FakeClock implements Clock {
-  #nowMs = 0;
-  #timers: FakeTimer[] = [];
+export class FakeClock extends ManualClock {
   #turn: (() => void)[] = [];
 
-  now(): number {
-    return this.#nowMs;
-  }
-
-  wallTime(): number {
-    return 1_800_000_000_000 + this.#nowMs;
-  }
-
-  get timerCount(): number {
-    return this.#timers.length;
-  }
-
-  setTimer(callback: () => void, delayMs: number): Timer {
-    const timer: FakeTimer = {
-      callback,
-      dueMs: this.#nowMs + delayMs,
-      cancel: () => {
-        this.#timers = this.#timers.filter((other) => other !== timer);
-      },
-    };
-    this.#timers.push(timer);
-    return timer;
-  }
-
-  endOfTurn(callback: () => void): void {
+  override endOfTurn(callback: () => void): void {
     this.#turn.push(callback);
   }
 
@@ -54,32 +23,14 @@ export class FakeClock implements Clock {
     }
   }
 
-  /** Moves time, calling back what becomes due on the way, in order. */
-  async advance(byMs: number): Promise<void> {
-    const endMs = this.#nowMs + byMs;
-    await this.settle();
-    for (;;) {
-      const next = this.#next(endMs);
-      if (next === undefined) break;
-      this.#nowMs = Math.max(this.#nowMs, next.dueMs);
-      next.cancel();
-      next.callback();
-      await this.settle();
-    }
-    this.#nowMs = endMs;
+  /** Moves time, calling back what becomes due on the way, in order, and lets it have its effect. */
+  async pass(byMs: number): Promise<void> {
+    await this.advanceSettled(byMs, () => this.settle());
   }
 
-  /** The event loop did nothing for so long: timers come late, all at once. */
-  async stall(forMs: number): Promise<void> {
-    this.#nowMs += forMs;
-    await this.advance(0);
-  }
-
-  #next(untilMs: number): FakeTimer | undefined {
-    let next: FakeTimer | undefined;
-    for (const timer of this.#timers) {
-      if (timer.dueMs <= untilMs && (next === undefined || timer.dueMs < next.dueMs)) next = timer;
-    }
-    return next;
+  /** The event loop does nothing for so long: timers come late, all at once. */
+  async standStill(forMs: number): Promise<void> {
+    this.stall(forMs);
+    await this.pass(0);
   }
 }

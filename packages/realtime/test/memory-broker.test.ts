@@ -26,14 +26,14 @@ class Bench implements BrokerBench {
   }
 
   wait(milliseconds: number): Promise<void> {
-    return this.clock.advance(milliseconds);
+    return this.clock.pass(milliseconds);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     const closed = this.broker.close();
     await this.clock.settle();
     await closed;
-    expect(this.clock.timerCount).toBe(0);
+    expect(this.clock.pending).toBe(0);
   }
 }
 
@@ -222,13 +222,13 @@ describe("the memory broker", () => {
     broker.presence.put("a", { client: "c", user: "" }, 60_000, () => {});
     await bench.settle();
     expect(broker.inspect()).toMatchObject({ streams: 2, publications: 2, presenceEntries: 1, idempotencyKeys: 1 });
-    await clock.advance(6 * 60_000);
+    await clock.pass(6 * 60_000);
     expect(broker.inspect()).toMatchObject({ streams: 2, publications: 2, presenceEntries: 0, idempotencyKeys: 0 });
-    await clock.advance(HOUR_MS);
+    await clock.pass(HOUR_MS);
     expect(broker.inspect()).toMatchObject({ streams: 2, publications: 0, publicationBytes: 0 });
-    await clock.advance(HOUR_MS);
+    await clock.pass(HOUR_MS);
     expect(broker.inspect()).toMatchObject({ streams: 0 });
-    expect(clock.timerCount).toBe(0);
+    expect(clock.pending).toBe(0);
   });
 
   it("knows a key for five minutes, to the millisecond", async () => {
@@ -290,7 +290,7 @@ describe("the memory broker", () => {
           else if (kind === "subscribe" || kind === "unsubscribe") watch.feed(name, kind);
           else if (kind === "history") watch.history(name);
           else if (kind === "remove") broker.streams.removeHistory(name, () => {});
-          else if (kind === "wait") await inner.clock.advance(ms);
+          else if (kind === "wait") await inner.clock.pass(ms);
           else await settle();
         }
         await settle();

@@ -59,20 +59,20 @@ describe("presence in memory", () => {
     const { clock, wheel, presence } = setUp();
     presence.put("room", member("c1"), LEASE_MS);
     presence.put("room", member("c2"), LEASE_MS);
-    await clock.advance(LEASE_MS - 1);
+    await clock.pass(LEASE_MS - 1);
     presence.put("room", member("c2"), LEASE_MS);
-    await clock.advance(TICK_MS + 1);
+    await clock.pass(TICK_MS + 1);
     expect(presence.members("room")).toEqual([member("c2")]);
-    await clock.advance(LEASE_MS);
+    await clock.pass(LEASE_MS);
     expect(presence.members("room")).toEqual([]);
-    expect([presence.channels, presence.leases, wheel.size, clock.timerCount]).toEqual([0, 0, 0, 0]);
+    expect([presence.channels, presence.leases, wheel.size, clock.pending]).toEqual([0, 0, 0, 0]);
   });
 
   it("ends sooner when a renewal says so", async () => {
     const { clock, presence } = setUp();
     presence.put("room", member("c1"), LEASE_MS);
     presence.put("room", member("c1"), 1_000);
-    await clock.advance(1_000 + TICK_MS);
+    await clock.pass(1_000 + TICK_MS);
     expect(presence.leases).toBe(0);
   });
 
@@ -114,7 +114,7 @@ describe("presence in memory", () => {
           } else if (kind === "remove") {
             presence.remove(channel, client);
             model.delete(name);
-          } else await clock.advance(ms);
+          } else await clock.pass(ms);
           for (const one of ["a", "b"]) {
             const members = presence.members(one);
             const nowMs = clock.now();

@@ -87,7 +87,7 @@ describe("pings", () => {
     await untilPing(test, client);
     const silent = test.newClient();
     // Pongs and connects that came meanwhile are read after the timers, as they are in an event loop.
-    await test.clock.stall(20_000);
+    await test.clock.standStill(20_000);
     expect(client.take()).toEqual([]);
     expect(silent.take()).toEqual([]);
     client.session.pong();
@@ -105,7 +105,7 @@ describe("pings", () => {
     await using test = new TestHub();
     const client = await test.client();
     await untilPing(test, client);
-    await test.clock.stall(20_000);
+    await test.clock.standStill(20_000);
     expect(client.take()).toEqual([]);
     await test.advance(10_000);
     expect(client.take()).toEqual([{ kind: "disconnect", code: 3012, discard: false }]);

@@ -174,7 +174,7 @@ export class RaceWorld {
   /** What the periodic check of positions needs. */
   async passTime(byMs: number): Promise<void> {
     for (let leftMs = byMs; leftMs > 0; leftMs -= 5_000) {
-      await this.#clock.advance(5_000);
+      await this.#clock.pass(5_000);
       this.drain();
     }
   }

@@ -67,7 +67,7 @@ it(`never tells a client that nothing was missed when something was: ${RUNS} ran
         unrecovered += follower.unrecovered;
       }
       await world.test[Symbol.asyncDispose]();
-      expect(world.clock.timerCount).toBe(0);
+      expect(world.clock.pending).toBe(0);
     }),
     { numRuns: RUNS },
   );

@@ -319,7 +319,7 @@ describe("the hub's end", () => {
     const clients = [await test.subscriber("a"), await test.subscriber("a")];
     await test[Symbol.asyncDispose]();
     expect(clients.map(({ disconnectCode }) => disconnectCode)).toEqual([3001, 3001]);
-    expect(test.clock.timerCount).toBe(0);
+    expect(test.clock.pending).toBe(0);
     await expect(test.hub.publish("a", 1)).rejects.toMatchObject({ code: "closed" });
     await expect(test.hub.send("", 1)).rejects.toMatchObject({ code: "closed" });
     expect(() => test.hub.channel("a")).toThrow(/closed/);
@@ -330,7 +330,7 @@ describe("the hub's end", () => {
   it("needs no start: a hub that was never used closes too", async () => {
     const test = new TestHub();
     await test.hub.close();
-    expect(test.clock.timerCount).toBe(0);
+    expect(test.clock.pending).toBe(0);
     expect(test.hub.inspect()).toMatchObject({ state: "closed", sessions: 0, broker: { name: "memory" } });
   });
 });

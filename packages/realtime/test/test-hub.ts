@@ -62,7 +62,7 @@ export class TestHub implements AsyncDisposable {
   }
 
   advance(byMs: number): Promise<void> {
-    return this.clock.advance(byMs);
+    return this.clock.pass(byMs);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,6 +1,6 @@
+import { ManualClock } from "@polywire/core/testing";
 import { expect, test } from "vitest";
 import { type Beating, Heartbeat } from "../src/heartbeat.ts";
-import { FakeClock } from "./fake-clock.ts";
 import { clientFrame, RawClient } from "./raw-client.ts";
 import { Serving } from "./serving.ts";
 
@@ -25,7 +25,7 @@ class FakeLink implements Beating {
 const times = { intervalMs: 25_000, timeoutMs: 8_000 };
 
 test("a silent link is pinged after the interval and missed after the timeout", () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const heartbeat = new Heartbeat(clock, times);
   const link = new FakeLink();
   heartbeat.add(link);
@@ -40,7 +40,7 @@ test("a silent link is pinged after the interval and missed after the timeout", 
 });
 
 test("whatever arrives counts as life, and a busy link is never pinged", () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const heartbeat = new Heartbeat(clock, times);
   const link = new FakeLink();
   heartbeat.add(link);
@@ -57,7 +57,7 @@ test("whatever arrives counts as life, and a busy link is never pinged", () => {
 });
 
 test("a large message that is still arriving is life", () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const heartbeat = new Heartbeat(clock, times);
   const link = new FakeLink();
   heartbeat.add(link);
@@ -70,7 +70,7 @@ test("a large message that is still arriving is life", () => {
 });
 
 test("a link that its holder has paused is left alone", () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const heartbeat = new Heartbeat(clock, times);
   const link = new FakeLink();
   heartbeat.add(link);
@@ -85,7 +85,7 @@ test("a link that its holder has paused is left alone", () => {
 test("a process that stood still blames nobody", () => {
   let now = 0;
   let beat: () => void = () => {};
-  const stalling = new FakeClock();
+  const stalling = new ManualClock();
   const clock = {
     now: () => now,
     wallTime: () => now,
@@ -104,7 +104,7 @@ test("a process that stood still blames nobody", () => {
 });
 
 test("one timer serves all links, and none is left behind", () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const heartbeat = new Heartbeat(clock, times);
   const links = Array.from({ length: 100 }, () => new FakeLink());
   for (const link of links) heartbeat.add(link);
@@ -118,7 +118,7 @@ test("one timer serves all links, and none is left behind", () => {
 });
 
 test("links that go away inside a beat leave one timer at the most", () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   const heartbeat = new Heartbeat(clock, times);
   const link = new FakeLink();
   const late = new FakeLink();
@@ -134,7 +134,7 @@ test("links that go away inside a beat leave one timer at the most", () => {
 });
 
 test("a peer that answers no ping is cut, one that does lives on", async () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   await using serving = await Serving.start({ network: { clock } });
   await using dead = await RawClient.upgraded(serving.port);
   const servedDead = await serving.next();
@@ -154,7 +154,7 @@ test("a peer that answers no ping is cut, one that does lives on", async () => {
 });
 
 test("a link that its program keeps busy is never pinged", async () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   await using serving = await Serving.start({ network: { clock } });
   await using client = await RawClient.upgraded(serving.port);
   const served = await serving.next();
@@ -168,7 +168,7 @@ test("a link that its program keeps busy is never pinged", async () => {
 });
 
 test("heartbeat: false pings nobody", async () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   await using serving = await Serving.start({ network: { clock }, listen: { heartbeat: false } });
   await using client = await RawClient.upgraded(serving.port);
   const served = await serving.next();

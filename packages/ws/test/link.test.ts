@@ -1,7 +1,7 @@
 import { type CloseInfo, type Link, Network, type Payload, type Pingable } from "@polywire/core";
+import { ManualClock } from "@polywire/core/testing";
 import { expect, test } from "vitest";
 import { ws } from "../src/index.ts";
-import { FakeClock } from "./fake-clock.ts";
 import { clientFrame, RawClient } from "./raw-client.ts";
 import { KeptLog, ServedLink, Serving, type ServingOptions } from "./serving.ts";
 
@@ -298,7 +298,7 @@ test("a slow reader that never reads again is gone after the close timeout", asy
 });
 
 test("a close that went well leaves no timer behind", async () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   await using ends = await pair({ network: { clock } });
   ends.served.link.close();
   await Promise.all([ends.served.closed, ends.client.closed]);
@@ -306,7 +306,7 @@ test("a close that went well leaves no timer behind", async () => {
 });
 
 test("a peer that never answers the close is cut off after the close timeout", async () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   await using serving = await Serving.start({ network: { clock }, listen: { heartbeat: false } });
   await using client = await RawClient.upgraded(serving.port);
   const served = await serving.next();
@@ -329,7 +329,7 @@ test("the round trip of a ping, from both sides", async () => {
 });
 
 test("pings end without an answer when time is up, when the link closes and when it is closed", async () => {
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   await using serving = await Serving.start({ network: { clock }, listen: { heartbeat: false } });
   await using client = await RawClient.upgraded(serving.port);
   const link = (await serving.next()).link as Link & Pingable;

@@ -2,10 +2,10 @@ import { createServer } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import { type AddressInfo, connect as connectTcp } from "node:net";
 import { type Admission, type Link, Network, type Peer } from "@polywire/core";
+import { ManualClock } from "@polywire/core/testing";
 import { expect, test } from "vitest";
 import { type WsListenOptions, ws } from "../src/index.ts";
 import { makeCertificate } from "./certificate.ts";
-import { FakeClock } from "./fake-clock.ts";
 import { clientFrame, RawClient, upgradeRequest } from "./raw-client.ts";
 import { hasIpv6, KeptLog, Serving } from "./serving.ts";
 
@@ -346,7 +346,7 @@ test("two networks share one server handed in", async () => {
 
 test("on a server with several listeners for upgrades, what nobody takes is refused in the end", async () => {
   await using node = await nodeServer();
-  const clock = new FakeClock();
+  const clock = new ManualClock();
   await using one = new Network({ protocols: [ws()], clock });
   await using other = network();
   await one.listen("ws://127.0.0.1:1/one", ignore, { server: node.server });
