@@ -106,16 +106,16 @@ describe("publishing as a client", () => {
       .publish("a", 2);
     await test.settle();
     const answers = client.take().flatMap((told) => (told.kind === "answer" ? [[told.to, told.error]] : []));
-    expect(answers.slice(0, 1)).toEqual([["subscribe a", undefined]]);
-    expect(new Map(answers.slice(1, -1) as [string, unknown][])).toEqual(
-      new Map<string, unknown>([
-        ["unsubscribe a", undefined],
-        ["publish a", 103],
-        ["history a", undefined],
-        ["presence a", undefined],
-        ["stats a", undefined],
-      ]),
-    );
+    // What needs no broker is answered first.
+    expect(answers).toEqual([
+      ["subscribe a", undefined],
+      ["unsubscribe a", undefined],
+      ["publish a", 103],
+      ["publish a", undefined],
+      ["history a", undefined],
+      ["presence a", undefined],
+      ["stats a", undefined],
+    ]);
     expect((await test.wait(test.hub.history("a"))).publications).toHaveLength(1);
   });
 
