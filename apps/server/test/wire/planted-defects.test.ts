@@ -1,0 +1,26 @@
+import { AssertionError } from "node:assert/strict";
+import { expect, test } from "vitest";
+import { encodings } from "./encodings.ts";
+import { plantedDefects } from "./planted-defects.ts";
+import { transports } from "./transports.ts";
+import { assertLaw } from "./wire-law.ts";
+import { wireLaws } from "./wire-laws.ts";
+
+/** Silence breaks a law too; it need not take long to be sure of it. */
+const PATIENCE_MS = 250;
+
+const circumstances = transports.flatMap((transport) => encodings.map((encoding) => ({ transport, encoding })));
+
+for (const { does, breaks, ...defect } of plantedDefects) {
+  test.each(circumstances)(
+    `a server that ${does} breaks a law over $transport.name, in $encoding.name`,
+    { timeout: 30_000 },
+    async ({ transport, encoding }) => {
+      const law = wireLaws.find(({ name }) => name === breaks);
+      if (law === undefined) throw new Error(`there is no law "${breaks}"`);
+      await expect(assertLaw(law, { transport, encoding, defect, patienceMs: PATIENCE_MS })).rejects.toBeInstanceOf(
+        AssertionError,
+      );
+    },
+  );
+}

@@ -1,0 +1,23 @@
+import { errorLaws } from "./laws/errors.ts";
+import { framingLaws } from "./laws/framing.ts";
+import { historyLaws } from "./laws/history.ts";
+import { pingLaws } from "./laws/pings.ts";
+import { publishingLaws } from "./laws/publishing.ts";
+import { recoveryLaws } from "./laws/recovery.ts";
+import { sessionLaws } from "./laws/session.ts";
+import { slowReaderLaws } from "./laws/slow-reader.ts";
+import { subscribingLaws } from "./laws/subscribing.ts";
+import type { WireLaw } from "./wire-law.ts";
+
+/** What official clients do not notice, and our server keeps. */
+export const wireLaws: readonly WireLaw[] = [
+  ...sessionLaws,
+  ...pingLaws,
+  ...subscribingLaws,
+  ...recoveryLaws,
+  ...historyLaws,
+  ...publishingLaws,
+  ...errorLaws,
+  ...framingLaws,
+  ...slowReaderLaws,
+];

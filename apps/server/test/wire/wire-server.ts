@@ -1,0 +1,127 @@
+import { type AnyProtocol, type Listener, Network } from "@polywire/core";
+import { type CentrifugeOptions, centrifuge } from "@polywire/dialect-centrifuge";
+import {
+  type Broker,
+  type ChannelRule,
+  Hub,
+  type HubOptions,
+  MemoryBroker,
+  type SessionHost,
+} from "@polywire/realtime";
+import { type Command, type Encoding, encodings } from "./encodings.ts";
+import { LossyBroker } from "./lossy-broker.ts";
+import { TestClock } from "./test-clock.ts";
+import type { Transport, Wire } from "./transports.ts";
+import { FENCE, WireClient } from "./wire-client.ts";
+
+/** Something wrong with a server, planted between its parts; whatever is absent is sound. */
+export interface Defect {
+  readonly options?: (options: HubOptions) => HubOptions;
+  readonly broker?: (broker: Broker) => Broker;
+  /** What the dialect takes for the hub. */
+  readonly host?: (hub: SessionHost) => SessionHost;
+}
+
+export interface Circumstances {
+  readonly transport: Transport;
+  readonly encoding: Encoding;
+  readonly defect?: Defect;
+  /** How long clients wait for what must come. */
+  readonly patienceMs?: number;
+}
+
+const MINUTE_MS = 60_000;
+
+/** One channel of each sort, by the first word of its name. */
+export const CHANNELS: readonly ChannelRule[] = [
+  {
+    match: "news*",
+    publish: "clients",
+    history: { size: 10, ttlMs: MINUTE_MS, metaTtlMs: 60 * MINUTE_MS },
+    recovery: true,
+    read: "subscribers",
+  },
+  { match: "log*", publish: "clients", history: { size: 10, ttlMs: MINUTE_MS }, read: "clients" },
+  { match: "room*", publish: "subscribers", presence: true, joinLeave: true },
+  { match: "bytes*", publish: "clients", data: "binary" },
+  { match: "closed*", kind: "private" },
+  { match: "plain*", publish: "clients" },
+  { match: "quiet*" },
+];
+
+/** A server with everything in it but tokens, on a wire of its own and a clock that stands still. */
+export class WireServer implements AsyncDisposable {
+  readonly hub: Hub;
+  readonly clock: TestClock;
+  /** Loses and delays what a law wants lost or late. */
+  readonly broker: LossyBroker;
+  readonly network: Network<readonly AnyProtocol[]>;
+  readonly #circumstances: Circumstances;
+  readonly #wire: Wire;
+  #listener: Listener | undefined = undefined;
+
+  private constructor(circumstances: Circumstances, options: HubOptions) {
+    const { defect, transport } = circumstances;
+    this.#circumstances = circumstances;
+    this.#wire = transport.open();
+    this.clock = new TestClock();
+    this.broker = new LossyBroker(new MemoryBroker({ clock: this.clock }));
+    const sound: HubOptions = {
+      channels: CHANNELS,
+      pings: { intervalMs: 0 },
+      ...options,
+      clock: this.clock,
+      broker: defect?.broker?.(this.broker) ?? this.broker,
+      procedures: { [FENCE]: () => new TextEncoder().encode("{}"), ...options.procedures },
+    };
+    this.hub = new Hub(defect?.options?.(sound) ?? sound);
+    this.network = new Network({ protocols: this.#wire.protocols, services: [this.hub] });
+  }
+
+  static async start(
+    circumstances: Circumstances,
+    options: HubOptions = {},
+    dialect: CentrifugeOptions = {},
+  ): Promise<WireServer> {
+    const server = new WireServer(circumstances, options);
+    const host = circumstances.defect?.host?.(server.hub) ?? server.hub;
+    const handler = centrifuge(host, { clock: server.clock, ...dialect });
+    server.#listener = await server.network.listen(server.#wire.address, handler);
+    return server;
+  }
+
+  /** A client that has its link and has said nothing. */
+  dial(encoding: Encoding = this.#circumstances.encoding): Promise<WireClient> {
+    const { patienceMs = 3_000 } = this.#circumstances;
+    return WireClient.dial({ wire: this.#wire, address: String(this.#listener?.endpoint), encoding, patienceMs });
+  }
+
+  async connect(request: Command = {}, encoding?: Encoding): Promise<WireClient> {
+    const client = await this.dial(encoding);
+    const { error } = await client.connect(request);
+    if (error !== undefined) throw new Error(`not connected: ${JSON.stringify(error)}`);
+    return client;
+  }
+
+  async subscriber(channel: string, request: Command = {}, encoding?: Encoding): Promise<WireClient> {
+    const client = await this.connect({}, encoding);
+    await client.subscribe(channel, request);
+    return client;
+  }
+
+  /** A client of the encoding that the law is not about. */
+  get otherEncoding(): Encoding {
+    const { encoding } = this.#circumstances;
+    return encodings.find(({ name }) => name !== encoding.name) ?? encoding;
+  }
+
+  async publish(channel: string, ...data: readonly unknown[]): Promise<void> {
+    for (const one of data) await this.hub.publish(channel, one);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.broker.release();
+    await this.#wire[Symbol.asyncDispose]();
+    await this.network.close({ timeoutMs: 2_000 });
+  }
+}
