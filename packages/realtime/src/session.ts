@@ -250,31 +250,40 @@ export class Session implements ClientSession, WheelEntry {
   /** The wheel's call. */
   due(): void {
     const { wheel, settings } = this.parts;
-    const { intervalMs, timeoutMs } = settings.pings;
-    if (this.stage !== "connected") {
-      // A client whose connect we are still working on is not to blame, so it may come back.
-      const end = this.stage === "connecting" ? DISCONNECTS.internal : DISCONNECTS.stale;
-      if (!this.#isForgiven(settings.limits.connectTimeoutMs)) this.disconnect(end);
-    } else if (!this.#isPongDue) {
-      this.#isPongDue = true;
-      this.#isPongAwaited = true;
-      wheel.schedule(this, timeoutMs);
-      this.outlet.ping();
-    } else if (!this.#isPongAwaited) {
-      this.#isPongDue = false;
-      wheel.schedule(this, intervalMs - timeoutMs);
-    } else if (!this.#isForgiven(timeoutMs)) {
-      this.disconnect(DISCONNECTS.noPong);
-    }
+    const { timeoutMs } = settings.pings;
+    if (this.stage !== "connected") return this.#waitedFor(settings.limits.connectTimeoutMs);
+    if (this.#isPongDue) return this.#isPongAwaited ? this.#waitedFor(timeoutMs) : this.#pongCame();
+    this.#isPongDue = true;
+    this.#isPongAwaited = true;
+    wheel.schedule(this, timeoutMs);
+    this.outlet.ping();
   }
 
-  /** While this process stood still it read nothing: what it waits for may be there, and gets its time once more. */
-  #isForgiven(timeMs: number): boolean {
-    const { wheel, counters } = this.parts;
-    if (wheel.stallMs === 0) return false;
+  #pongCame(): void {
+    const { intervalMs, timeoutMs } = this.parts.settings.pings;
+    this.#isPongDue = false;
+    this.parts.wheel.schedule(this, intervalMs - timeoutMs);
+  }
+
+  /**
+   * The client has had its time to connect or to answer a ping. But while this process stood still it read nothing: then
+   * the client gets that time once more, and in any case what lies ready to be read is read first.
+   */
+  #waitedFor(timeMs: number): void {
+    const { wheel, counters, clock } = this.parts;
+    if (wheel.stallMs === 0) return clock.endOfTurn(() => this.#endIfSilent());
     counters.stallsForgiven++;
     wheel.schedule(this, timeMs);
-    return true;
+  }
+
+  #endIfSilent(): void {
+    if (this.stage === "new" || this.stage === "refused") this.disconnect(DISCONNECTS.stale);
+    // We are still working on its connect: the client is not to blame, so it may come back.
+    else if (this.stage === "connecting") this.disconnect(DISCONNECTS.internal);
+    else if (this.stage === "connected" && this.#isPongDue) {
+      if (this.#isPongAwaited) this.disconnect(DISCONNECTS.noPong);
+      else this.#pongCame();
+    }
   }
 
   /** Counts a command that must be answered; `undefined` when it is answered already, with a no. */

@@ -17,6 +17,7 @@ export class FakeClock extends ManualClock {
       await Promise.resolve();
       if (this.#turn.length === 0) continue;
       quiet = 0;
+      this.onTurnEnd?.();
       const turn = this.#turn;
       this.#turn = [];
       for (const callback of turn) callback();

@@ -101,6 +101,23 @@ describe("pings", () => {
     expect(test.hub.stats().stallsForgiven).toBeGreaterThan(0);
   });
 
+  it("cut nobody off whose pong lies ready to be read when its time is over", async () => {
+    await using test = new TestHub();
+    const client = await test.client();
+    await untilPing(test, client);
+    let isLate = true;
+    test.clock.onTurnEnd = () => {
+      if (isLate) client.session.pong();
+      isLate = false;
+    };
+    await test.advance(10_000);
+    expect(isLate).toBe(false);
+    expect(client.take()).toEqual([]);
+    await untilPing(test, client);
+    await test.advance(10_000);
+    expect(client.take()).toEqual([{ kind: "disconnect", code: 3012, discard: false }]);
+  });
+
   it("still cut off who stays silent after a stall", async () => {
     await using test = new TestHub();
     const client = await test.client();
