@@ -14,6 +14,8 @@ export interface Outlet {
   readonly encoding: string;
   /** Bytes on their way to this client that the operating system has not taken. */
   readonly bufferedBytes: number;
+  /** The link takes nothing more, for its end has begun: a `refused` is then no sign of a full queue. */
+  readonly isClosed?: boolean;
 
   /** A publication, join or leave of a channel the session is subscribed to. `refused` means: queue full, cut it. */
   event(event: ChannelEvent): SendResult;

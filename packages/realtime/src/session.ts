@@ -176,12 +176,12 @@ export class Session implements ClientSession, WheelEntry {
   /** Tells the client of an event; false when it did not take it, and is gone. */
   tell(event: ChannelEvent): boolean {
     if (this.outlet.event(event) !== "refused") return true;
-    this.disconnect(DISCONNECTS.slow);
+    this.#refused();
     return false;
   }
 
   message(data: Uint8Array, format: DataFormat): void {
-    if (this.outlet.message(data, format) === "refused") this.disconnect(DISCONNECTS.slow);
+    if (this.outlet.message(data, format) === "refused") this.#refused();
   }
 
   /** Something below broke a promise; going on would leave the client with a gap. */
@@ -312,6 +312,12 @@ export class Session implements ClientSession, WheelEntry {
         this.failed(thrown);
       }
     };
+  }
+
+  /** A client that is leaving anyway is not slow. */
+  #refused(): void {
+    if (this.outlet.isClosed === true) this.closed();
+    else this.disconnect(DISCONNECTS.slow);
   }
 
   #isReady(): boolean {

@@ -65,6 +65,17 @@ describe("delivery", () => {
     expect(back.answerTo("subscribe a").result).toMatchObject({ isRecovered: true, publications: { length: 20 } });
   });
 
+  it("does not take a client that is leaving for a slow one", async () => {
+    await using test = new TestHub();
+    const client = await test.subscriber("a");
+    client.isClosed = true;
+    await test.publish("a", 1);
+    expect(client.take()).toEqual([]);
+    expect(test.hub.stats()).toMatchObject({ sessions: 0, subscriptions: 0, slowConsumers: 0, deliveriesDropped: 1 });
+    client.session.closed();
+    expect(test.hub.stats().sessionsEnded).toBe(1);
+  });
+
   it("drops the queue of a client that its dialect finds too slow", async () => {
     await using test = new TestHub();
     const client = await test.client();

@@ -5,6 +5,8 @@ const QUIET_ROUNDS = 30;
 
 /** Time that stands still until a test moves it, and turns of the event loop that end when a test says so. */
 export class FakeClock extends ManualClock {
+  /** What lies ready to be read, and is read before a turn ends. */
+  onTurnEnd: (() => void) | undefined = undefined;
   #turn: (() => void)[] = [];
 
   override endOfTurn(callback: () => void): void {

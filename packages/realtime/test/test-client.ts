@@ -53,6 +53,7 @@ export class TestClient implements Outlet {
   /** A client that does not read: what it is told stays in its queue. */
   isReading = true;
   capacityBytes: number;
+  isClosed = false;
   /** Called with everything told; may throw. */
   onTold: ((told: Told) => void) | undefined = undefined;
 
@@ -153,6 +154,7 @@ export class TestClient implements Outlet {
       return "sent";
     }
     const { data, offset } = event.publication;
+    if (this.isClosed) return "refused";
     if (!this.isReading) {
       if (this.bufferedBytes + data.length > this.capacityBytes) return "refused";
       this.bufferedBytes += data.length;
