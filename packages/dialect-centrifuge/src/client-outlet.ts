@@ -55,6 +55,10 @@ export class ClientOutlet implements Outlet {
     return this.#link.bufferedBytes;
   }
 
+  get isClosed(): boolean {
+    return this.#link.refusal === "closed";
+  }
+
   event(event: ChannelEvent): SendResult {
     return this.#group.broadcast.send(this.#link, event);
   }
