@@ -92,7 +92,7 @@ export class WireServer implements AsyncDisposable {
 
   /** A client that has its link and has said nothing. */
   dial(encoding: Encoding = this.#circumstances.encoding): Promise<WireClient> {
-    const { patienceMs = 3_000 } = this.#circumstances;
+    const { patienceMs = 10_000 } = this.#circumstances;
     return WireClient.dial({ wire: this.#wire, address: String(this.#listener?.endpoint), encoding, patienceMs });
   }
 
