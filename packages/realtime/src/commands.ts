@@ -7,10 +7,10 @@ import { type ClientError, DISCONNECTS, ERRORS } from "./codes.ts";
 import { isDenied } from "./denied.ts";
 import { runHook } from "./hooks.ts";
 import { isJsonText } from "./json-text.ts";
-import { fitting } from "./recovery.ts";
 import type { Answer, HistoryCommand } from "./requests.ts";
 import type { Session } from "./session.ts";
 import { waitFor } from "./subscribe-commands.ts";
+import { fitting } from "./wire-size.ts";
 
 /** What a client publishes. */
 export interface ClientPublication {

@@ -12,6 +12,8 @@ export interface HubStats extends Readonly<Counters> {
   readonly channels: number;
   /** Sessions in channels, those under way included. */
   readonly subscriptions: number;
+  /** Commands of all clients that wait for their answers. */
+  readonly commandsInFlight: number;
   /** Bytes on their way to all clients, and to the client that is furthest behind. */
   readonly bufferedBytes: number;
   readonly largestBufferedBytes: number;
@@ -20,11 +22,13 @@ export interface HubStats extends Readonly<Counters> {
 export function collectStats({ sessions, channels, counters }: HubParts): HubStats {
   let sessionsConnected = 0;
   let subscriptions = 0;
+  let commandsInFlight = 0;
   let bufferedBytes = 0;
   let largestBufferedBytes = 0;
   for (const session of sessions) {
     if (session.stage === "connected") sessionsConnected++;
     subscriptions += session.subscriptions?.size ?? 0;
+    commandsInFlight += session.commandsInFlight;
     const bytes = session.outlet.bufferedBytes;
     bufferedBytes += bytes;
     largestBufferedBytes = Math.max(largestBufferedBytes, bytes);
@@ -35,6 +39,7 @@ export function collectStats({ sessions, channels, counters }: HubParts): HubSta
     users: sessions.userCount,
     channels: channels.count,
     subscriptions,
+    commandsInFlight,
     bufferedBytes,
     largestBufferedBytes,
     ...counters,

@@ -30,9 +30,10 @@ import { carryOut } from "./orders.ts";
 import type { Outlet } from "./outlet.ts";
 import { checkTags, encodeData } from "./publication-data.ts";
 import { addressOf, answerOf, type PublishOptions, type Target } from "./server-calls.ts";
-import { largestMessageBytes, Session } from "./session.ts";
+import { Session } from "./session.ts";
 import { Sessions } from "./sessions.ts";
 import { TimerWheel } from "./timer-wheel.ts";
+import { largestMessageBytes } from "./wire-size.ts";
 
 /** What a message may take on the wire beyond its data. */
 const ENVELOPE_BYTES = 65_536;

@@ -6,6 +6,7 @@ import { connect } from "./connecting.ts";
 import type { ClientSession } from "./dialect.ts";
 import type { HookDeadline } from "./hooks.ts";
 import type { HubParts } from "./hub-parts.ts";
+import { Liveness } from "./liveness.ts";
 import type { Origin } from "./options.ts";
 import type { ChannelEvent, Outlet } from "./outlet.ts";
 import type {
@@ -18,7 +19,7 @@ import type {
 } from "./requests.ts";
 import { subscribe, unsubscribe } from "./subscribe-commands.ts";
 import type { Subscription } from "./subscription.ts";
-import type { WheelEntry, WheelPlace } from "./timer-wheel.ts";
+import { largestMessageBytes } from "./wire-size.ts";
 
 /** Most commands of one session whose answers are awaited; further ones are answered `tooManyRequests`. */
 const MAX_COMMANDS_IN_FLIGHT = 1_024;
@@ -26,16 +27,11 @@ const MAX_COMMANDS_IN_FLIGHT = 1_024;
 /** Most orders of the server that wait for a session to be connected. */
 const MAX_ORDERS_WAITING = 128;
 
-/** The largest data on the wire: binary data take a third more on their way to a JSON client. */
-export function largestMessageBytes(publicationBytes: number): number {
-  return Math.ceil((publicationBytes * 4) / 3);
-}
-
 /**
  * One client. `new` until its connect comes, `connecting` until that is answered, `refused` when it was answered with an
  * error and only the end can come.
  */
-export class Session implements ClientSession, WheelEntry {
+export class Session implements ClientSession {
   readonly id: string;
   readonly outlet: Outlet;
   readonly parts: HubParts;
@@ -47,12 +43,10 @@ export class Session implements ClientSession, WheelEntry {
   subscriptions: Map<string, Subscription> | undefined = undefined;
   /** Orders of the server that came before the connect was answered. */
   orders: (() => void)[] | undefined = undefined;
-  wheelPlace: WheelPlace | undefined = undefined;
+  /** Commands whose answers are awaited. */
+  commandsInFlight = 0;
   #origin: Origin | undefined;
-  #commandsInFlight = 0;
-  /** The wheel's next call: is it about the pong to a ping, or about the next ping? */
-  #isPongDue = false;
-  #isPongAwaited = false;
+  readonly #liveness: Liveness;
   #gone: AbortController | undefined = undefined;
 
   constructor(outlet: Outlet, origin: Origin, parts: HubParts) {
@@ -61,7 +55,7 @@ export class Session implements ClientSession, WheelEntry {
     this.parts = parts;
     this.info = { client: this.id, user: "" };
     this.#origin = origin;
-    parts.wheel.schedule(this, parts.settings.limits.connectTimeoutMs);
+    this.#liveness = new Liveness(this);
   }
 
   get isClosed(): boolean {
@@ -145,9 +139,7 @@ export class Session implements ClientSession, WheelEntry {
   }
 
   pong(): void {
-    if (!this.#isReady()) return;
-    if (this.#isPongAwaited) this.#isPongAwaited = false;
-    else this.disconnect(DISCONNECTS.badRequest);
+    if (this.#isReady() && !this.#liveness.pong()) this.disconnect(DISCONNECTS.badRequest);
   }
 
   /** @param discard drops what waits to be sent; so does the end of a client that is too slow to take it. */
@@ -229,13 +221,9 @@ export class Session implements ClientSession, WheelEntry {
 
   /** From here on commands are taken; the connect's answer is about to be given. */
   connected(): void {
-    const { wheel, settings, random } = this.parts;
-    const { intervalMs } = settings.pings;
     this.stage = "connected";
     this.parts.counters.connects++;
-    // The first ping falls at random into the second half of the interval, so that pings are spread.
-    if (intervalMs === 0) wheel.cancel(this);
-    else wheel.schedule(this, intervalMs * (0.5 + random() / 2));
+    this.#liveness.connected();
   }
 
   /** Runs an order of the server once the client knows that it is connected. */
@@ -247,56 +235,17 @@ export class Session implements ClientSession, WheelEntry {
     else this.parts.counters.ordersDropped++;
   }
 
-  /** The wheel's call. */
-  due(): void {
-    const { wheel, settings } = this.parts;
-    const { timeoutMs } = settings.pings;
-    if (this.stage !== "connected") return this.#waitedFor(settings.limits.connectTimeoutMs);
-    if (this.#isPongDue) return this.#isPongAwaited ? this.#waitedFor(timeoutMs) : this.#pongCame();
-    this.#isPongDue = true;
-    this.#isPongAwaited = true;
-    wheel.schedule(this, timeoutMs);
-    this.outlet.ping();
-  }
-
-  #pongCame(): void {
-    const { intervalMs, timeoutMs } = this.parts.settings.pings;
-    this.#isPongDue = false;
-    this.parts.wheel.schedule(this, intervalMs - timeoutMs);
-  }
-
-  /**
-   * The client has had its time to connect or to answer a ping. But while this process stood still it read nothing: then
-   * the client gets that time once more, and in any case what lies ready to be read is read first.
-   */
-  #waitedFor(timeMs: number): void {
-    const { wheel, counters, clock } = this.parts;
-    if (wheel.stallMs === 0) return clock.endOfTurn(() => this.#endIfSilent());
-    counters.stallsForgiven++;
-    wheel.schedule(this, timeMs);
-  }
-
-  #endIfSilent(): void {
-    if (this.stage === "new" || this.stage === "refused") this.disconnect(DISCONNECTS.stale);
-    // We are still working on its connect: the client is not to blame, so it may come back.
-    else if (this.stage === "connecting") this.disconnect(DISCONNECTS.internal);
-    else if (this.stage === "connected" && this.#isPongDue) {
-      if (this.#isPongAwaited) this.disconnect(DISCONNECTS.noPong);
-      else this.#pongCame();
-    }
-  }
-
   /** Counts a command that must be answered; `undefined` when it is answered already, with a no. */
   #begin<Result>(answer: Answer<Result>): Answer<Result> | undefined {
     if (!this.#isReady()) return undefined;
     const reply = this.#guarded(answer);
-    if (this.#commandsInFlight >= MAX_COMMANDS_IN_FLIGHT) {
+    if (this.commandsInFlight >= MAX_COMMANDS_IN_FLIGHT) {
       reply(ERRORS.tooManyRequests, undefined);
       return undefined;
     }
-    this.#commandsInFlight++;
+    this.commandsInFlight++;
     return (error, result) => {
-      this.#commandsInFlight--;
+      this.commandsInFlight--;
       reply(error, result);
     };
   }
@@ -338,7 +287,7 @@ export class Session implements ClientSession, WheelEntry {
     this.stage = "closed";
     this.orders = undefined;
     this.parts.counters.sessionsEnded++;
-    this.parts.wheel.cancel(this);
+    this.#liveness.end();
     this.parts.sessions.remove(this);
   }
 

@@ -2,9 +2,10 @@ import type { PolywireError, Position, Publication } from "@polywire/core";
 import type { StreamPage } from "./broker.ts";
 import type { FeedWaiter } from "./channel-state.ts";
 import { PRESENCE_TTL_MS } from "./presence-lease.ts";
-import { isComplete, merge, wireBytes } from "./recovery.ts";
+import { isComplete, merge } from "./recovery.ts";
 import type { SubscribeResult } from "./requests.ts";
 import type { Subscription } from "./subscription.ts";
+import { wireBytes } from "./wire-size.ts";
 
 /** What a subscriber asks for beyond live publications. */
 export interface SubscribeWish {

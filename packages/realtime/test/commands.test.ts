@@ -136,6 +136,7 @@ describe("publishing as a client", () => {
     const client = await test.client();
     for (let count = 0; count < 1_025; count++) client.publish("a", 1);
     expect(client.take()).toMatchObject([{ to: "publish a", error: 111 }]);
+    expect(test.hub.stats().commandsInFlight).toBe(1_024);
     await test.settle();
     expect(client.take()).toHaveLength(1_024);
     client.publish("a", 1);

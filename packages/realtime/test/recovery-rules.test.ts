@@ -1,7 +1,8 @@
 import type { Publication } from "@polywire/core";
 import { describe, expect, it } from "vitest";
 import { judge } from "../src/position-gate.ts";
-import { fitting, isComplete, merge, wireBytes } from "../src/recovery.ts";
+import { isComplete, merge } from "../src/recovery.ts";
+import { fitting, wireBytes } from "../src/wire-size.ts";
 
 function publications(...offsets: readonly number[]): Publication[] {
   return offsets.map((offset) => ({ data: new Uint8Array(1), format: "json", offset }));
