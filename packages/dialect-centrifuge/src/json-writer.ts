@@ -9,7 +9,7 @@ import type { ConnectResult, Expiry, SubscribePush, SubscribeResult } from "./me
  */
 
 /** Tells a JSON client that the data are base64 of bytes. */
-const BASE64_TAG = ',"encoding":"base64"';
+const BASE64_TAG = ["encoding", "base64"] as const;
 
 export function object(fields: string): string {
   return `{${fields.slice(1)}}`;
@@ -57,11 +57,12 @@ export class JsonWriter {
 
   publication(publication: Publication, epoch?: string): string {
     const { data, format, info, offset, tags } = publication;
-    const tagFields = tags === undefined ? "" : entries(tags, JSON.stringify);
-    const allTags = format === "binary" ? tagFields + BASE64_TAG : tagFields;
+    // In a map, so that a tag of that name that the program set is replaced: no name may come twice.
+    const told = format === "binary" ? new Map([...(tags ?? []), BASE64_TAG]) : tags;
+    const tagFields = told === undefined ? "" : entries(told, JSON.stringify);
     return object(
       `,"data":${this.payload(data, format)}${info === undefined ? "" : `,"info":${this.clientInfo(info)}`}` +
-        `${numberField("offset", offset)}${allTags === "" ? "" : `,"tags":${object(allTags)}`}` +
+        `${numberField("offset", offset)}${tagFields === "" ? "" : `,"tags":${object(tagFields)}`}` +
         `${numberField("time", publication.time)}${textField("epoch", epoch)}`,
     );
   }

@@ -387,6 +387,14 @@ describe("writing JSON replies", () => {
       }),
       '{"push":{"channel":"b","pub":{"data":"AP8K","tags":{"k":"v","encoding":"base64"},"time":5}}}',
     ],
+    [
+      codec.pushPublication("b", {
+        data: new Uint8Array([0]),
+        format: "binary",
+        tags: new Map([["encoding", "none of yours"]]),
+      }),
+      '{"push":{"channel":"b","pub":{"data":"AA==","tags":{"encoding":"base64"}}}}',
+    ],
     [codec.pushMessage(new Uint8Array([0, 255]), "binary"), '{"push":{"message":{"data":"AP8="}}}'],
     [codec.rpc(7, new Uint8Array([0x7b, 0x0a, 0xff])), '{"id":7,"rpc":{"data":"ewr/"}}'],
     [codec.rpc(7, bytes('{"a":1} {"b":2}')), '{"id":7,"rpc":{"data":"eyJhIjoxfSB7ImIiOjJ9"}}'],
