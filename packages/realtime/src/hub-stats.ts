@@ -14,6 +14,8 @@ export interface HubStats extends Readonly<Counters> {
   readonly subscriptions: number;
   /** Commands of all clients that wait for their answers. */
   readonly commandsInFlight: number;
+  /** Data that came with them, in bytes. */
+  readonly bytesInFlight: number;
   /** Bytes on their way to all clients, and to the client that is furthest behind. */
   readonly bufferedBytes: number;
   readonly largestBufferedBytes: number;
@@ -23,12 +25,14 @@ export function collectStats({ sessions, channels, counters }: HubParts): HubSta
   let sessionsConnected = 0;
   let subscriptions = 0;
   let commandsInFlight = 0;
+  let bytesInFlight = 0;
   let bufferedBytes = 0;
   let largestBufferedBytes = 0;
   for (const session of sessions) {
     if (session.stage === "connected") sessionsConnected++;
     subscriptions += session.subscriptions?.size ?? 0;
     commandsInFlight += session.commandsInFlight;
+    bytesInFlight += session.bytesInFlight;
     const bytes = session.outlet.bufferedBytes;
     bufferedBytes += bytes;
     largestBufferedBytes = Math.max(largestBufferedBytes, bytes);
@@ -40,6 +44,7 @@ export function collectStats({ sessions, channels, counters }: HubParts): HubSta
     channels: channels.count,
     subscriptions,
     commandsInFlight,
+    bytesInFlight,
     bufferedBytes,
     largestBufferedBytes,
     ...counters,

@@ -24,6 +24,9 @@ import { largestMessageBytes } from "./wire-size.ts";
 /** Most commands of one session whose answers are awaited; further ones are answered `tooManyRequests`. */
 const MAX_COMMANDS_IN_FLIGHT = 1_024;
 
+/** Most data in them, in publications of the largest size. */
+const MAX_PUBLICATIONS_IN_FLIGHT = 4;
+
 /** Most orders of the server that wait for a session to be connected. */
 const MAX_ORDERS_WAITING = 128;
 
@@ -45,6 +48,8 @@ export class Session implements ClientSession {
   orders: (() => void)[] | undefined = undefined;
   /** Commands whose answers are awaited. */
   commandsInFlight = 0;
+  /** Data that came with them. */
+  bytesInFlight = 0;
   #origin: Origin | undefined;
   readonly #liveness: Liveness;
   #gone: AbortController | undefined = undefined;
@@ -94,7 +99,7 @@ export class Session implements ClientSession {
   }
 
   publish(channel: string, data: Uint8Array, format: DataFormat, answer: Answer<undefined>): void {
-    const reply = this.#begin(answer);
+    const reply = this.#begin(answer, data.length);
     if (reply !== undefined) publish(this, { channel, data, format }, reply);
   }
 
@@ -114,7 +119,7 @@ export class Session implements ClientSession {
   }
 
   call(method: string, data: Uint8Array, answer: Answer<Uint8Array>): void {
-    const reply = this.#begin(answer);
+    const reply = this.#begin(answer, data.length);
     if (reply !== undefined) call(this, { method, data }, reply);
   }
 
@@ -122,7 +127,7 @@ export class Session implements ClientSession {
     const done = this.#begin<undefined>((error) => {
       // There is no answer that could say so.
       if (error !== undefined) this.disconnect(DISCONNECTS.tooManyRequests);
-    });
+    }, data.length);
     if (done !== undefined) receive(this, { data, format }, done);
   }
 
@@ -235,17 +240,23 @@ export class Session implements ClientSession {
     else this.parts.counters.ordersDropped++;
   }
 
-  /** Counts a command that must be answered; `undefined` when it is answered already, with a no. */
-  #begin<Result>(answer: Answer<Result>): Answer<Result> | undefined {
+  /**
+   * Counts a command that must be answered, and its data; `undefined` when it is answered already, with a no.
+   */
+  #begin<Result>(answer: Answer<Result>, bytes = 0): Answer<Result> | undefined {
     if (!this.#isReady()) return undefined;
     const reply = this.#guarded(answer);
-    if (this.commandsInFlight >= MAX_COMMANDS_IN_FLIGHT) {
+    const maxBytes = this.parts.settings.limits.publicationBytes * MAX_PUBLICATIONS_IN_FLIGHT;
+    const isTooMuch = this.bytesInFlight > 0 && this.bytesInFlight + bytes > maxBytes;
+    if (isTooMuch || this.commandsInFlight >= MAX_COMMANDS_IN_FLIGHT) {
       reply(ERRORS.tooManyRequests, undefined);
       return undefined;
     }
     this.commandsInFlight++;
+    this.bytesInFlight += bytes;
     return (error, result) => {
       this.commandsInFlight--;
+      this.bytesInFlight -= bytes;
       reply(error, result);
     };
   }

@@ -93,6 +93,22 @@ describe("publishing as a client", () => {
     ]);
   });
 
+  it("is answered 111 when the data of those under way take more than four of the largest publications", async () => {
+    await using test = new TestHub({
+      channels: [{ match: "*", kind: "private", publish: "subscribers" }],
+      authorize: () => new Promise(() => {}),
+      limits: { publicationBytes: 1_000 },
+    });
+    const client = await test.client();
+    client.subscribe("a");
+    for (let count = 0; count < 5; count++) client.publish("a", "x".repeat(900));
+    expect(client.take()).toMatchObject([{ to: "publish a", error: 111 }]);
+    expect(test.hub.stats()).toMatchObject({ commandsInFlight: 5, bytesInFlight: 4 * 902 });
+    await test.advance(5_000);
+    expect(client.take()).toMatchObject([{ to: "subscribe a", error: 100 }, ...Array(4).fill({ error: 103 })]);
+    expect(test.hub.stats()).toMatchObject({ commandsInFlight: 0, bytesInFlight: 0 });
+  });
+
   it("waits for a subscribe under way, when only subscribers may, as do history and presence", async () => {
     await using test = new TestHub({ channels: [{ match: "*", publish: "subscribers", history, presence: true }] });
     const client = await test.client();
