@@ -1,7 +1,7 @@
 import { type Scenario, sampleOf } from "./scenario.ts";
 
 /** So that the server runs compiled code. */
-const warmUpClients = 500;
+const warmUpClients = 3000;
 
 export const connects: Scenario = {
   name: "connects",
@@ -11,7 +11,13 @@ export const connects: Scenario = {
   bars: [{ against: "plain-ws", ratio: 0.8 }],
   async run({ generator, measure, isQuick }) {
     const clients = isQuick ? 1000 : 10_000;
-    await generator.run({ name: "open", clients: warmUpClients, channels: 1, inFlight: 64, subscribe: false });
+    await generator.run({
+      name: "open",
+      clients: isQuick ? 500 : warmUpClients,
+      channels: 1,
+      inFlight: 64,
+      subscribe: false,
+    });
     await generator.run({ name: "close" });
     const measured = await measure({ name: "open", clients, channels: 1, inFlight: 64, subscribe: false });
     const sample = sampleOf(measured, clients / measured.seconds, clients);
