@@ -5,7 +5,7 @@ import { SCHEMA } from "./schema.ts";
 /** A command in the words of the protocol; data are any values that JSON has, or bytes. */
 export type Command = Readonly<Record<string, unknown>>;
 
-export interface ClientInfo {
+interface ClientInfo {
   readonly user?: string;
   readonly client?: string;
   readonly conn_info?: unknown;
@@ -33,7 +33,7 @@ export interface SubscribeResult {
   readonly id?: number;
 }
 
-export interface ConnectResult {
+interface ConnectResult {
   readonly client?: string;
   readonly version?: string;
   readonly data?: unknown;
@@ -50,7 +50,7 @@ export interface HistoryResult {
   readonly offset?: number;
 }
 
-export interface Push {
+interface Push {
   readonly id?: number;
   readonly channel?: string;
   readonly pub?: Publication;

@@ -1,7 +1,8 @@
 import { AssertionError } from "node:assert/strict";
 import { expect, test } from "vitest";
+import { answerDefects } from "./answer-defects.ts";
+import { deliveryDefects } from "./delivery-defects.ts";
 import { encodings } from "./encodings.ts";
-import { plantedDefects } from "./planted-defects.ts";
 import { transports } from "./transports.ts";
 import { assertLaw } from "./wire-law.ts";
 import { wireLaws } from "./wire-laws.ts";
@@ -11,7 +12,7 @@ const PATIENCE_MS = 250;
 
 const circumstances = transports.flatMap((transport) => encodings.map((encoding) => ({ transport, encoding })));
 
-for (const { does, breaks, ...defect } of plantedDefects) {
+for (const { does, breaks, ...defect } of [...answerDefects, ...deliveryDefects]) {
   test.each(circumstances)(
     `a server that ${does} breaks a law over $transport.name, in $encoding.name`,
     { timeout: 30_000 },

@@ -1,4 +1,4 @@
-import { type AnyProtocol, type Listener, Network } from "@polywire/core";
+import { type AnyProtocol, type Handler, type Listener, Network } from "@polywire/core";
 import { type CentrifugeOptions, centrifuge } from "@polywire/dialect-centrifuge";
 import {
   type Broker,
@@ -20,6 +20,8 @@ export interface Defect {
   readonly broker?: (broker: Broker) => Broker;
   /** What the dialect takes for the hub. */
   readonly host?: (hub: SessionHost) => SessionHost;
+  /** What the network takes for the dialect. */
+  readonly handler?: (handler: Handler) => Handler;
 }
 
 export interface Circumstances {
@@ -33,7 +35,7 @@ export interface Circumstances {
 const MINUTE_MS = 60_000;
 
 /** One channel of each sort, by the first word of its name. */
-export const CHANNELS: readonly ChannelRule[] = [
+const CHANNELS: readonly ChannelRule[] = [
   {
     match: "news*",
     publish: "clients",
@@ -86,7 +88,8 @@ export class WireServer implements AsyncDisposable {
     const server = new WireServer(circumstances, options);
     const host = circumstances.defect?.host?.(server.hub) ?? server.hub;
     const handler = centrifuge(host, { clock: server.clock, ...dialect });
-    server.#listener = await server.network.listen(server.#wire.address, handler);
+    const listening = circumstances.defect?.handler?.(handler) ?? handler;
+    server.#listener = await server.network.listen(server.#wire.address, listening);
     return server;
   }
 

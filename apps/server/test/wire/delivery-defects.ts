@@ -1,0 +1,196 @@
+import type { Draft } from "@polywire/realtime";
+import { between, over, type PlantedDefect, publicationsChanged, streamsChanged } from "./planting.ts";
+
+/** What can be wrong with what clients are told unasked. */
+export const deliveryDefects: readonly PlantedDefect[] = [
+  {
+    does: "sends no pings",
+    breaks: "pings come one interval apart, and a client that answers each of them stays",
+    host: between(({ session }) => ({ outlet: { ping: () => session.pong() } })),
+  },
+  {
+    does: "bounds no queue",
+    breaks: "a client that stops reading is cut with 3008 at the queue's limit, while the others miss nothing",
+    options: (options) => ({ ...options, limits: { ...options.limits, outboundBytesPerSession: 2 ** 40 } }),
+  },
+  {
+    does: "delivers past a gap",
+    breaks: "a gap before a publication ends the subscription with 2500, and recovering fills it",
+    broker: (broker) =>
+      over(broker, {
+        // The offsets are made to follow one another for whoever looks at them.
+        start(events) {
+          let told = 0;
+          broker.start(
+            over(events, {
+              publication: (channel, publication, epoch) =>
+                events.publication(channel, { ...publication, offset: ++told }, epoch),
+            }),
+          );
+        },
+      }),
+  },
+  {
+    does: "leaves out every third publication",
+    breaks: "publications are told with their offsets, the first of a stream with its epoch",
+    host: publicationsChanged((event, outlet) =>
+      event.kind === "publication" && (event.publication.offset ?? 0) % 3 === 0 ? "sent" : outlet.event(event),
+    ),
+  },
+  {
+    does: "delivers twice",
+    breaks: "a publication that the broker tells twice is told once",
+    host: publicationsChanged((event, outlet) => {
+      outlet.event(event);
+      return outlet.event(event);
+    }),
+  },
+  {
+    does: "does not look for lost publications",
+    breaks:
+      "a lost publication is noticed without further traffic: 2500 for a client's subscription, 3010 for the server's",
+    broker: streamsChanged((broker) => ({
+      history(channel, request, done) {
+        broker.streams.history(channel, request, (error, page) => {
+          const isCheck = request.limit === 0 && request.maxBytes === 0;
+          done(error, isCheck && page !== undefined ? { ...page, position: { ...page.position, offset: 0 } } : page);
+        });
+      },
+    })),
+  },
+  {
+    does: "keeps a session whose subscription by the server has a gap",
+    breaks: "a gap in a subscription that the server made ends the session with 3010",
+    host: between(({ outlet }) => ({
+      outlet: {
+        disconnect: (disconnect, discard) =>
+          disconnect.code === 3010
+            ? outlet.unsubscribed("news", { code: 2500, reason: "insufficient state" })
+            : outlet.disconnect(disconnect, discard),
+      },
+    })),
+  },
+  {
+    does: "loses what is published while a client subscribes",
+    breaks: "publishing and subscribing at once leaves no gap, no repeat and no disorder",
+    host: between(({ session, outlet }) => {
+      let isSubscribing = false;
+      return {
+        session: {
+          subscribe(request, answer) {
+            isSubscribing = true;
+            session.subscribe(request, (error, result) => {
+              answer(error, result);
+              queueMicrotask(() => {
+                isSubscribing = false;
+              });
+            });
+          },
+        },
+        outlet: { event: (event) => (isSubscribing ? "sent" : outlet.event(event)) },
+      };
+    }),
+  },
+  {
+    does: "repeats what is published while a client subscribes",
+    breaks: "publishing and subscribing at once leaves no gap, no repeat and no disorder",
+    host: between(({ session, outlet }) => ({
+      session: {
+        subscribe(request, answer) {
+          session.subscribe(request, (error, result) => {
+            answer(error, result);
+            for (const publication of result?.publications ?? [])
+              outlet.event({ kind: "publication", channel: request.channel, publication });
+          });
+        },
+      },
+    })),
+  },
+  {
+    does: "answers a subscribe after the first publication",
+    breaks: "a subscription is told before anything of its channel",
+    host: between(({ session }) => ({
+      session: {
+        subscribe(request, answer) {
+          session.subscribe(request, (error, result) => {
+            setImmediate(() => {
+              if (!session.isClosed) answer(error, result);
+            });
+          });
+        },
+      },
+    })),
+  },
+  {
+    does: "tells a client of its own join before it answers the subscribe",
+    breaks: "who joins is told of it by a join after the subscribe's reply, and the others are told too",
+    host: between(({ session, outlet }) => ({
+      session: {
+        subscribe(request, answer) {
+          const { channel } = request;
+          session.subscribe(request, (error, result) => {
+            outlet.event({ kind: "join", channel, info: { client: session.id, user: "" } });
+            answer(error, result);
+          });
+        },
+      },
+      outlet: {
+        event: (event) => (event.kind === "join" && event.info.client === session.id ? "sent" : outlet.event(event)),
+      },
+    })),
+  },
+  {
+    does: "tells leaves before joins",
+    breaks: "a leave comes after its join, and once, however quickly a client goes",
+    broker: streamsChanged((broker) => ({
+      membership(channel, kind, info, done) {
+        broker.streams.membership(channel, kind === "join" ? "leave" : "join", info, done);
+      },
+    })),
+  },
+  {
+    does: "keeps in presence who has gone",
+    breaks: "presence tells who is there by the server's word, and nobody who has gone",
+    broker: (broker) =>
+      over(broker, {
+        presence: over(broker.presence, { remove: (_channel, _client, done) => done(undefined, undefined) }),
+      }),
+  },
+  {
+    does: "goes on telling whom it has unsubscribed",
+    breaks: "after an unsubscribe's reply nothing of the channel comes",
+    host: between(() => ({ session: { unsubscribe: (_channel, answer) => answer(undefined, undefined) } })),
+  },
+  {
+    does: "lets publishers say who they are",
+    breaks: "nobody is who it claims to be: the server says who published",
+    broker: streamsChanged((broker) => ({
+      publish(channel, draft, stream, done) {
+        broker.streams.publish(channel, claiming(draft), stream, done);
+      },
+    })),
+  },
+  {
+    does: "gives no reasons of its own for an end",
+    breaks: "a client is told the very code and reason that the program gives for its end",
+    host: between(({ outlet }) => ({
+      outlet: { disconnect: (_disconnect, discard) => outlet.disconnect({ code: 3000, reason: "" }, discard) },
+    })),
+  },
+  {
+    does: "sends bytes to JSON clients as if they were JSON",
+    breaks: "bytes reach a JSON client as base64 with a tag that says so, and a Protobuf client as they are",
+    host: publicationsChanged((event, outlet) =>
+      event.kind === "publication"
+        ? outlet.event({ ...event, publication: { ...event.publication, format: "json" } })
+        : outlet.event(event),
+    ),
+  },
+];
+
+/** The draft of a server that believes what a client's data say of who sent them. */
+function claiming(draft: Draft): Draft {
+  const { info } = JSON.parse(new TextDecoder().decode(draft.data)) as { readonly info?: { readonly user: string } };
+  if (info === undefined || draft.info === undefined) return draft;
+  return { ...draft, info: { ...draft.info, user: info.user } };
+}
