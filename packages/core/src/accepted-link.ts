@@ -1,6 +1,5 @@
 import type { CloseInfo, CloseReason } from "./close.ts";
 import type { ConnectionPlace } from "./connection.ts";
-import type { Endpoint } from "./endpoint.ts";
 import { PolywireError } from "./error.ts";
 import type { HalfClosable, Link, Pingable, Refusal, SendResult, Sink, Traits } from "./link.ts";
 import type { Framing, Payload, Prepared } from "./payload.ts";
@@ -16,11 +15,7 @@ export interface AcceptedLinkOwner {
  * with its link. It counts what passes and tells the network of the end; everything else goes straight through.
  */
 export class AcceptedLink implements Link, Sink, HalfClosable, Pingable {
-  readonly id: string;
-  readonly protocol: string;
-  /** The listener's endpoint. */
-  readonly endpoint: Endpoint;
-  readonly openedAtMs: number;
+  readonly place: ConnectionPlace;
   messagesIn = 0;
   messagesOut = 0;
   refusals = 0;
@@ -31,10 +26,7 @@ export class AcceptedLink implements Link, Sink, HalfClosable, Pingable {
   constructor(link: Link, owner: AcceptedLinkOwner, place: ConnectionPlace) {
     this.#link = link;
     this.#owner = owner;
-    this.id = place.id;
-    this.protocol = place.protocol;
-    this.endpoint = place.endpoint;
-    this.openedAtMs = place.openedAtMs;
+    this.place = place;
   }
 
   get traits(): Traits {

@@ -21,10 +21,14 @@ export interface ConnectionEvents {
 /** `ready` from birth, for `network.connect` waits for the link; `closed` for good. */
 export type ConnectionState = "ready" | "closed";
 
+/** Where a connection stands in its network. */
 export interface ConnectionPlace {
   readonly id: string;
+  /** The protocol's name: `ws`. */
   readonly protocol: string;
+  /** What was dialled, or the listener's. */
   readonly endpoint: Endpoint;
+  /** On the network's clock. */
   readonly openedAtMs: number;
 }
 
@@ -41,10 +45,7 @@ export interface ConnectionOwner {
  * the link below without changing what is here.
  */
 export class Connection<L extends Link = Link> implements Sink {
-  readonly id: string;
-  readonly protocol: string;
-  readonly endpoint: Endpoint;
-  readonly openedAtMs: number;
+  readonly place: ConnectionPlace;
   /** The link, for what only its protocol can do. Its sink is this connection. */
   readonly link: L;
   messagesIn = 0;
@@ -58,14 +59,19 @@ export class Connection<L extends Link = Link> implements Sink {
 
   constructor(link: L, owner: ConnectionOwner, place: ConnectionPlace) {
     this.link = link;
-    this.id = place.id;
-    this.protocol = place.protocol;
-    this.endpoint = place.endpoint;
-    this.openedAtMs = place.openedAtMs;
+    this.place = place;
     this.#owner = owner;
     this.#events = new Events((error) => this.#fail(error));
     link.open(this);
     link.pause();
+  }
+
+  get id(): string {
+    return this.place.id;
+  }
+
+  get endpoint(): Endpoint {
+    return this.place.endpoint;
   }
 
   get state(): ConnectionState {

@@ -7,6 +7,8 @@ export type LogLevel = "trace" | "debug" | "info" | "warn" | "error";
 export interface Logger {
   /** Must not throw. `component` is a short name such as `network`, `ws` or `hub`. */
   log(level: LogLevel, component: string, message: string, fields?: LogFields): void;
+  /** Whether events of the level go anywhere; lets a caller skip the making of their fields. Absent: they do. */
+  isEnabled?(level: LogLevel): boolean;
 }
 
 export type LogFields = Readonly<Record<string, unknown>>;
@@ -14,4 +16,5 @@ export type LogFields = Readonly<Record<string, unknown>>;
 /** Says nothing. */
 export const silentLogger: Logger = {
   log() {},
+  isEnabled: () => false,
 };

@@ -88,21 +88,15 @@ export class Outbox implements Flushable {
   /** Hands everything over now, as far as the operating system is ready. */
   flush(): void {
     this.#isScheduled = false;
-    if (this.#inFlightBytes > 0 || this.#pendingBytes === 0) return;
-    const byteLength = this.#pendingBytes;
-    const buffers = this.#takePending();
-    this.#inFlightBytes = byteLength;
-    if (this.#wire.write(buffers, byteLength)) this.written();
+    this.#handOver();
+    this.#tellDrained();
   }
 
   /** The wire's word that the operating system took what {@link OutboxWire.write} was given. */
   written(): void {
     this.#inFlightBytes = 0;
-    if (this.#pendingBytes > 0 && !this.#isScheduled) this.flush();
-    if (this.#isWaiting && this.bufferedBytes <= this.#limits.waitAboveBytes / 2) {
-      this.#isWaiting = false;
-      this.#wire.drained();
-    }
+    if (!this.#isScheduled) this.#handOver();
+    this.#tellDrained();
   }
 
   /** Refuses everything from here on. What was accepted still leaves. */
@@ -121,15 +115,32 @@ export class Outbox implements Flushable {
   }
 
   #accepts(byteLength: number): boolean {
-    const buffered = this.#pendingBytes + this.#inFlightBytes;
+    // Only a peer that is behind is refused: one turn that produces a lot is handed over before its end.
+    if (!this.#hasRoom(byteLength)) this.#handOver();
     if (this.#isClosed) this.#refusal = "closed";
-    else if (
-      buffered > 0 &&
-      (buffered + byteLength > this.#limits.maxBufferedBytes || this.#pendingParts >= MAX_BUFFERED_PARTS)
-    )
-      this.#refusal = "overflow";
+    else if (!this.#hasRoom(byteLength)) this.#refusal = "overflow";
     else return true;
     return false;
+  }
+
+  #hasRoom(byteLength: number): boolean {
+    const { bufferedBytes } = this;
+    const isWithinBytes = bufferedBytes + byteLength <= this.#limits.maxBufferedBytes;
+    return bufferedBytes === 0 || (isWithinBytes && this.#pendingParts < MAX_BUFFERED_PARTS);
+  }
+
+  #handOver(): void {
+    if (this.#inFlightBytes > 0 || this.#pendingBytes === 0) return;
+    const byteLength = this.#pendingBytes;
+    const buffers = this.#takePending();
+    this.#inFlightBytes = byteLength;
+    if (this.#wire.write(buffers, byteLength)) this.#inFlightBytes = 0;
+  }
+
+  #tellDrained(): void {
+    if (!this.#isWaiting || this.bufferedBytes > this.#limits.waitAboveBytes / 2) return;
+    this.#isWaiting = false;
+    this.#wire.drained();
   }
 
   #accepted(byteLength: number): SendResult {

@@ -5,23 +5,23 @@
  * admission named in `keepHeaders`, because an idle link should not hold its whole handshake in memory.
  */
 export interface Peer {
-  /** IP address, or a wire's own name for the other side. */
-  readonly address?: string;
-  readonly port?: number;
+  /** IP address, or a wire's own name for the other side. A wire may look it up when it is first asked for. */
+  readonly address?: string | undefined;
+  readonly port?: number | undefined;
   /** Whether the wire is encrypted. */
   readonly secure: boolean;
   /** Path of the request, canonical, without the query. */
-  readonly path?: string;
+  readonly path?: string | undefined;
   /** Query string without the question mark. May hold secrets: never logged. */
-  readonly query?: string;
+  readonly query?: string | undefined;
   /** Subprotocols the peer offers (before admission). */
-  readonly offeredSubprotocols?: readonly string[];
+  readonly offeredSubprotocols?: readonly string[] | undefined;
   /** The subprotocol that admission chose. */
-  readonly subprotocol?: string;
+  readonly subprotocol?: string | undefined;
   /** Header names are lower case. */
-  readonly headers?: ReadonlyMap<string, string>;
+  readonly headers?: ReadonlyMap<string, string> | undefined;
   /** The peer's TLS certificate, when it gave one and it was verified. */
-  readonly certificate?: PeerCertificate;
+  readonly certificate?: PeerCertificate | undefined;
 }
 
 export interface PeerCertificate {
@@ -37,7 +37,7 @@ export type Admission = Accepted | Refused;
 export interface Accepted {
   readonly accepted: true;
   /** One of the offered subprotocols. */
-  readonly subprotocol?: string;
+  readonly subprotocol?: string | undefined;
   /** Request headers to keep on the link's peer. */
   readonly keepHeaders?: readonly string[];
 }

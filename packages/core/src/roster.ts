@@ -45,43 +45,46 @@ export class Roster {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #events: Events<NetworkEvents>;
-  readonly #held = new Map<string, Connection | AcceptedLink>();
-  #nextId: number;
+  readonly #held = new Set<Connection | AcceptedLink>();
+  #nextSerial: number;
 
   constructor({ clock, random, logger, events }: RosterOptions) {
     this.#clock = clock;
     this.#logger = logger;
     this.#events = events;
-    this.#nextId = Math.floor(random() * 0xffff_ffff);
+    this.#nextSerial = Math.floor(random() * 0xffff_ffff);
   }
 
   /** A place for one more connection. */
   place(protocol: string, endpoint: Endpoint): ConnectionPlace {
-    this.#nextId = (this.#nextId + 1) >>> 0;
-    const id = `conn_${this.#nextId.toString(16).padStart(8, "0")}`;
-    return { id, protocol, endpoint, openedAtMs: this.#clock.now() };
+    this.#nextSerial = (this.#nextSerial + 1) >>> 0;
+    return new Place(this.#nextSerial, protocol, { endpoint, openedAtMs: this.#clock.now() });
   }
 
   add(held: Connection | AcceptedLink): void {
-    this.#held.set(held.id, held);
-    const about = describe(held);
-    this.#logger.log("debug", "network", "connection opened", { ...about });
-    if (this.#events.has("connect")) this.#events.emit("connect", about);
+    this.#held.add(held);
+    if (this.#isLogged()) this.#logger.log("debug", "network", "connection opened", { ...describe(held) });
+    if (this.#events.has("connect")) this.#events.emit("connect", describe(held));
   }
 
   remove(held: Connection | AcceptedLink, closeInfo: CloseInfo): void {
-    if (!this.#held.delete(held.id)) return;
-    const about = describe(held);
-    const { by, clean, code, reason } = closeInfo;
-    this.#logger.log("debug", "network", "connection closed", { ...about, by, clean, code, reason });
-    if (this.#events.has("disconnect")) this.#events.emit("disconnect", { ...about, closeInfo });
+    if (!this.#held.delete(held)) return;
+    if (this.#isLogged()) {
+      const { by, clean, code, reason } = closeInfo;
+      this.#logger.log("debug", "network", "connection closed", { ...describe(held), by, clean, code, reason });
+    }
+    if (this.#events.has("disconnect")) this.#events.emit("disconnect", { ...describe(held), closeInfo });
+  }
+
+  #isLogged(): boolean {
+    return this.#logger.isEnabled?.("debug") ?? true;
   }
 
   inspect(): readonly ConnectionSnapshot[] {
     const now = this.#clock.now();
-    return [...this.#held.values()].map((held) => ({
+    return Array.from(this.#held, (held) => ({
       ...describe(held),
-      ageMs: now - held.openedAtMs,
+      ageMs: now - held.place.openedAtMs,
       messagesIn: held.messagesIn,
       messagesOut: held.messagesOut,
       refusals: held.refusals,
@@ -91,7 +94,7 @@ export class Roster {
 
   /** Closes all; fulfilled when the last is gone. What has not gone when the signal fires is cut off. */
   closeAll(signal: AbortSignal): Promise<void> {
-    for (const held of this.#held.values()) void held.close();
+    for (const held of this.#held) void held.close();
     return new Promise((resolve) => {
       const finish = (): void => {
         unsubscribe();
@@ -102,7 +105,7 @@ export class Roster {
         if (this.#held.size === 0) finish();
       };
       const cutOff = (): void => {
-        for (const held of this.#held.values()) void held.close({ discard: true });
+        for (const held of this.#held) void held.close({ discard: true });
         finish();
       };
       const unsubscribe = this.#events.on("disconnect", finishWhenEmpty, { priority: -1 });
@@ -113,7 +116,27 @@ export class Roster {
   }
 }
 
+/** Makes its id when somebody asks: most connections come and go without it. */
+class Place implements ConnectionPlace {
+  readonly protocol: string;
+  readonly endpoint: Endpoint;
+  readonly openedAtMs: number;
+  readonly #serial: number;
+
+  constructor(serial: number, protocol: string, { endpoint, openedAtMs }: { endpoint: Endpoint; openedAtMs: number }) {
+    this.#serial = serial;
+    this.protocol = protocol;
+    this.endpoint = endpoint;
+    this.openedAtMs = openedAtMs;
+  }
+
+  get id(): string {
+    return `conn_${this.#serial.toString(16).padStart(8, "0")}`;
+  }
+}
+
 function describe(held: Connection | AcceptedLink): ConnectionEvent {
   const direction = held instanceof Connection ? "dialled" : "accepted";
-  return { id: held.id, protocol: held.protocol, endpoint: held.endpoint.display, direction };
+  const { id, protocol, endpoint } = held.place;
+  return { id, protocol, endpoint: endpoint.display, direction };
 }

@@ -91,7 +91,7 @@ test("admission refuses before there is a link", async () => {
   await using watched = openNetwork();
   const { network } = watched;
   const handler = {
-    admit: ({ query }: { query?: string }): Admission =>
+    admit: ({ query }: { query?: string | undefined }): Admission =>
       query === "in" ? { accepted: true } : { accepted: false, status: 401, reason: "who are you" },
     link: echo,
   };

@@ -42,6 +42,7 @@ export class Doorkeeper {
 
 export function encodingOf(peer: Peer): "json" | "protobuf" {
   if (peer.subprotocol === PROTOBUF_SUBPROTOCOL) return "protobuf";
-  const query = new URLSearchParams(peer.query ?? "");
+  if (peer.query === undefined || peer.query === "") return "json";
+  const query = new URLSearchParams(peer.query);
   return query.get("format") === "protobuf" || query.get("cf_protocol") === "protobuf" ? "protobuf" : "json";
 }

@@ -1,4 +1,12 @@
-import { type CloseInfo, type Link, type Payload, PolywireError, type Sink } from "@polywire/core";
+import {
+  type CloseInfo,
+  type Link,
+  type Payload,
+  type Peer,
+  type PeerCertificate,
+  PolywireError,
+  type Sink,
+} from "@polywire/core";
 import { type ClientSession, DISCONNECTS, type Origin, type SessionHost } from "@polywire/realtime";
 import { ClientOutlet, type EncodingGroup } from "./client-outlet.ts";
 import type { CommandReader } from "./codec.ts";
@@ -28,7 +36,10 @@ export class Client implements Sink {
     this.#outlet = new ClientOutlet(link, group);
     // Nothing is delivered before this returns, so there is a session when the first message comes.
     link.open(this);
-    this.#session = hub.openSession(this.#outlet, originOf(link, { protocol, encoding: group.codec.name }));
+    this.#session = hub.openSession(
+      this.#outlet,
+      new LinkOrigin(link.peer, { transport: protocol, encoding: group.codec.name }),
+    );
     this.#outlet.session = this.#session;
   }
 
@@ -102,13 +113,27 @@ export class Client implements Sink {
   }
 }
 
-function originOf(link: Link, { protocol, encoding }: { protocol: string; encoding: string }): Origin {
-  const { address, headers, certificate } = link.peer;
-  return {
-    transport: protocol,
-    encoding,
-    ...(address === undefined ? {} : { address }),
-    ...(headers === undefined ? {} : { headers }),
-    ...(certificate === undefined ? {} : { certificate }),
-  };
+/** Where the client comes from, looked up when somebody asks. */
+class LinkOrigin implements Origin {
+  readonly transport: string;
+  readonly encoding: string;
+  readonly #peer: Peer;
+
+  constructor(peer: Peer, { transport, encoding }: { readonly transport: string; readonly encoding: string }) {
+    this.#peer = peer;
+    this.transport = transport;
+    this.encoding = encoding;
+  }
+
+  get address(): string | undefined {
+    return this.#peer.address;
+  }
+
+  get headers(): ReadonlyMap<string, string> | undefined {
+    return this.#peer.headers;
+  }
+
+  get certificate(): PeerCertificate | undefined {
+    return this.#peer.certificate;
+  }
 }

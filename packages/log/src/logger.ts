@@ -60,6 +60,7 @@ export function createLogger(options: LogOptions = {}): LogWriter {
       if (!output.isLevelEnabled(level)) return;
       output[level]({ component, ...plainFields(fields) }, plainText(message));
     },
+    isEnabled: (level) => output.isLevelEnabled(level),
     stats: () => destination.stats(),
     flush: (timeoutMs = 1_000) => destination.flush(timeoutMs),
   };

@@ -95,9 +95,9 @@ export interface Origin {
   /** The protocol that carries the session: `ws`. */
   readonly transport: string;
   readonly encoding: string;
-  readonly address?: string;
-  readonly headers?: ReadonlyMap<string, string>;
-  readonly certificate?: PeerCertificate;
+  readonly address?: string | undefined;
+  readonly headers?: ReadonlyMap<string, string> | undefined;
+  readonly certificate?: PeerCertificate | undefined;
 }
 
 export interface AuthenticateRequest {

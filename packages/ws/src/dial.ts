@@ -7,8 +7,8 @@ import { Heartbeat } from "./heartbeat.ts";
 import { WebSocketLink } from "./link.ts";
 import { LinkSocket } from "./link-socket.ts";
 import { type CompleteDialOptions, DEFAULT_HEARTBEAT } from "./options.ts";
+import { SocketPeer } from "./peer.ts";
 import { socketSettings } from "./settings.ts";
-import { socketPeer } from "./upgrade.ts";
 
 const MAX_HEADER_BYTES = 16_384;
 
@@ -103,7 +103,7 @@ function makeLink(
   const { clock, limits, logger, turn } = context;
   const { path, query } = endpoint;
   const subprotocol = webSocket.protocol;
-  const peer = { ...socketPeer(socket), path, query, ...(subprotocol !== "" && { subprotocol }) };
+  const peer = new SocketPeer(socket, { path, query, subprotocol: subprotocol || undefined, headers: undefined });
   const heartbeat = options.heartbeat && new Heartbeat(clock, options.heartbeat);
   const pingTimeoutMs = (options.heartbeat ?? DEFAULT_HEARTBEAT).timeoutMs;
   const place = { traits, limits, clock, logger, turn, masks, heartbeat, pingTimeoutMs, gone: () => {} };

@@ -22,7 +22,7 @@ export const serverFraming: Framing = {
   prepare(payloads: readonly Payload[]): Prepared {
     const lengths = payloads.map(payloadLength);
     const byteLength = lengths.reduce((sum, length) => sum + headerLength(length) + length, 0);
-    const bytes = Buffer.alloc(byteLength);
+    const bytes = allocateFrame(byteLength);
     let offset = 0;
     let largest = 0;
     for (const [index, payload] of payloads.entries()) {
@@ -39,7 +39,7 @@ export const serverFraming: Framing = {
 /** One unmasked frame: what a server sends to one peer alone. */
 export function frame(payload: Payload): Buffer {
   const length = payloadLength(payload);
-  const bytes = Buffer.alloc(headerLength(length) + length);
+  const bytes = allocateFrame(headerLength(length) + length);
   writePayload(bytes, writeHeader(bytes, 0, { payload, length }), payload);
   return bytes;
 }
@@ -47,7 +47,7 @@ export function frame(payload: Payload): Buffer {
 /** One masked frame: what a client sends. */
 export function maskedFrame(payload: Payload, masks: MaskSource): Buffer {
   const length = payloadLength(payload);
-  const bytes = Buffer.alloc(headerLength(length) + MASK_BYTES + length);
+  const bytes = allocateFrame(headerLength(length) + MASK_BYTES + length);
   const maskOffset = writeHeader(bytes, 0, { payload, length });
   bytes[1] = (bytes[1] as number) | MASKED;
   masks.writeTo(bytes, maskOffset);
@@ -82,6 +82,14 @@ export function openFrame(bytes: Uint8Array): { readonly isText: boolean; readon
   const short = bytes[1] as number;
   const offset = short === LENGTH_OF_64_BITS ? 10 : short === LENGTH_OF_16_BITS ? 4 : 2;
   return { isText: ((bytes[0] as number) & 0xf) === OPCODES.text, payload: bytes.subarray(offset) };
+}
+
+/**
+ * The one place that takes memory without clearing it, which halves the cost of a small frame: every caller writes a
+ * header and a payload of exactly this length over it.
+ */
+function allocateFrame(byteLength: number): Buffer {
+  return Buffer.allocUnsafe(byteLength);
 }
 
 /** Bytes of the payload on the wire, header excluded. */

@@ -6,7 +6,6 @@ import {
   type Endpoint,
   type ListenContext,
   type Listener,
-  type Peer,
   PolywireError,
   type Traits,
   withPort,
@@ -16,16 +15,17 @@ import { Heartbeat } from "./heartbeat.ts";
 import { type LinkPlace, WebSocketLink } from "./link.ts";
 import { LinkSocket } from "./link-socket.ts";
 import { type CompleteListenOptions, DEFAULT_HEARTBEAT } from "./options.ts";
+import { UpgradePeer } from "./peer.ts";
 import { canonicalPath, type Door, type DoorKeeper } from "./server.ts";
 import { socketSettings } from "./settings.ts";
-import { destroySocket, refuse, requestPeer } from "./upgrade.ts";
+import { destroySocket, refuse } from "./upgrade.ts";
 
 type Verify = (isAccepted: boolean, status?: number, reason?: string, headers?: Record<string, string>) => void;
 
 /** An upgrade request that is being judged. */
 interface Handshake {
   readonly socket: Socket;
-  readonly peer: Peer;
+  readonly peer: UpgradePeer;
   verdict: Accepted | undefined;
 }
 
@@ -95,7 +95,7 @@ export class WebSocketListener implements Listener, Door {
     if (hasBody(request)) return refuse(socket, 400, "a WebSocket handshake has no body");
     // At least one client library sends it empty and means none.
     if (headers["sec-websocket-protocol"]?.trim() === "") delete headers["sec-websocket-protocol"];
-    this.#handshakes.set(request, { socket, peer: requestPeer(request, target), verdict: undefined });
+    this.#handshakes.set(request, { socket, peer: new UpgradePeer(request, target), verdict: undefined });
     const forget = (): void => void this.#handshakes.delete(request);
     socket.once("close", forget);
     this.#guard(socket, () => {
@@ -155,25 +155,10 @@ export class WebSocketListener implements Listener, Door {
     this.#handshakes.delete(request);
     this.#links++;
     this.#keeper.links++;
-    const link = new WebSocketLink(webSocket, { socket, peer: keptPeer(peer, verdict), place: this.#place });
+    const link = new WebSocketLink(webSocket, { socket, peer: peer.kept(socket, verdict), place: this.#place });
     this.#accept(link);
     link.handOver();
   }
-}
-
-/** A peer without its handshake: an idle link holds no headers that nobody asked for. */
-function keptPeer(peer: Peer, verdict: Accepted | undefined): Peer {
-  const { headers, offeredSubprotocols: _, ...rest } = peer;
-  const { subprotocol, keepHeaders = [] } = verdict ?? {};
-  const kept = keepHeaders.flatMap((name) => {
-    const value = headers?.get(name.toLowerCase());
-    return value === undefined ? [] : [[name.toLowerCase(), value] as const];
-  });
-  return {
-    ...rest,
-    ...(subprotocol !== undefined && { subprotocol }),
-    ...(kept.length > 0 && { headers: new Map(kept) }),
-  };
 }
 
 function hasBody({ headers }: IncomingMessage): boolean {

@@ -1,7 +1,6 @@
 import { type IncomingMessage, STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
-import { TLSSocket } from "node:tls";
-import { type Peer, type PeerCertificate, parseEndpoint } from "@polywire/core";
+import { parseEndpoint } from "@polywire/core";
 
 /** Longest request target that is looked at. */
 const MAX_TARGET_LENGTH = 8_192;
@@ -21,42 +20,6 @@ export function requestTarget(request: IncomingMessage): { readonly path: string
   } catch {
     return undefined;
   }
-}
-
-/** Everything an upgrade request says about its sender. */
-export function requestPeer(request: IncomingMessage, target: { readonly path: string; readonly query: string }): Peer {
-  const headers = new Map<string, string>();
-  for (const [name, value] of Object.entries(request.headers)) {
-    if (value !== undefined) headers.set(name, Array.isArray(value) ? value.join(", ") : value);
-  }
-  const { path, query } = target;
-  return { ...socketPeer(request.socket), path, query, offeredSubprotocols: offered(headers), headers };
-}
-
-/** What a socket says about the other side. */
-export function socketPeer(socket: Socket): Pick<Peer, "address" | "port" | "secure" | "certificate"> {
-  const { remoteAddress: address, remotePort: port } = socket;
-  const secure = socket instanceof TLSSocket;
-  const known = { ...(address !== undefined && { address }), ...(port !== undefined && { port }), secure };
-  const certificate = secure && socket.authorized ? peerCertificate(socket) : undefined;
-  return certificate === undefined ? known : { ...known, certificate };
-}
-
-function peerCertificate(socket: TLSSocket): PeerCertificate | undefined {
-  const certificate = socket.getPeerX509Certificate();
-  if (certificate === undefined) return undefined;
-  const { subject, issuer, fingerprint256: fingerprint } = certificate;
-  return { subject: oneLine(subject), issuer: oneLine(issuer), fingerprint };
-}
-
-/** Node puts each part of a name on a line of its own. */
-function oneLine(name: string): string {
-  return name.split("\n").join(", ");
-}
-
-function offered(headers: ReadonlyMap<string, string>): readonly string[] {
-  const list = headers.get("sec-websocket-protocol");
-  return list === undefined ? [] : list.split(",").map((name) => name.trim());
 }
 
 /** Answers a request that is no business of ours, or no good, and ends its connection. */

@@ -214,7 +214,8 @@ test("headers, metadata, subprotocols and the URL's credentials reach the server
     ]),
   );
   expect(request).not.toContain("Sec-WebSocket-Extensions");
-  expect(connection.link.peer).toEqual({
+  const { address, port, secure, path, query, subprotocol } = connection.link.peer;
+  expect({ address, port, secure, path, query, subprotocol }).toEqual({
     address: "127.0.0.1",
     port: server.port,
     secure: false,

@@ -1,0 +1,93 @@
+import type { IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
+import { TLSSocket } from "node:tls";
+import type { Accepted, Peer, PeerCertificate } from "@polywire/core";
+
+/** What the peer of a link asked for. */
+export interface PeerRequest {
+  readonly path: string;
+  readonly query: string;
+  readonly subprotocol: string | undefined;
+  readonly headers: ReadonlyMap<string, string> | undefined;
+}
+
+/**
+ * The other side of a socket. Its address and certificate are looked up when they are asked for, because each costs a
+ * system call that most links never need.
+ */
+export class SocketPeer implements Peer {
+  readonly path: string;
+  readonly query: string;
+  readonly subprotocol: string | undefined;
+  readonly headers: ReadonlyMap<string, string> | undefined;
+  readonly #socket: Socket;
+
+  constructor(socket: Socket, { path, query, subprotocol, headers }: PeerRequest) {
+    this.#socket = socket;
+    this.path = path;
+    this.query = query;
+    this.subprotocol = subprotocol;
+    this.headers = headers;
+  }
+
+  get secure(): boolean {
+    return this.#socket instanceof TLSSocket;
+  }
+
+  get address(): string | undefined {
+    return this.#socket.remoteAddress;
+  }
+
+  get port(): number | undefined {
+    return this.#socket.remotePort;
+  }
+
+  get certificate(): PeerCertificate | undefined {
+    return this.#socket instanceof TLSSocket && this.#socket.authorized ? peerCertificate(this.#socket) : undefined;
+  }
+}
+
+/** The peer of a handshake, with everything its request says. */
+export class UpgradePeer extends SocketPeer {
+  constructor(request: IncomingMessage, target: { readonly path: string; readonly query: string }) {
+    const { path, query } = target;
+    super(request.socket, { path, query, subprotocol: undefined, headers: headersOf(request) });
+  }
+
+  get offeredSubprotocols(): readonly string[] {
+    const list = this.headers?.get("sec-websocket-protocol");
+    return list === undefined ? [] : list.split(",").map((name) => name.trim());
+  }
+
+  /** The peer of the link: it holds no headers that admission did not ask for. */
+  kept(socket: Socket, { subprotocol, keepHeaders = [] }: Partial<Accepted> = {}): SocketPeer {
+    const { path, query } = this;
+    let headers: Map<string, string> | undefined;
+    for (const name of keepHeaders) {
+      const value = this.headers?.get(name.toLowerCase());
+      if (value !== undefined) headers = (headers ?? new Map<string, string>()).set(name.toLowerCase(), value);
+    }
+    return new SocketPeer(socket, { path, query, subprotocol, headers });
+  }
+}
+
+function headersOf(request: IncomingMessage): ReadonlyMap<string, string> {
+  const headers = new Map<string, string>();
+  for (const name in request.headers) {
+    const value = request.headers[name];
+    if (value !== undefined) headers.set(name, Array.isArray(value) ? value.join(", ") : value);
+  }
+  return headers;
+}
+
+function peerCertificate(socket: TLSSocket): PeerCertificate | undefined {
+  const certificate = socket.getPeerX509Certificate();
+  if (certificate === undefined) return undefined;
+  const { subject, issuer, fingerprint256: fingerprint } = certificate;
+  return { subject: oneLine(subject), issuer: oneLine(issuer), fingerprint };
+}
+
+/** Node puts each part of a name on a line of its own. */
+function oneLine(name: string): string {
+  return name.split("\n").join(", ");
+}
