@@ -155,7 +155,7 @@ export class Connection<L extends Link = Link> implements Sink {
     this.#state = "closed";
     this.#closeInfo = info;
     this.#owner.connectionClosed(this as Connection, info);
-    if (info.error !== undefined && this.#events.has("error")) this.#events.emit("error", info.error);
+    if (this.#events.has("error") && info.error !== undefined) this.#events.emit("error", info.error);
     this.#events.emit("close", info);
   }
 

@@ -235,7 +235,7 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
     linkClosed: (link, info) => {
       this.#roster.remove(link, info);
       // What a sink threw: the link is all that its plugin can close.
-      if (info.error?.code === "internal") this.#failed(info.error);
+      if (info.by === "local" && info.error?.code === "internal") this.#failed(info.error);
     },
   };
 

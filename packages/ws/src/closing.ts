@@ -38,8 +38,33 @@ export function closeInfo(
   const clean = isAgreed && bytesLost === 0;
   if (ending !== undefined) return { ...ending, clean, retryable: ending.by === "network", bytesLost };
   if (isAgreed) return { by: "remote", clean, code, reason, retryable: !FINAL_CODES.has(code), bytesLost };
-  const error = new PolywireError("connection-reset", "the connection was lost: no close frame came before its end");
-  return { by: "network", clean, code, reason: "", retryable: true, bytesLost, error };
+  return new Loss(bytesLost);
+}
+
+/**
+ * The end of a link without a close frame. Its error is made when somebody asks for it: when a network fails and
+ * thousands of links go at once, their stack traces would cost more than everything else about their end.
+ */
+class Loss implements CloseInfo {
+  readonly by = "network";
+  readonly clean = false;
+  readonly code: number = CLOSE_CODES.lost;
+  readonly reason = "";
+  readonly retryable = true;
+  readonly bytesLost: number;
+  #error: PolywireError | undefined = undefined;
+
+  constructor(bytesLost: number) {
+    this.bytesLost = bytesLost;
+  }
+
+  get error(): PolywireError {
+    this.#error ??= new PolywireError(
+      "connection-reset",
+      "the connection was lost: no close frame came before its end",
+    );
+    return this.#error;
+  }
 }
 
 /**
