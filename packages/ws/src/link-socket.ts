@@ -12,40 +12,38 @@ export interface SocketListener {
   lost(code: number, reason: Buffer): void;
 }
 
-/** The library's socket, with who listens to it: the functions below serve all sockets, so that one costs no closures. */
+/**
+ * The library's socket. What it tells goes straight to its one listener: five registrations for each socket would take
+ * more time and memory than all else that a link adds to it.
+ */
 export class LinkSocket extends WebSocket {
   #listener: SocketListener | undefined = undefined;
 
   listen(listener: SocketListener): void {
     this.#listener = listener;
-    this.on("message", onMessage);
-    this.on("ping", onPing);
-    this.on("pong", onPong);
-    this.on("error", onError);
-    this.on("close", onClose);
   }
 
-  static listenerOf(socket: WebSocket): SocketListener {
-    return (socket as LinkSocket).#listener as SocketListener;
+  override emit(name: string | symbol, first?: unknown, second?: unknown): boolean {
+    const listener = this.#listener;
+    if (listener === undefined) return super.emit(name, first, second);
+    switch (name) {
+      case "message":
+        listener.received(first as Buffer, second as boolean);
+        return true;
+      case "ping":
+        listener.pinged(first as Buffer);
+        return true;
+      case "pong":
+        listener.ponged(first as Buffer);
+        return true;
+      case "error":
+        listener.failed(first as Error);
+        return true;
+      case "close":
+        listener.lost(first as number, second as Buffer);
+        return true;
+      default:
+        return super.emit(name, first, second);
+    }
   }
-}
-
-function onMessage(this: WebSocket, data: unknown, isBinary: boolean): void {
-  LinkSocket.listenerOf(this).received(data as Buffer, isBinary);
-}
-
-function onPing(this: WebSocket, data: Buffer): void {
-  LinkSocket.listenerOf(this).pinged(data);
-}
-
-function onPong(this: WebSocket, data: Buffer): void {
-  LinkSocket.listenerOf(this).ponged(data);
-}
-
-function onError(this: WebSocket, error: Error): void {
-  LinkSocket.listenerOf(this).failed(error);
-}
-
-function onClose(this: WebSocket, code: number, reason: Buffer): void {
-  LinkSocket.listenerOf(this).lost(code, reason);
 }

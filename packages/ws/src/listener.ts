@@ -18,7 +18,7 @@ import { type CompleteListenOptions, DEFAULT_HEARTBEAT } from "./options.ts";
 import { UpgradePeer } from "./peer.ts";
 import { canonicalPath, type Door, type DoorKeeper } from "./server.ts";
 import { socketSettings } from "./settings.ts";
-import { destroySocket, refuse } from "./upgrade.ts";
+import { refuse } from "./upgrade.ts";
 
 type Verify = (isAccepted: boolean, status?: number, reason?: string, headers?: Record<string, string>) => void;
 
@@ -96,15 +96,14 @@ export class WebSocketListener implements Listener, Door {
     // At least one client library sends it empty and means none.
     if (headers["sec-websocket-protocol"]?.trim() === "") delete headers["sec-websocket-protocol"];
     this.#handshakes.set(request, { socket, peer: new UpgradePeer(request, target), verdict: undefined });
-    const forget = (): void => void this.#handshakes.delete(request);
-    socket.once("close", forget);
     this.#guard(socket, () => {
+      // The library handles the socket's errors from here on.
       this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
-        socket.off("close", forget);
-        socket.off("error", destroySocket);
         this.#established(webSocket as LinkSocket, request);
       });
     });
+    // Most verdicts come at once; only a handshake that waits for one can lose its peer.
+    if (this.#handshakes.has(request)) socket.once("close", () => void this.#handshakes.delete(request));
   }
 
   close(): Promise<void> {

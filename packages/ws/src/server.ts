@@ -60,7 +60,6 @@ export abstract class DoorKeeper {
       this.unknownPath(socket);
       return;
     }
-    socket.on("error", destroySocket);
     door.upgrade(request, target, head);
   };
 }
@@ -123,7 +122,6 @@ export class OwnServer extends DoorKeeper {
   }
 
   protected override unknownPath(socket: Socket): void {
-    socket.on("error", destroySocket);
     refuse(socket, 404, "nothing is here");
   }
 

@@ -32,6 +32,7 @@ export function refuse(socket: Socket, status: number, reason: string): void {
     "X-Content-Type-Options: nosniff",
     `Content-Length: ${Buffer.byteLength(body)}`,
   ];
+  socket.on("error", destroySocket);
   socket.once("finish", () => socket.destroy());
   socket.end(`${head.join("\r\n")}\r\n\r\n${body}`);
 }
