@@ -89,6 +89,7 @@ export function openFrame(bytes: Uint8Array): { readonly isText: boolean; readon
  * header and a payload of exactly this length over it.
  */
 function allocateFrame(byteLength: number): Buffer {
+  // oxlint-disable-next-line eslint/no-restricted-properties -- this is the one reviewed place
   return Buffer.allocUnsafe(byteLength);
 }
 

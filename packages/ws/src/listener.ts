@@ -138,7 +138,7 @@ export class WebSocketListener implements Listener, Door {
   #answer(handshake: Handshake, verdict: Admission, done: Verify): void {
     if (this.#isClosed) return done(false, 503, "closing\n", REFUSAL_HEADERS);
     if (!verdict.accepted) return done(false, verdict.status, `${verdict.reason}\n`, REFUSAL_HEADERS);
-    const { offeredSubprotocols = [] } = handshake.peer;
+    const { offeredSubprotocols } = handshake.peer;
     const subprotocol =
       verdict.subprotocol ?? this.#options.subprotocols.find((name) => offeredSubprotocols.includes(name));
     if (subprotocol !== undefined && !offeredSubprotocols.includes(subprotocol)) {
