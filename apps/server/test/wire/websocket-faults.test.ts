@@ -81,9 +81,9 @@ describe("faults of WebSocket peers of the whole server", () => {
   test("W43 a client that never connects: 3502 after 10 s", async () => {
     await using server = await ComposedServer.start();
     await using peer = await server.upgraded();
-    await server.clock.advance(9_000);
+    await server.clock.pass(9_000);
     await using later = await server.upgraded();
-    await server.clock.advance(2_000);
+    await server.clock.pass(2_000);
     expect(await peer.closeCode()).toBe(3502);
     later.write(frame(text, '{"id":1,"connect":{}}\n{}'));
     expect(await later.closeCode()).toBe(3501);
@@ -92,14 +92,14 @@ describe("faults of WebSocket peers of the whole server", () => {
   test("W45 a client that answers no ping: 3012, 8 s after the ping and within 33 s", async () => {
     await using server = await ComposedServer.start();
     const client = await server.connect();
-    await server.clock.advance(12_000);
+    await server.clock.pass(12_000);
     await client.subscribe("plain");
     let pingedAtMs = 12_000;
-    for (; (await heard(client)) === 0; pingedAtMs += 500) await server.clock.advance(500);
+    for (; (await heard(client)) === 0; pingedAtMs += 500) await server.clock.pass(500);
     expect(pingedAtMs).toBeLessThanOrEqual(26_000);
-    await server.clock.advance(7_000);
+    await server.clock.pass(7_000);
     await client.subscribe("plain2");
-    await server.clock.advance(2_000);
+    await server.clock.pass(2_000);
     await client.expectEnd(3012);
   });
 });

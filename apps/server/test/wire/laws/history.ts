@@ -77,7 +77,7 @@ export const historyLaws: readonly WireLaw[] = [
       const { epoch } = await client.history({ channel: "log" });
       const page = await client.history({ channel: "log", limit: 2, since: { offset: 1, epoch } });
       assert.deepEqual(offsets(page), [6, 7]);
-      await server.clock.advance(61_000);
+      await server.clock.pass(61_000);
       assert.deepEqual(await client.history({ channel: "log", limit: 9 }), { publications: [], offset: 15, epoch });
       await server.publish("log", 16);
       assert.deepEqual(offsets(await client.history({ channel: "log", limit: 9 })), [16]);

@@ -11,10 +11,10 @@ const TICK_MS = 500;
 
 /** The first ping falls at random into the second half of the interval after the connect. */
 async function firstPing(server: WireServer, client: WireClient): Promise<void> {
-  await server.clock.advance(INTERVAL_MS / 2 - TICK_MS);
+  await server.clock.pass(INTERVAL_MS / 2 - TICK_MS);
   await client.expectNothing();
   for (let waitedMs = 0; waitedMs <= INTERVAL_MS / 2 + 2 * TICK_MS; waitedMs += TICK_MS) {
-    await server.clock.advance(TICK_MS);
+    await server.clock.pass(TICK_MS);
     const [ping, ...others] = await client.everything();
     assert.deepEqual(others, []);
     if (ping !== undefined) return assert.deepEqual(ping, {});
@@ -33,7 +33,7 @@ export const pingLaws: readonly WireLaw[] = [
       const gapsMs: number[] = [];
       for (let gapMs = TICK_MS; gapsMs.length < 5; gapMs += TICK_MS) {
         assert.ok(gapMs <= 2 * INTERVAL_MS, `no ping for ${gapMs} ms`);
-        await server.clock.advance(TICK_MS);
+        await server.clock.pass(TICK_MS);
         const [ping, ...others] = await client.everything();
         assert.deepEqual(others, []);
         if (ping === undefined) continue;
@@ -52,9 +52,9 @@ export const pingLaws: readonly WireLaw[] = [
       const client = await server.connect();
       await firstPing(server, client);
       // Other commands are no pong.
-      await server.clock.advance(TIMEOUT_MS - 2 * TICK_MS);
+      await server.clock.pass(TIMEOUT_MS - 2 * TICK_MS);
       await client.expectNothing();
-      await server.clock.advance(3 * TICK_MS);
+      await server.clock.pass(3 * TICK_MS);
       await client.expectEnd(3012, "no pong");
     },
   },

@@ -41,7 +41,7 @@ async function hold(world: WireWorld, row: Row): Promise<void> {
   const server = await world.serve(row.limit === undefined ? {} : { limits: { recoverySize: row.limit } });
   await server.publish("news", ...numbers(0, row.published));
   const { epoch } = (await server.hub.history("news")).position;
-  if (row.isExpired) await server.clock.advance(61_000);
+  if (row.isExpired) await server.clock.pass(61_000);
   const request = { recover: true, offset: row.offset, epoch };
   const client = await server.connect();
   const result = await client.subscribe("news", request);
@@ -133,9 +133,9 @@ export const recoveryLaws: readonly WireLaw[] = [
       const server = await world.serve();
       await server.publish("news", 1, 2);
       const { epoch } = await positionOf(server);
-      await server.clock.advance(59 * 60_000);
+      await server.clock.pass(59 * 60_000);
       assert.deepEqual(await positionOf(server), { offset: 2, epoch });
-      await server.clock.advance(61 * 60_000);
+      await server.clock.pass(61 * 60_000);
       const client = await server.connect();
       const result = await client.subscribe("news", { recover: true, offset: 2, epoch });
       assert.notEqual(result.epoch, epoch);
@@ -197,7 +197,7 @@ export const recoveryLaws: readonly WireLaw[] = [
       const own = await server.subscriber("news");
       const given = await serverSide(server);
       await lose(server, 1);
-      await server.clock.advance(120_000);
+      await server.clock.pass(120_000);
       assert.equal((await own.next("an unsubscribe push")).push?.unsubscribe?.code, 2500);
       await given.expectEnd(3010);
     },

@@ -63,12 +63,12 @@ export const sessionLaws: readonly WireLaw[] = [
     async run(world) {
       const server = await world.serve();
       const client = await server.dial();
-      await server.clock.advance(9_000);
+      await server.clock.pass(9_000);
       await client.connect();
       const silent = await server.dial();
-      await server.clock.advance(9_000);
+      await server.clock.pass(9_000);
       await client.expectNothing();
-      await server.clock.advance(2_000);
+      await server.clock.pass(2_000);
       await silent.expectEnd(3502, "stale");
       await client.expectNothing();
     },

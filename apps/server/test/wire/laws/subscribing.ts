@@ -272,7 +272,7 @@ export const subscribingLaws: readonly WireLaw[] = [
       server.broker.holding.add("streams.subscribe");
       client.say({ id: 60, subscribe: { channel: "news" } }, { id: 61, unsubscribe: { channel: "news" } });
       await client.expectNothing();
-      await server.clock.advance(5_500);
+      await server.clock.pass(5_500);
       await client.expectEnd(3004);
     },
   },
