@@ -52,6 +52,15 @@ export {
   type NetworkSnapshot,
   type NetworkState,
 } from "./network.ts";
+export {
+  checkBooleanOption,
+  checkCountOption,
+  checkFunctionOption,
+  checkObjectOption,
+  checkOneOfOption,
+  checkOptionNames,
+  wrongOption,
+} from "./option-checks.ts";
 export { isForeignPage } from "./origin.ts";
 export { Outbox, type OutboxLimits, type OutboxWire } from "./outbox.ts";
 export { checkPayload, copyPayload, FramedBytes, type Framing, type Payload, type Prepared } from "./payload.ts";
@@ -72,9 +81,11 @@ export type {
   DialOptionsFor,
   ExchangerFor,
   LinkFor,
+  ListenerFor,
   ListenOptionsFor,
   SchemeOf,
   UrlOf,
 } from "./schemes.ts";
 export type { Service, ServiceHost } from "./service.ts";
+export { type SharedServer, SharedServers } from "./shared-servers.ts";
 export { type Flushable, Turn } from "./turn.ts";

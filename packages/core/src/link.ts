@@ -24,6 +24,13 @@ export interface Traits {
   readonly text: boolean;
   /** The code and reason of a close reach the other side. Where they do not, a dialect has to tell them in its own words. */
   readonly closeCodes: boolean;
+  /**
+   * A dial ends with the other side's verdict, so that a refusal rejects it and names the status. Without it a refused
+   * peer has its link closed, or hears nothing at all.
+   */
+  readonly handshake: boolean;
+  /** What a message may hold: `any` bytes, or one `line` of UTF-8 text, without line breaks; other payloads throw. */
+  readonly content: "any" | "line";
   /** The largest message in bytes, both ways. A larger `send` is refused; a larger arrival closes the link. */
   readonly maxMessageBytes: number;
 }

@@ -27,6 +27,8 @@ const ANSWER_WIRE: MemoryWire = {
     ping: "none",
     text: false,
     closeCodes: false,
+    handshake: true,
+    content: "any",
   },
 };
 

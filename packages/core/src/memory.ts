@@ -46,6 +46,8 @@ const WIRES: Readonly<Record<MemoryKind, MemoryWire>> = {
       ping: "native",
       text: true,
       closeCodes: true,
+      handshake: true,
+      content: "any",
     },
   },
   stream: {
@@ -58,6 +60,8 @@ const WIRES: Readonly<Record<MemoryKind, MemoryWire>> = {
       ping: "native",
       text: false,
       closeCodes: false,
+      handshake: true,
+      content: "any",
     },
   },
   datagram: {
@@ -70,6 +74,8 @@ const WIRES: Readonly<Record<MemoryKind, MemoryWire>> = {
       ping: "none",
       text: true,
       closeCodes: false,
+      handshake: true,
+      content: "any",
     },
   },
 };

@@ -15,7 +15,15 @@ import type { DialContext, HostContext } from "./protocol.ts";
 import { ProtocolTable } from "./protocol-table.ts";
 import { type Handler, type ListenOptions, Reception } from "./reception.ts";
 import { type ConnectionSnapshot, type NetworkEvents, Roster } from "./roster.ts";
-import type { AnyProtocol, DialOptionsFor, ExchangerFor, LinkFor, ListenOptionsFor, UrlOf } from "./schemes.ts";
+import type {
+  AnyProtocol,
+  DialOptionsFor,
+  ExchangerFor,
+  LinkFor,
+  ListenerFor,
+  ListenOptionsFor,
+  UrlOf,
+} from "./schemes.ts";
 import type { Service } from "./service.ts";
 import { Turn } from "./turn.ts";
 
@@ -119,7 +127,7 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
     url: UrlOf<Protocols, Url>,
     handler: Handler | ((link: LinkFor<Protocols, Url>) => void),
     options?: ListenOptions & ListenOptionsFor<Protocols, Url>,
-  ): Promise<Listener> {
+  ): Promise<ListenerFor<Protocols, Url>> {
     const { protocol, endpoint, common } = this.#resolve(url, options);
     const serving: Handler = typeof handler === "function" ? { link: handler as (link: Link) => void } : handler;
     const listener = await this.#reception.bind({ protocol, endpoint }, serving, common);
@@ -132,13 +140,15 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
       endpoint: listener.endpoint.display,
       protocol: protocol.name,
     });
-    return {
+    const bound: Listener = {
       endpoint: listener.endpoint,
+      server: listener.server,
       close: () => {
         this.#listeners.delete(listener);
         return listener.close();
       },
     };
+    return bound as ListenerFor<Protocols, Url>;
   }
 
   /** Returns the function that unsubscribes. */

@@ -16,6 +16,7 @@ export const CONTRACT_VERSION = 1;
  * with `dial`, `listen` and `open`. It holds no state that two networks could share.
  *
  * `Dial` and `Listen` are the plugin's own options, given along with the URL; it checks them and names the wrong one.
+ * `Bound` is the type of its listeners: one with a {@link Listener.server} to share says of what type that is.
  */
 export interface Protocol<
   Scheme extends string = string,
@@ -23,6 +24,7 @@ export interface Protocol<
   X extends Exchanger = Exchanger,
   Dial extends object = object,
   Listen extends object = object,
+  Bound extends Listener = Listener,
 > {
   /** Short name for logs and metrics: `ws`, `tcp`. Unique within a network. */
   readonly name: string;
@@ -37,6 +39,8 @@ export interface Protocol<
   readonly exchanges?: ExchangeCarrier<X>;
   /** Never set: tells the compiler which options go with the URL. */
   readonly options?: { readonly dial: Dial; readonly listen: Listen };
+  /** Never set: tells the compiler what `network.listen` returns. */
+  readonly listener?: Bound;
 }
 
 export interface LinkCarrier<L extends Link> {

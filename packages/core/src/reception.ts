@@ -100,7 +100,10 @@ export class Reception {
       throw PolywireError.from(thrown, "internal", `listen on "${endpoint}"`);
     }
     const [first] = bound;
-    if (first !== undefined) return { endpoint: first.endpoint, close: () => closeListeners(bound) };
+    if (first !== undefined) {
+      const { endpoint: boundTo, server } = first;
+      return { endpoint: boundTo, server, close: () => closeListeners(bound) };
+    }
     const takes = handler.link === undefined ? "exchanges" : "links";
     throw new PolywireError(
       "unsupported",

@@ -1,11 +1,12 @@
 import type { Exchanger } from "./exchange.ts";
 import type { Link } from "./link.ts";
+import type { Listener } from "./listener.ts";
 import type { Protocol } from "./protocol.ts";
 
 // How the type of a URL's scheme decides the types of `connect`, `open` and `listen`.
 
 // biome-ignore format: one line each reads better
-export type AnyProtocol = Protocol<string, Link, Exchanger, object, object>;
+export type AnyProtocol = Protocol<string, Link, Exchanger, object, object, Listener>;
 
 /** The scheme of a literal URL; `string` for a URL that is only known when the program runs. */
 export type SchemeOf<Url extends string> = Url extends `${infer Scheme}:${string}` ? Scheme : string;
@@ -29,10 +30,10 @@ export type UrlOf<Protocols extends readonly AnyProtocol[], Url extends string> 
   : Url;
 
 export type LinkFor<Protocols extends readonly AnyProtocol[], Url extends string> =
-  ProtocolOf<Protocols, Url> extends Protocol<string, infer L, Exchanger, object, object> ? L : Link;
+  ProtocolOf<Protocols, Url> extends Protocol<string, infer L, Exchanger, object, object, Listener> ? L : Link;
 
 export type ExchangerFor<Protocols extends readonly AnyProtocol[], Url extends string> =
-  ProtocolOf<Protocols, Url> extends Protocol<string, Link, infer X, object, object> ? X : Exchanger;
+  ProtocolOf<Protocols, Url> extends Protocol<string, Link, infer X, object, object, Listener> ? X : Exchanger;
 
 export type DialOptionsFor<Protocols extends readonly AnyProtocol[], Url extends string> =
   ProtocolOf<Protocols, Url> extends { readonly options?: { readonly dial: infer Dial } } ? Partial<Dial> : object;
@@ -41,3 +42,8 @@ export type ListenOptionsFor<Protocols extends readonly AnyProtocol[], Url exten
   ProtocolOf<Protocols, Url> extends { readonly options?: { readonly listen: infer Listen } }
     ? Partial<Listen>
     : object;
+
+export type ListenerFor<Protocols extends readonly AnyProtocol[], Url extends string> =
+  ProtocolOf<Protocols, Url> extends { readonly listener?: infer Bound extends Listener | undefined }
+    ? NonNullable<Bound>
+    : Listener;

@@ -38,6 +38,8 @@ const radio: Radio = {
     ping: "none",
     text: false,
     closeCodes: false,
+    handshake: false,
+    content: "any",
     maxMessageBytes: 100,
   }),
 };

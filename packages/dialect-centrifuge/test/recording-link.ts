@@ -66,6 +66,8 @@ export class RecordingLink implements Link {
       ping: "none",
       text: true,
       closeCodes: true,
+      handshake: true,
+      content: "any",
       maxMessageBytes: this.maxMessageBytes,
       ...traits,
     };

@@ -1,8 +1,16 @@
-import { type ChannelKind, PolywireError } from "@polywire/core";
+import {
+  type ChannelKind,
+  checkBooleanOption,
+  checkCountOption,
+  checkObjectOption,
+  checkOneOfOption,
+  checkOptionNames,
+  PolywireError,
+  wrongOption,
+} from "@polywire/core";
 import type { StreamOptions } from "./broker.ts";
 import { fitsBytes } from "./channel-name.ts";
 import { NamePattern } from "./name-pattern.ts";
-import { checkBoolean, checkCount, checkKeys, checkObject, checkOneOf, wrong } from "./option-checks.ts";
 import type { ChannelRule, HubLimits } from "./options.ts";
 
 /** 30 days: how long the position of a stream that nobody uses is remembered. */
@@ -51,7 +59,7 @@ export class ChannelRules {
 
   /** @throws PolywireError `invalid-argument` naming what is wrong: `channels[2].history.size`. */
   constructor(rules: readonly ChannelRule[], limits: HubLimits) {
-    if (!Array.isArray(rules)) throw wrong("channels", rules, "give an array of rules");
+    if (!Array.isArray(rules)) throw wrongOption("channels", rules, "give an array of rules");
     const earlier: NamePattern[] = [];
     const broadcastNames: string[] = [];
     for (const [index, rule] of rules.entries()) {
@@ -80,27 +88,35 @@ export class ChannelRules {
 }
 
 function checkRule(path: string, rule: ChannelRule, limits: HubLimits): void {
-  checkObject(path, rule);
-  checkKeys(path, rule, RULE_KEYS);
+  checkObjectOption(path, rule);
+  checkOptionNames(path, rule, RULE_KEYS);
   const { match, kind, publish, data, history, recovery, presence, joinLeave, read } = rule;
   checkMatch(`${path}.match`, match, limits);
-  if (kind !== undefined) checkOneOf(`${path}.kind`, kind, ["public", "private", "broadcast"]);
-  if (publish !== undefined) checkOneOf(`${path}.publish`, publish, ["server", "subscribers", "clients"]);
-  if (data !== undefined) checkOneOf(`${path}.data`, data, ["json", "binary"]);
-  if (read !== undefined) checkOneOf(`${path}.read`, read, ["subscribers", "clients"]);
+  if (kind !== undefined) checkOneOfOption(`${path}.kind`, kind, ["public", "private", "broadcast"]);
+  if (publish !== undefined) checkOneOfOption(`${path}.publish`, publish, ["server", "subscribers", "clients"]);
+  if (data !== undefined) checkOneOfOption(`${path}.data`, data, ["json", "binary"]);
+  if (read !== undefined) checkOneOfOption(`${path}.read`, read, ["subscribers", "clients"]);
   for (const [name, value] of Object.entries({ recovery, presence, joinLeave })) {
-    if (value !== undefined) checkBoolean(`${path}.${name}`, value);
+    if (value !== undefined) checkBooleanOption(`${path}.${name}`, value);
   }
   if (history !== undefined) checkHistory(`${path}.history`, history);
   if (recovery === true && history === undefined) {
-    throw wrong(`${path}.recovery`, recovery, "there is nothing to recover without history: give the rule a history");
+    throw wrongOption(
+      `${path}.recovery`,
+      recovery,
+      "there is nothing to recover without history: give the rule a history",
+    );
   }
   if (kind !== "broadcast") return;
   if (match.includes("*")) {
-    throw wrong(`${path}.match`, match, "everyone is subscribed to a broadcast channel: give its full name, without *");
+    throw wrongOption(
+      `${path}.match`,
+      match,
+      "everyone is subscribed to a broadcast channel: give its full name, without *",
+    );
   }
   if (publish !== undefined && publish !== "server") {
-    throw wrong(
+    throw wrongOption(
       `${path}.publish`,
       publish,
       'only the server publishes to a broadcast channel: leave it out, or give "server"',
@@ -109,24 +125,29 @@ function checkRule(path: string, rule: ChannelRule, limits: HubLimits): void {
 }
 
 function checkMatch(path: string, match: unknown, { channelNameBytes }: HubLimits): void {
-  if (typeof match !== "string" || match === "") throw wrong(path, match, "give a channel's name, or a pattern with *");
+  if (typeof match !== "string" || match === "")
+    throw wrongOption(path, match, "give a channel's name, or a pattern with *");
   if (!fitsBytes(match, channelNameBytes)) {
-    throw wrong(path, match, `a name has ${channelNameBytes} bytes at most: give a shorter one`);
+    throw wrongOption(path, match, `a name has ${channelNameBytes} bytes at most: give a shorter one`);
   }
   if (match.startsWith(SYSTEM_PREFIX))
-    throw wrong(path, match, "names that begin with $ are the system's: take another");
+    throw wrongOption(path, match, "names that begin with $ are the system's: take another");
 }
 
 function checkHistory(path: string, history: NonNullable<ChannelRule["history"]>): void {
-  checkObject(path, history);
-  checkKeys(path, history, HISTORY_KEYS);
+  checkObjectOption(path, history);
+  checkOptionNames(path, history, HISTORY_KEYS);
   const { size, ttlMs, metaTtlMs } = history;
-  checkCount(`${path}.size`, size);
-  checkCount(`${path}.ttlMs`, ttlMs);
-  if (metaTtlMs !== undefined) checkCount(`${path}.metaTtlMs`, metaTtlMs);
+  checkCountOption(`${path}.size`, size);
+  checkCountOption(`${path}.ttlMs`, ttlMs);
+  if (metaTtlMs !== undefined) checkCountOption(`${path}.metaTtlMs`, metaTtlMs);
   if (ttlMs <= (metaTtlMs ?? DEFAULT_META_TTL_MS)) return;
   const given = metaTtlMs === undefined ? `30 days, ${DEFAULT_META_TTL_MS}, by default` : metaTtlMs;
-  throw wrong(`${path}.ttlMs`, ttlMs, `publications are kept no longer than metaTtlMs (${given}): raise that too`);
+  throw wrongOption(
+    `${path}.ttlMs`,
+    ttlMs,
+    `publications are kept no longer than metaTtlMs (${given}): raise that too`,
+  );
 }
 
 function checkReachable(path: string, pattern: NamePattern, earlier: readonly NamePattern[]): void {

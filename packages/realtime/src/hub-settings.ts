@@ -1,7 +1,17 @@
-import { type Clock, type Logger, MAX_DELAY_MS, type Random, systemClock } from "@polywire/core";
+import {
+  type Clock,
+  checkCountOption,
+  checkFunctionOption,
+  checkObjectOption,
+  checkOptionNames,
+  type Logger,
+  MAX_DELAY_MS,
+  type Random,
+  systemClock,
+  wrongOption,
+} from "@polywire/core";
 import type { Broker } from "./broker.ts";
 import { MemoryBroker } from "./memory-broker.ts";
-import { checkCount, checkFunction, checkKeys, checkObject, wrong } from "./option-checks.ts";
 import type { ChannelRule, HubLimits, HubOptions, PingOptions, Procedure } from "./options.ts";
 
 /** A hub's options, complete. */
@@ -64,14 +74,14 @@ const OPTION_KEYS: readonly (keyof HubOptions)[] = [
  * @throws PolywireError `invalid-argument` naming the option that is unknown or wrong: `limits.jsonDepth`.
  */
 export function completeHubOptions(options: HubOptions = {}): HubSettings {
-  checkObject("the hub's options", options);
-  checkKeys("", options, OPTION_KEYS);
+  checkObjectOption("the hub's options", options);
+  checkOptionNames("", options, OPTION_KEYS);
   const { channels = [{ match: "*" }], version = "", authenticate, authorize, receive, logger, random } = options;
   const { clock = systemClock } = options;
   for (const [name, value] of Object.entries({ authenticate, authorize, receive, random })) {
-    if (value !== undefined) checkFunction(name, value);
+    if (value !== undefined) checkFunctionOption(name, value);
   }
-  if (typeof version !== "string") throw wrong("version", version, "give a string");
+  if (typeof version !== "string") throw wrongOption("version", version, "give a string");
   return {
     channels,
     limits: completeHubLimits(options.limits),
@@ -89,34 +99,35 @@ export function completeHubOptions(options: HubOptions = {}): HubSettings {
 }
 
 function completeHubLimits(given: Partial<HubLimits> = {}): HubLimits {
-  checkObject("limits", given);
-  checkKeys("limits", given, Object.keys(DEFAULT_HUB_LIMITS));
+  checkObjectOption("limits", given);
+  checkOptionNames("limits", given, Object.keys(DEFAULT_HUB_LIMITS));
   const limits: { -readonly [Name in keyof HubLimits]: number } = { ...DEFAULT_HUB_LIMITS };
   for (const [name, value] of Object.entries(given)) {
     if (value === undefined) continue;
-    checkCount(`limits.${name}`, value, name.endsWith("Ms") ? MAX_DELAY_MS : undefined);
+    checkCountOption(`limits.${name}`, value, name.endsWith("Ms") ? MAX_DELAY_MS : undefined);
     limits[name as keyof HubLimits] = value;
   }
   return limits;
 }
 
 function completePings(given: Partial<PingOptions> = {}): PingOptions {
-  checkObject("pings", given);
-  checkKeys("pings", given, ["intervalMs", "timeoutMs"] satisfies (keyof PingOptions)[]);
+  checkObjectOption("pings", given);
+  checkOptionNames("pings", given, ["intervalMs", "timeoutMs"] satisfies (keyof PingOptions)[]);
   const { intervalMs = DEFAULT_PING_INTERVAL_MS } = given;
   if (intervalMs === 0) return { intervalMs, timeoutMs: DEFAULT_PONG_TIMEOUT_MS };
-  checkCount("pings.intervalMs", intervalMs, MAX_DELAY_MS);
+  checkCountOption("pings.intervalMs", intervalMs, MAX_DELAY_MS);
   // Clients are told the interval in seconds.
-  if (intervalMs % 1_000 !== 0) throw wrong("pings.intervalMs", intervalMs, "give whole seconds, or 0 for no pings");
+  if (intervalMs % 1_000 !== 0)
+    throw wrongOption("pings.intervalMs", intervalMs, "give whole seconds, or 0 for no pings");
   const { timeoutMs = Math.min(DEFAULT_PONG_TIMEOUT_MS, intervalMs / 2) } = given;
-  checkCount("pings.timeoutMs", timeoutMs, MAX_DELAY_MS);
+  checkCountOption("pings.timeoutMs", timeoutMs, MAX_DELAY_MS);
   if (timeoutMs < intervalMs) return { intervalMs, timeoutMs };
-  throw wrong("pings.timeoutMs", timeoutMs, `give less than pings.intervalMs, which is ${intervalMs}`);
+  throw wrongOption("pings.timeoutMs", timeoutMs, `give less than pings.intervalMs, which is ${intervalMs}`);
 }
 
 function completeProcedures(given: HubOptions["procedures"] = {}): ReadonlyMap<string, Procedure> {
-  checkObject("procedures", given);
+  checkObjectOption("procedures", given);
   const procedures = new Map(Object.entries(given));
-  for (const [name, procedure] of procedures) checkFunction(`procedures.${name}`, procedure);
+  for (const [name, procedure] of procedures) checkFunctionOption(`procedures.${name}`, procedure);
   return procedures;
 }

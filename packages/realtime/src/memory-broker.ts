@@ -1,6 +1,7 @@
 import {
   type ClientInfo,
   type Clock,
+  checkCountOption,
   type LocalDelivery,
   PolywireError,
   type Random,
@@ -20,7 +21,6 @@ import type {
 import { type Call, CallQueue } from "./call-queue.ts";
 import { MemoryPresence } from "./memory-presence.ts";
 import { MemoryStreams, publicationOf } from "./memory-streams.ts";
-import { checkCount } from "./option-checks.ts";
 import { PublishedKeys } from "./published-keys.ts";
 import { TimerWheel } from "./timer-wheel.ts";
 
@@ -86,7 +86,7 @@ export class MemoryBroker implements Broker {
     defer = queueMicrotask,
     report,
   }: MemoryBrokerOptions = {}) {
-    for (const [name, value] of Object.entries({ maxTotalBytes, maxStreams, maxLeases })) checkCount(name, value);
+    for (const [name, value] of Object.entries({ maxTotalBytes, maxStreams, maxLeases })) checkCountOption(name, value);
     this.#queue = new CallQueue({ clock, defer, report });
     this.#wheel = new TimerWheel(clock, report === undefined ? {} : { report });
     this.#kept = new MemoryStreams({ clock, random, wheel: this.#wheel, maxTotalBytes, maxStreams });

@@ -43,6 +43,8 @@ export function traitsFor({ maxMessageBytes }: LinkLimits = DEFAULT_LIMITS): Tra
     ping: "native",
     text: true,
     closeCodes: true,
+    handshake: true,
+    content: "any",
     maxMessageBytes,
   };
 }

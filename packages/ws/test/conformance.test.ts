@@ -1,8 +1,7 @@
 import { laws } from "@polywire/conformance";
+import { hasIpv6, makeCertificate } from "@polywire/conformance/testing";
 import { describe, test } from "vitest";
 import { ws } from "../src/index.ts";
-import { makeCertificate } from "./certificate.ts";
-import { hasIpv6 } from "./serving.ts";
 
 const { cert, key } = makeCertificate({ name: "conformance", hosts: ["localhost", "127.0.0.1", "::1"] });
 const secure = { dialOptions: { tls: { ca: cert } }, listenOptions: { tls: { cert, key } } };

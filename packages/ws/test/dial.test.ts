@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import { createServer, type Server, type Socket } from "node:net";
 import * as tls from "node:tls";
+import { type Certificate, makeCertificate } from "@polywire/conformance/testing";
 import { Network, PolywireError } from "@polywire/core";
 import { afterEach, expect, test, vi } from "vitest";
 import { type WsDialOptions, type WsTlsDialOptions, ws } from "../src/index.ts";
-import { type Certificate, makeCertificate } from "./certificate.ts";
 import { Serving } from "./serving.ts";
 
 vi.mock("node:tls", async (importOriginal) => {

@@ -1,13 +1,13 @@
 import { createServer } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import { type AddressInfo, connect as connectTcp } from "node:net";
+import { hasIpv6, makeCertificate } from "@polywire/conformance/testing";
 import { type Admission, type Link, Network, type Peer } from "@polywire/core";
 import { ManualClock } from "@polywire/core/testing";
 import { expect, test } from "vitest";
 import { type WsListenOptions, ws } from "../src/index.ts";
-import { makeCertificate } from "./certificate.ts";
 import { clientFrame, RawClient, upgradeRequest } from "./raw-client.ts";
-import { hasIpv6, KeptLog, Serving } from "./serving.ts";
+import { KeptLog, Serving } from "./serving.ts";
 
 const refused = expect.objectContaining({ code: "invalid-argument" });
 

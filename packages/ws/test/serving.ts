@@ -1,4 +1,3 @@
-import { networkInterfaces } from "node:os";
 import {
   type CloseInfo,
   type Handler,
@@ -10,11 +9,6 @@ import {
   type Payload,
 } from "@polywire/core";
 import { type WsListenOptions, type WsOptions, type WsProtocol, ws } from "../src/index.ts";
-
-/** Machines without IPv6 exist, mostly containers. */
-export const hasIpv6: boolean = Object.values(networkInterfaces())
-  .flat()
-  .some((each) => each?.address === "::1");
 
 /** One end of an accepted link, with everything that its sink was told. */
 export class ServedLink {

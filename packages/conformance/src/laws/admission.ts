@@ -4,7 +4,7 @@ import type { LawDefinition } from "../law.ts";
 import { expectArrival, isDependable } from "./arrival.ts";
 import { rejection } from "./dialing.ts";
 
-const hasHandshake: LawDefinition["appliesTo"] = ({ kind }) => kind !== "datagram";
+const hasHandshake: LawDefinition["appliesTo"] = ({ handshake }) => handshake;
 
 /** Every peer is judged before it has a link. */
 export const admissionLaws: readonly LawDefinition[] = [

@@ -4,7 +4,7 @@ import type { LawDefinition } from "../law.ts";
 import type { World } from "../world.ts";
 import { expectArrival, isDependable } from "./arrival.ts";
 
-const hasHandshake: LawDefinition["appliesTo"] = ({ kind }) => kind !== "datagram";
+const hasHandshake: LawDefinition["appliesTo"] = ({ handshake }) => handshake;
 
 /** Dials and listeners end when they are asked to, and say why. */
 export const dialingLaws: readonly LawDefinition[] = [
@@ -65,7 +65,7 @@ export const dialingLaws: readonly LawDefinition[] = [
   {
     name: "a dial to where nobody listens is refused",
     about: "links",
-    appliesTo: hasHandshake,
+    appliesTo: ({ kind }) => kind !== "datagram",
     async run(world) {
       const { listener } = await world.listen();
       await listener.close();

@@ -1,13 +1,15 @@
-import { PolywireError } from "@polywire/core";
+// What a plugin checks its options with, so that every one names a wrong option in the same words.
+
+import { PolywireError } from "./error.ts";
 
 /** @throws PolywireError `invalid-argument` unless the value is an object. */
-export function checkObject(path: string, value: unknown): void {
+export function checkObjectOption(path: string, value: unknown): void {
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return;
-  throw wrong(path, value, "give an object");
+  throw wrongOption(path, value, "give an object");
 }
 
 /** @throws PolywireError `invalid-argument` naming the first key that is not known, and the known one nearest to it. */
-export function checkKeys(path: string, value: object, known: readonly string[]): void {
+export function checkOptionNames(path: string, value: object, known: readonly string[]): void {
   for (const key of Object.keys(value)) {
     if (known.includes(key)) continue;
     const near = nearest(key, known);
@@ -17,28 +19,28 @@ export function checkKeys(path: string, value: object, known: readonly string[])
 }
 
 /** @throws PolywireError `invalid-argument` for anything but a positive integer, up to `most`. */
-export function checkCount(path: string, value: unknown, most: number = Number.MAX_SAFE_INTEGER): void {
+export function checkCountOption(path: string, value: unknown, most: number = Number.MAX_SAFE_INTEGER): void {
   if (Number.isSafeInteger(value) && (value as number) >= 1 && (value as number) <= most) return;
   const range = most === Number.MAX_SAFE_INTEGER ? "a positive integer" : `an integer from 1 to ${most}`;
-  throw wrong(path, value, `give ${range}`);
+  throw wrongOption(path, value, `give ${range}`);
 }
 
-export function checkBoolean(path: string, value: unknown): void {
-  if (typeof value !== "boolean") throw wrong(path, value, "give true or false");
+export function checkBooleanOption(path: string, value: unknown): void {
+  if (typeof value !== "boolean") throw wrongOption(path, value, "give true or false");
 }
 
-export function checkFunction(path: string, value: unknown): void {
-  if (typeof value !== "function") throw wrong(path, value, "give a function");
+export function checkFunctionOption(path: string, value: unknown): void {
+  if (typeof value !== "function") throw wrongOption(path, value, "give a function");
 }
 
-export function checkOneOf(path: string, value: unknown, known: readonly string[]): void {
+export function checkOneOfOption(path: string, value: unknown, known: readonly string[]): void {
   if (typeof value === "string" && known.includes(value)) return;
   const near = typeof value === "string" ? nearest(value, known) : undefined;
   const advice = near === undefined ? `give ${known.map((one) => `"${one}"`).join(", ")}` : `did you mean "${near}"?`;
-  throw wrong(path, value, advice);
+  throw wrongOption(path, value, advice);
 }
 
-export function wrong(path: string, value: unknown, advice: string): PolywireError {
+export function wrongOption(path: string, value: unknown, advice: string): PolywireError {
   return new PolywireError("invalid-argument", `${path} is ${printed(value)}: ${advice}`);
 }
 
