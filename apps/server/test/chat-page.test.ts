@@ -34,7 +34,7 @@ async function serve(port = 0, limits: Partial<LimitsConfig> = {}): Promise<Test
   const server = await startServer(
     {
       ...config,
-      listen: [listenAddress("127.0.0.1", port)],
+      listen: [{ ...listenAddress("127.0.0.1", port), pong: true }],
       internal: [],
       limits: { ...config.limits, ...limits },
     },
