@@ -80,7 +80,10 @@ function serve(exchange: Exchange, { status, headers, body }: Answer): number {
     status === 200 && headers.etag !== undefined && exchange.headers.get("if-none-match") === headers.etag;
   const told = isUnchanged ? 304 : status;
   const length = isUnchanged ? {} : { "content-length": String(body.length) };
-  exchange.respond({ status: told, headers: asMap({ ...SECURITY_HEADERS, ...headers, ...length }) }, isUnchanged ? undefined : body);
+  exchange.respond(
+    { status: told, headers: asMap({ ...SECURITY_HEADERS, ...headers, ...length }) },
+    isUnchanged ? undefined : body,
+  );
   return told;
 }
 

@@ -58,7 +58,7 @@ export function schemeInfo(scheme: ListenScheme): SchemeInfo {
 /** Reads the address of a public listener: `http://host:port`, `tcp://host:port?format=protobuf`, `unix:/path`. */
 export function readListenAddress(raw: unknown): ListenAddress {
   const { scheme, rest } = splitScheme(raw);
-  const [authority = "", query] = splitQuery(rest);
+  const [authority, query] = splitQuery(rest);
   const format = readFormat(scheme, query);
   if (scheme === "unix") return unixAddress(authority, format);
   return { ...readAuthority(scheme, authority), format };
