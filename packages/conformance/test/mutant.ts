@@ -171,12 +171,14 @@ function plant(inner: AnyProtocol, fault: Fault): AnyProtocol {
 class MutantExchanger implements Exchanger {
   readonly endpoint: Endpoint;
   readonly traits: Traits;
+  readonly closed: Promise<void>;
   readonly #inner: Exchanger;
   readonly #fault: Fault;
 
   constructor(inner: Exchanger, fault: Fault) {
     this.endpoint = inner.endpoint;
     this.traits = inner.traits;
+    this.closed = inner.closed;
     this.#inner = inner;
     this.#fault = fault;
   }
