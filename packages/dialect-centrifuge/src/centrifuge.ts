@@ -1,4 +1,4 @@
-import { type Handler, type Link, PolywireError } from "@polywire/core";
+import { type Exchange, type Handler, type Link, PolywireError } from "@polywire/core";
 import type { SessionHost } from "@polywire/realtime";
 import { Doorkeeper, encodingOf } from "./admission.ts";
 import { Client } from "./client.ts";
@@ -19,7 +19,8 @@ const UNIDIRECTIONAL_PATH = "/uni_websocket";
 
 /** What {@link centrifuge} returns: one value for listeners of every wire. */
 export interface CentrifugeHandler extends Required<Omit<Handler, "exchange">> {
-  exchange: NonNullable<Handler["exchange"]>;
+  /** Fulfilled when the exchange is answered, or has become a stream. */
+  exchange(exchange: Exchange): Promise<void>;
   /** Plain numbers, for metrics. */
   stats(): CentrifugeStats;
 }
