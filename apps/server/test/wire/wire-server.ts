@@ -87,7 +87,7 @@ export class WireServer implements AsyncDisposable {
   ): Promise<WireServer> {
     const server = new WireServer(circumstances, options);
     const host = circumstances.defect?.host?.(server.hub) ?? server.hub;
-    const handler = centrifuge(host, { clock: server.clock, ...dialect });
+    const handler = centrifuge(host, { clock: server.clock, ...circumstances.transport.dialect, ...dialect });
     const listening = circumstances.defect?.handler?.(handler) ?? handler;
     server.#listener = await server.network.listen(server.#wire.address, listening);
     return server;
