@@ -11,6 +11,7 @@ import { mistakeLaws } from "./laws/mistakes.ts";
 import { preparedLaws } from "./laws/prepared.ts";
 import { remainsLaws } from "./laws/remains.ts";
 import { streamLaws } from "./laws/streams.ts";
+import { trustLaws } from "./laws/trust.ts";
 import type { Subject } from "./subject.ts";
 
 const ALL: readonly LawDefinition[] = [
@@ -19,6 +20,7 @@ const ALL: readonly LawDefinition[] = [
   ...limitLaws,
   ...dialingLaws,
   ...admissionLaws,
+  ...trustLaws,
   ...mistakeLaws,
   ...abilityLaws,
   ...preparedLaws,

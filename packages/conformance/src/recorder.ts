@@ -5,6 +5,7 @@ export interface Reactions {
   /** `index` counts messages from 0. The payload is the lent one. */
   message?(payload: Payload, index: number): unknown;
   drain?(): void;
+  /** Goes on alone when the other side has ended. Without it the link closes then. */
   ended?(): void;
   closed?(info: CloseInfo): void;
 }
@@ -27,9 +28,12 @@ export class Recorder implements Sink {
   #isOpening = false;
   #busyWith: string | undefined = undefined;
 
+  readonly ended?: () => void;
+
   constructor(name: string, reactions: Reactions = {}) {
     this.name = name;
     this.reactions = reactions;
+    if (reactions.ended !== undefined) this.ended = () => this.#heardEnd();
   }
 
   /** Opens the link with this sink. */
@@ -56,7 +60,7 @@ export class Recorder implements Sink {
     this.#during("drain", () => this.reactions.drain?.());
   }
 
-  ended(): void {
+  #heardEnd(): void {
     this.ends++;
     if (this.ends > 1) this.violations.push(`${this.name}: ended came twice`);
     this.#during("ended", () => this.reactions.ended?.());

@@ -20,6 +20,7 @@ import {
   type Traits,
   Turn,
 } from "@polywire/core";
+import { bytesOf } from "./laws/arrival.ts";
 import { Ledger } from "./ledger.ts";
 import type { Patience } from "./patience.ts";
 import { Probe } from "./probe.ts";
@@ -82,7 +83,16 @@ export class World {
 
   /** What the protocol promises where the laws reach it. */
   get traits(): Traits {
-    return this.protocol.traits(parseEndpoint(this.subject.url));
+    return this.protocol.traits(parseEndpoint(this.subject.url, this.subject.dialOptions));
+  }
+
+  /** A payload that these links can carry, and that tells of every shift and swap. */
+  bytes(seed: number, byteLength: number): Uint8Array {
+    const bytes = bytesOf(seed, byteLength);
+    // Printable characters: one line of text.
+    if (this.traits.content === "line")
+      for (let at = 0; at < byteLength; at++) bytes[at] = 0x21 + ((bytes[at] as number) % 94);
+    return bytes;
   }
 
   async listen(settings: ListenSettings = {}): Promise<Listening> {

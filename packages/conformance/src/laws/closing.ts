@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import type { CloseInfo } from "@polywire/core";
 import type { LawDefinition } from "../law.ts";
 import type { Probe } from "../probe.ts";
-import { bytesOf, expectArrival, isDependable } from "./arrival.ts";
+import type { World } from "../world.ts";
+import { expectArrival, isDependable } from "./arrival.ts";
 
 const CLOSE = { code: 3_000, reason: "bye" };
 
@@ -46,7 +47,7 @@ export const closingLaws: readonly LawDefinition[] = [
     appliesTo: isDependable,
     async run(world) {
       const { client, server } = await world.pair();
-      const payloads = Array.from({ length: 200 }, (_, index) => bytesOf(index, 500));
+      const payloads = Array.from({ length: 200 }, (_, index) => world.bytes(index, 500));
       for (const payload of payloads) client.send(payload);
       client.link.close(CLOSE);
       const info = await client.closed();
@@ -92,7 +93,7 @@ export const closingLaws: readonly LawDefinition[] = [
         limits: { waitAboveBytes: 1_024 },
         reactions: { drain: () => inDrain.client.link.close() },
       });
-      assert.equal(inDrain.client.send(bytesOf(1, 10_000)), "wait");
+      assert.equal(inDrain.client.send(world.bytes(1, 10_000)), "wait");
       assert.equal((await inDrain.client.closed()).by, "local");
       await inDrain.server.closed();
       if (world.traits.ping !== "none") {
@@ -135,7 +136,7 @@ export const closingLaws: readonly LawDefinition[] = [
     async run(world) {
       const { client, server } = await world.pair({ client: { limits: { closeTimeoutMs: 60_000 } } });
       server.pause();
-      await fill(client, world.patience.until.bind(world.patience));
+      await fill(client, world);
       client.link.close({ ...CLOSE, discard: true });
       const info = await client.closed();
       assert.equal(info.by, "local", "by");
@@ -153,7 +154,7 @@ export const closingLaws: readonly LawDefinition[] = [
     async run(world) {
       const { client, server } = await world.pair({ client: { limits: { closeTimeoutMs: 200 } } });
       server.pause();
-      await fill(client, world.patience.until.bind(world.patience));
+      await fill(client, world);
       client.link.close(CLOSE);
       const info = await client.closed();
       assert.equal(info.by, "local", "by");
@@ -169,7 +170,7 @@ export const closingLaws: readonly LawDefinition[] = [
     async run(world) {
       const { client, server } = await world.pair({ client: { limits: { closeTimeoutMs: 60_000 } } });
       server.pause();
-      await fill(client, world.patience.until.bind(world.patience));
+      await fill(client, world);
       client.link.close(CLOSE);
       client.link.close({ discard: true });
       assert.equal((await client.closed()).by, "local", "by");
@@ -204,7 +205,10 @@ function expectClosed({ link, name }: Probe): void {
 }
 
 /** Sends until the wire takes no more, which is when bytes wait. */
-async function fill({ link }: Probe, until: (predicate: () => boolean, what: string) => Promise<void>): Promise<void> {
-  const chunk = bytesOf(1, Math.min(link.traits.maxMessageBytes, 65_536));
-  await until(() => link.send(chunk) === "refused" && link.refusal === "overflow", "a send to be refused");
+async function fill({ link }: Probe, world: World): Promise<void> {
+  const chunk = world.bytes(1, Math.min(link.traits.maxMessageBytes, 65_536));
+  await world.patience.until(
+    () => link.send(chunk) === "refused" && link.refusal === "overflow",
+    "a send to be refused",
+  );
 }
