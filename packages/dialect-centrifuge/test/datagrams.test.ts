@@ -199,6 +199,19 @@ describe.each(ENCODINGS)("a datagram in %s", (encoding) => {
   });
 });
 
+describe("many datagrams at once", () => {
+  it("of one user are all taken: they are none of the sessions that a user may have", async () => {
+    await using sensors = await Sensors.start("json", {
+      limits: { sessionsPerUser: 1 },
+      authenticate: () => Promise.resolve({ user: "42" }),
+    });
+    const connection = await sensors.dial();
+    for (let count = 0; count < 50; count++) connection.send(frame("json", connect(), publish("sensors", count)));
+    await sensors.until(() => sensors.handler.stats().datagrams.taken === 50);
+    expect(sensors.published.map(([, data]) => data)).toEqual(Array.from({ length: 50 }, (_, count) => count));
+  });
+});
+
 describe("datagrams that take long", () => {
   it("are dropped past a number, and given up after 10 s", async () => {
     const hung = Promise.withResolvers<Authenticated>();
