@@ -202,6 +202,12 @@ describe("links at the path uni_websocket", () => {
     return {
       hub: world.hub,
       clock: world.clock,
+      /** Waits until so many messages of the one client have been dealt with. */
+      async dealtWith(messages: number): Promise<void> {
+        while (network.inspect().connections[0]?.messagesIn !== messages) {
+          await new Promise<void>((resolve) => setImmediate(resolve));
+        }
+      },
       open(query = ""): { next: () => Promise<unknown>; socket: WebSocket; closed: Promise<unknown> } {
         const socket = new WebSocket(`${String(listener.endpoint)}${query}`);
         socket.binaryType = "arraybuffer";
@@ -238,6 +244,8 @@ describe("links at the path uni_websocket", () => {
     socket.send('{"subs":{"news":{}}}');
     expect(await next()).toEqual(connectPush({ everyone: {}, news: {} }));
     for (const pong of ["{}", new Uint8Array(0), new Uint8Array(1), "{}\n"]) socket.send(pong);
+    await server.dealtWith(5);
+    expect(server.hub.stats().sessions).toBe(1);
     server.clock.advance(5_500);
     expect(await next()).toEqual({});
     await server.hub.publish("news", 1);
