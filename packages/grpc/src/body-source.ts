@@ -14,7 +14,10 @@ export function checkBody(source: Payload | undefined, maxMessageBytes: number):
   if (source === undefined) return "";
   checkPayload(source);
   if (isOver(maxMessageBytes, source))
-    throw new PolywireError("too-large", `the body is over maxMessageBytes (${maxMessageBytes}): send less or raise it`);
+    throw new PolywireError(
+      "too-large",
+      `the body is over maxMessageBytes (${maxMessageBytes}): send less or raise it`,
+    );
   return source;
 }
 
@@ -31,7 +34,10 @@ export async function gather(source: AsyncIterable<Uint8Array>, maxMessageBytes:
     checkChunk(chunk);
     byteLength += chunk.byteLength;
     if (byteLength > maxMessageBytes)
-      throw new PolywireError("too-large", `the body is over maxMessageBytes (${maxMessageBytes}): a request is one message`);
+      throw new PolywireError(
+        "too-large",
+        `the body is over maxMessageBytes (${maxMessageBytes}): a request is one message`,
+      );
     chunks.push(new Uint8Array(chunk));
   }
   return Buffer.concat(chunks, byteLength);

@@ -89,5 +89,8 @@ export class MessagesBody extends OnceBody {
 }
 
 function overLimit(maxBytes: number): PolywireError {
-  return new PolywireError("too-large", `the body has more than ${maxBytes} bytes: raise maxBytes, or read it in chunks`);
+  return new PolywireError(
+    "too-large",
+    `the body has more than ${maxBytes} bytes: raise maxBytes, or read it in chunks`,
+  );
 }

@@ -153,7 +153,10 @@ export class ClientCall implements MessageSource {
   /** An answer that began well may still end badly. */
   #checkEnd(): void {
     if (this.#decoder.byteLength > 0)
-      throw new PolywireError("protocol-violation", `${this.#parts.purpose}: the answer ended in the middle of a message`);
+      throw new PolywireError(
+        "protocol-violation",
+        `${this.#parts.purpose}: the answer ended in the middle of a message`,
+      );
     const code = this.#status?.code ?? GRPC_STATUS.UNKNOWN;
     const isBadEnd = code !== GRPC_STATUS.OK && (this.#httpStatus as number) < 400;
     if (isBadEnd) throw statusError(this.#parts.purpose, this.#status as CallStatus);
@@ -177,4 +180,3 @@ export class ClientCall implements MessageSource {
     finished();
   }
 }
-

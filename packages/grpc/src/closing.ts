@@ -48,8 +48,7 @@ export function closeInfo(end: StreamEnd): CloseInfo {
 }
 
 function endedWith({ code, message }: CallStatus, bytesLost: number): CloseInfo {
-  if (code === GRPC_STATUS.OK)
-    return { by: "remote", clean: bytesLost === 0, reason: "", retryable: false, bytesLost };
+  if (code === GRPC_STATUS.OK) return { by: "remote", clean: bytesLost === 0, reason: "", retryable: false, bytesLost };
   const said = message === "" ? "" : `: ${printable(message)}`;
   const problem = `the server ended the call with ${nameOfCode(code)} (${code})${said}`;
   const retryable = isRetryable(code);

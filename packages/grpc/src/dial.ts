@@ -1,5 +1,6 @@
 import type { ClientHttp2Stream, IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http2";
 import { type DialContext, type Endpoint, PolywireError } from "@polywire/core";
+import { foreignAnswer, statusOf } from "./answer.ts";
 import { CONTENT_TYPE } from "./call.ts";
 import { ClientConnection } from "./client-connection.ts";
 import { RESET } from "./closing.ts";
@@ -9,7 +10,6 @@ import { addMetadata, headerOf, type OutgoingMetadata } from "./metadata.ts";
 import type { CompleteDialOptions } from "./options.ts";
 import { CallPeer } from "./peer.ts";
 import { GRPC_STATUS, httpOfCode, isRetryable, nameOfCode, printable, STATUS_HEADER } from "./status.ts";
-import { foreignAnswer, statusOf } from "./answer.ts";
 import { traitsFor } from "./traits.ts";
 
 const USER_AGENT = "polywire-grpc";
@@ -28,8 +28,7 @@ export async function dial(endpoint: Endpoint, parts: DialParts): Promise<GrpcLi
   try {
     const stream = connection.request(callHeaders(pathOf(endpoint), metadata));
     const gone = (): void => connection.close();
-    const make = (head: IncomingHttpHeaders): GrpcLink =>
-      makeLink(stream, { endpoint, connection, parts, head, gone });
+    const make = (head: IncomingHttpHeaders): GrpcLink => makeLink(stream, { endpoint, connection, parts, head, gone });
     if (options.awaitServer) return await established(stream, { endpoint, context, make });
     context.mark("handshake");
     return make({});
@@ -62,10 +61,7 @@ interface Establishing {
   readonly make: (head: IncomingHttpHeaders) => GrpcLink;
 }
 
-function established(
-  stream: ClientHttp2Stream,
-  { endpoint, context, make }: Establishing,
-): Promise<GrpcLink> {
+function established(stream: ClientHttp2Stream, { endpoint, context, make }: Establishing): Promise<GrpcLink> {
   const { signal } = context;
   return new Promise((resolve, reject) => {
     const settle = (): void => {
@@ -80,7 +76,9 @@ function established(
     };
     const abort = (): void => fail(signal.reason);
     const closed = (): void => {
-      fail(new PolywireError("connection-reset", `connect to "${endpoint}": the call was reset before it was accepted`));
+      fail(
+        new PolywireError("connection-reset", `connect to "${endpoint}": the call was reset before it was accepted`),
+      );
     };
     const answered = (head: IncomingHttpHeaders): void => {
       const refusal = refusalIn(head, `connect to "${endpoint}"`);

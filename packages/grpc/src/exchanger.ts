@@ -173,10 +173,7 @@ export class GrpcExchanger implements Exchanger {
       );
     const target = isName ? method : path;
     if (callTarget(target) === undefined || target.split("?", 1)[0]?.endsWith("/") === true)
-      throw new PolywireError(
-        "invalid-argument",
-        `"${target}" names no method: write it like /package.Service/Method`,
-      );
+      throw new PolywireError("invalid-argument", `"${target}" names no method: write it like /package.Service/Method`);
     return target;
   }
 

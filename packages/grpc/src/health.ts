@@ -47,9 +47,6 @@ export async function* watchHealth(
 ): AsyncGenerator<ServingStatus, void, undefined> {
   const purpose = `watch the health of "${exchanger.endpoint}"`;
   const body = encodeRequest(service);
-  const response = await exchanger.request(
-    { method: WATCH.path, body },
-    { timeoutMs: WATCH_TIMEOUT_MS, ...options },
-  );
+  const response = await exchanger.request({ method: WATCH.path, body }, { timeoutMs: WATCH_TIMEOUT_MS, ...options });
   yield* readAnswers(WATCH, response, purpose);
 }

@@ -24,11 +24,11 @@ import {
   type Traits,
   type Turn,
 } from "@polywire/core";
+import { foreignAnswer, HALF_HEADER, statusOf } from "./answer.ts";
 import { closeInfo, type Ending, RESET } from "./closing.ts";
 import { frame, grpcFraming, isOver, MessageDecoder } from "./frame.ts";
-import { type CallStatus, codeOfError, encodeMessage, GRPC_STATUS } from "./status.ts";
 import { headerOf } from "./metadata.ts";
-import { foreignAnswer, HALF_HEADER, statusOf } from "./answer.ts";
+import { type CallStatus, codeOfError, encodeMessage, GRPC_STATUS } from "./status.ts";
 
 /** What the links of one listener have in common, and what one dialled link has for itself. */
 export interface LinkPlace {

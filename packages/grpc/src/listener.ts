@@ -1,6 +1,13 @@
-import { type Accepted, type Admission, type Endpoint, type ListenContext, type Listener, PolywireError, withPort } from "@polywire/core";
-import { type ArrivedCall, CLOSING, type Route, refuseCall } from "./call.ts";
-import { CONTENT_TYPE } from "./call.ts";
+import {
+  type Accepted,
+  type Admission,
+  type Endpoint,
+  type ListenContext,
+  type Listener,
+  PolywireError,
+  withPort,
+} from "@polywire/core";
+import { type ArrivedCall, CLOSING, CONTENT_TYPE, type Route, refuseCall } from "./call.ts";
 import { IdleWatch } from "./idle-watch.ts";
 import { ACCEPTED_ENCODINGS } from "./inflate.ts";
 import { GrpcLink, type LinkPlace } from "./link.ts";
@@ -91,7 +98,10 @@ export class GrpcLinkListener implements Listener, Route {
     const deadline =
       timeoutMs === undefined
         ? undefined
-        : this.#context.clock.setTimer(() => link.stop(new PolywireError("timed-out", "the call's deadline has passed")), timeoutMs);
+        : this.#context.clock.setTimer(
+            () => link.stop(new PolywireError("timed-out", "the call's deadline has passed")),
+            timeoutMs,
+          );
     const gone = (): void => {
       this.#links--;
       deadline?.cancel();

@@ -78,7 +78,6 @@ export function headerOf(headers: IncomingHttpHeaders, name: string): string | u
   return Array.isArray(value) ? value[0] : value;
 }
 
-
 /**
  * Adds the headers of an answer. What belongs to the transport is left out, so that a handler which also serves HTTP may
  * name its content type.

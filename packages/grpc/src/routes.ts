@@ -1,4 +1,4 @@
-import { type Endpoint, parseEndpoint, PolywireError } from "@polywire/core";
+import { type Endpoint, PolywireError, parseEndpoint } from "@polywire/core";
 import type { Route } from "./call.ts";
 
 const MAX_TARGET_LENGTH = 8_192;

@@ -17,7 +17,12 @@ const paths = { links: "/conformance.Laws/Link", exchanges: "/" } as const;
 for (const { name, address, ...options } of addresses) {
   for (const about of ["links", "exchanges"] as const) {
     describe(`the laws of ${about}, ${name}`, () => {
-      const subject = { ...options, protocol: () => grpc(), url: `${address}${paths[about]}` };
+      const subject = {
+        ...options,
+        protocol: () => grpc(),
+        url: `${address}${paths[about]}`,
+        naming: (_method: string, path: string) => ({ method: path }),
+      };
       for (const law of laws(subject).filter((each) => each.about === about)) {
         test(law.name, { timeout: law.timeoutMs }, () => law.run());
       }
