@@ -36,7 +36,6 @@ export class ClientCall implements MessageSource {
   #httpStatus: number | undefined = undefined;
   #status: CallStatus | undefined = undefined;
   #failure: PolywireError | undefined = undefined;
-  #hasEnded = false;
   #isFinished = false;
   readonly #onAbort = (): void => this.#fail(this.#parts.signal.reason as PolywireError);
 
@@ -82,6 +81,7 @@ export class ClientCall implements MessageSource {
     const told = headerOf(head, STATUS_HEADER);
     if (told !== undefined && /^[1-5]\d\d$/.test(told)) this.#httpStatus = Number(told);
     this.#status = statusOf(head);
+    if (this.#isLate()) return;
     if (this.#status !== undefined || this.#httpStatus !== undefined) this.#tellHead();
   }
 
@@ -97,11 +97,18 @@ export class ClientCall implements MessageSource {
   #ends(trailers: IncomingHttpHeaders): void {
     this.#status = statusOf(trailers);
     addReceived(this.#headers, trailers);
+    if (this.#isLate()) return;
     this.#tellHead();
   }
 
+  /** The server keeps our deadline too, and may be the first to find that it has passed. */
+  #isLate(): boolean {
+    const isLate = this.#status?.code === GRPC_STATUS.DEADLINE_EXCEEDED && this.#httpStatus === undefined;
+    if (isLate && this.#settleHead !== undefined) this.#fail(statusError(this.#parts.purpose, this.#status as CallStatus));
+    return isLate && this.#isFinished;
+  }
+
   #ended(): void {
-    this.#hasEnded = true;
     if (this.#status === undefined) return;
     this.#finish();
     this.#deliver();
