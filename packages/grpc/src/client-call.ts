@@ -104,7 +104,8 @@ export class ClientCall implements MessageSource {
   /** The server keeps our deadline too, and may be the first to find that it has passed. */
   #isLate(): boolean {
     const isLate = this.#status?.code === GRPC_STATUS.DEADLINE_EXCEEDED && this.#httpStatus === undefined;
-    if (isLate && this.#settleHead !== undefined) this.#fail(statusError(this.#parts.purpose, this.#status as CallStatus));
+    if (isLate && this.#settleHead !== undefined)
+      this.#fail(statusError(this.#parts.purpose, this.#status as CallStatus));
     return isLate && this.#isFinished;
   }
 

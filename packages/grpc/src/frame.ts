@@ -76,7 +76,7 @@ export class MessageDecoder {
   #byteLength = 0;
   /** Bytes of the next message, prefix included; -1 while its prefix is not complete. */
   #needed = -1;
-  #isCompressed = false;
+  #flag = 0;
 
   /** @param encoding `grpc-encoding` of the peer: how messages that say so are compressed. */
   constructor(maxMessageBytes: number, encoding: string | undefined) {
@@ -106,7 +106,8 @@ export class MessageDecoder {
       if (this.#byteLength < PREFIX_BYTES) return false;
       this.#readPrefix();
     }
-    return this.#byteLength >= this.#needed || this.#needed - PREFIX_BYTES > this.#maxMessageBytes;
+    const isWrong = this.#flag > 1 || this.#needed - PREFIX_BYTES > this.#maxMessageBytes;
+    return isWrong || this.#byteLength >= this.#needed;
   }
 
   /**
@@ -118,10 +119,11 @@ export class MessageDecoder {
     if (!this.hasNext) return undefined;
     const length = this.#needed - PREFIX_BYTES;
     if (length > this.#maxMessageBytes) throw tooLarge(`a message of ${length} bytes`, this.#maxMessageBytes);
-    const isCompressed = this.#isCompressed;
+    const flag = this.#flag;
+    if (flag > 1) throw new PolywireError("protocol-violation", `a message begins with ${flag}: it must be 0 or 1`);
     const message = this.#take(this.#needed).subarray(PREFIX_BYTES);
     this.#needed = -1;
-    return isCompressed ? inflate(message, this.#encoding, this.#maxMessageBytes) : message;
+    return flag === 1 ? inflate(message, this.#encoding, this.#maxMessageBytes) : message;
   }
 
   #readPrefix(): void {
@@ -130,9 +132,7 @@ export class MessageDecoder {
       prefix = Buffer.concat(this.#chunks);
       this.#chunks = [prefix];
     }
-    const flag = prefix[0] as number;
-    if (flag > 1) throw new PolywireError("protocol-violation", `a message begins with ${flag}: it must be 0 or 1`);
-    this.#isCompressed = flag === 1;
+    this.#flag = prefix[0] as number;
     this.#needed = PREFIX_BYTES + prefix.readUInt32BE(1);
   }
 

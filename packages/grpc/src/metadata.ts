@@ -7,9 +7,6 @@ const RESERVED = /^(?::.*|grpc-.*|te|content-type|content-length|connection|tran
 const NAME = /^[0-9a-z_.-]+$/;
 const VALUE = /^[\x20-\x7e]*$/;
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
-/** What HPACK counts for each entry (RFC 7541, section 4.1). */
-const ENTRY_BYTES = 32;
-
 /** Metadata on its way out, as HTTP/2 headers. */
 export type OutgoingMetadata = Record<string, string>;
 
@@ -54,13 +51,16 @@ export function addReceived(metadata: Map<string, string>, headers: IncomingHttp
   }
 }
 
+/** What HPACK counts for each entry (RFC 7541, section 4.1). */
+const ENTRY_BYTES = 32;
+
 /** The size of headers as HTTP/2 counts it. */
 export function metadataBytes(headers: IncomingHttpHeaders): number {
   let bytes = 0;
   for (const name in headers) {
-    const value = headers[name] ?? "";
-    const values = Array.isArray(value) ? value : [value];
-    for (const each of values) bytes += name.length + each.length + ENTRY_BYTES;
+    const value = headers[name];
+    if (typeof value === "string") bytes += name.length + value.length + ENTRY_BYTES;
+    else for (const each of value ?? []) bytes += name.length + each.length + ENTRY_BYTES;
   }
   return bytes;
 }

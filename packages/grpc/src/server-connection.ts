@@ -110,12 +110,12 @@ export class ServerConnection implements CallConnection, KeptAlive {
 
   #pinged(): void {
     this.#tick();
-    if (++this.#pings > MAX_PINGS_PER_SECOND) this.#calm();
+    if (++this.#pings > MAX_PINGS_PER_SECOND) this.calm("too many pings");
   }
 
   #wasReset(): void {
     this.#tick();
-    if (++this.#resets > MAX_RESETS_PER_SECOND) this.#calm();
+    if (++this.#resets > MAX_RESETS_PER_SECOND) this.calm("too many cancelled calls");
   }
 
   #tick(): void {
@@ -126,8 +126,11 @@ export class ServerConnection implements CallConnection, KeptAlive {
     this.#resets = 0;
   }
 
-  #calm(): void {
-    if (!this.#session.destroyed) this.#session.destroy(undefined, RESET.enhanceYourCalm);
+  /** Ends a connection that asks for too much. */
+  calm(reason: string): void {
+    if (this.#session.destroyed) return;
+    this.loss = new PolywireError("protocol-violation", `the peer was cut off: ${reason}`);
+    this.#session.destroy(this.loss, RESET.enhanceYourCalm);
   }
 
   #disconnected(): void {

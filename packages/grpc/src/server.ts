@@ -132,7 +132,7 @@ export class GrpcServer implements SharedServer {
     this.#connections.add(connection);
     this.#silent++;
     if (this.#isClosed) connection.drain();
-    else if (this.#silent > limits.maxHandshakes) session.destroy(undefined, RESET.enhanceYourCalm);
+    else if (this.#silent > limits.maxHandshakes) connection.calm("too many connections ask for nothing");
   }
 
   #arrived(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
