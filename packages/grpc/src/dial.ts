@@ -72,6 +72,8 @@ function established(stream: ClientHttp2Stream, { endpoint, context, make }: Est
     const fail = (error: unknown): void => {
       settle();
       stream.close(RESET.cancel);
+      // What is not read keeps a stream, and with it the connection, from its end.
+      stream.resume();
       reject(error);
     };
     const abort = (): void => fail(signal.reason);
