@@ -87,7 +87,7 @@ export class ClientConnection implements CallConnection, KeptAlive {
       },
     });
     session.on("error", ignore);
-    await settingsOf(session, endpoint, context.signal);
+    await settingsOf({ session, socket }, endpoint, context.signal);
     session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
     return new ClientConnection(session, socket, { endpoint, parts });
   }
@@ -195,11 +195,16 @@ function connectSocket(
   }
 }
 
-function settingsOf(session: ClientHttp2Session, endpoint: Endpoint, signal: AbortSignal): Promise<void> {
+function settingsOf(
+  { session, socket }: { readonly session: ClientHttp2Session; readonly socket: Socket },
+  endpoint: Endpoint,
+  signal: AbortSignal,
+): Promise<void> {
   return new Promise((resolve, reject) => {
     const settle = (): void => {
       signal.removeEventListener("abort", abort);
       session.off("error", failed);
+      socket.off("error", failed);
       session.off("close", closed);
       session.off("remoteSettings", arrived);
     };
@@ -210,12 +215,11 @@ function settingsOf(session: ClientHttp2Session, endpoint: Endpoint, signal: Abo
     };
     const failed = (thrown: Error & { code?: string }): void => {
       settle();
+      session.destroy();
       const problem = `connect to "${endpoint}": the server does not speak HTTP/2: check the port`;
-      const isProtocol = thrown.code === "ERR_HTTP2_ERROR" || thrown.code === "ERR_HTTP2_SESSION_ERROR";
+      const isProtocol = thrown.code?.startsWith("ERR_HTTP2_") === true;
       reject(
-        isProtocol
-          ? new PolywireError("handshake-failed", problem, { cause: thrown })
-          : PolywireError.from(thrown, "connection-reset", `connect to "${endpoint}"`),
+        isProtocol ? new PolywireError("handshake-failed", problem, { cause: thrown }) : dialError(endpoint, thrown),
       );
     };
     const closed = (): void => {
@@ -230,6 +234,8 @@ function settingsOf(session: ClientHttp2Session, endpoint: Endpoint, signal: Abo
     if (signal.aborted) return abort();
     signal.addEventListener("abort", abort, { once: true });
     session.on("error", failed);
+    // Node's session does not end by an alert that comes after the handshake, such as that our certificate is refused.
+    socket.on("error", failed);
     session.on("close", closed);
     session.on("remoteSettings", arrived);
   });

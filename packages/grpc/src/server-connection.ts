@@ -1,10 +1,11 @@
 import type { ServerHttp2Session, ServerHttp2Stream } from "node:http2";
+import type { Socket } from "node:net";
 import { type Clock, PolywireError, type Timer } from "@polywire/core";
 import { RESET } from "./closing.ts";
 import { Keepalive, type KeptAlive } from "./keepalive.ts";
 import type { CallConnection } from "./link.ts";
 import type { CompleteListenOptions } from "./options.ts";
-import { ConnectionPeer, socketOf } from "./peer.ts";
+import { ConnectionPeer } from "./peer.ts";
 
 /** More pings or resets a second than this are an attack. */
 const MAX_PINGS_PER_SECOND = 100;
@@ -43,11 +44,14 @@ export class ServerConnection implements CallConnection, KeptAlive {
     return bySession.get(session);
   }
 
-  constructor(session: ServerHttp2Session, options: CompleteListenOptions, host: ServerConnectionHost) {
+  constructor(
+    { session, socket }: { readonly session: ServerHttp2Session; readonly socket: Socket },
+    options: CompleteListenOptions,
+    host: ServerConnectionHost,
+  ) {
     this.#session = session;
     this.#options = options;
     this.#host = host;
-    const socket = socketOf(session);
     this.peer = new ConnectionPeer(socket);
     const { clock } = host;
     const keepalive = options.keepalive;
