@@ -119,7 +119,7 @@ export class ClientCall implements MessageSource {
   }
 
   #lossError(): PolywireError {
-    const { rstCode = RESET.noError } = this.#stream;
+    const { rstCode } = this.#stream;
     const what =
       this.#stream.closed && rstCode !== RESET.noError && rstCode !== RESET.cancel
         ? `the server reset the call with HTTP/2 code ${rstCode}`

@@ -1,6 +1,6 @@
 import type { ServerHttp2Session, ServerHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
-import { type Clock, PolywireError, type Timer } from "@polywire/core";
+import { type Clock, PolywireError, type Random, type Timer } from "@polywire/core";
 import { RESET } from "./closing.ts";
 import { Keepalive, type KeptAlive } from "./keepalive.ts";
 import type { CallConnection } from "./link.ts";
@@ -10,10 +10,14 @@ import { ConnectionPeer } from "./peer.ts";
 /** More pings or resets a second than this are an attack. */
 const MAX_PINGS_PER_SECOND = 100;
 const MAX_RESETS_PER_SECOND = 200;
+/** The share by which ages differ, either way (gRPC proposal A9). */
+const AGE_JITTER = 0.1;
 
 export interface ServerConnectionHost {
   readonly clock: Clock;
   readonly handshakeTimeoutMs: number;
+  readonly closeTimeoutMs: number;
+  readonly random: Random;
   /** It has made its first call. */
   readonly asked: () => void;
   readonly gone: () => void;
@@ -54,10 +58,12 @@ export class ServerConnection implements CallConnection, KeptAlive {
     this.#host = host;
     this.peer = new ConnectionPeer(socket);
     const { clock } = host;
-    const keepalive = options.keepalive;
+    const { keepalive } = options;
+    // Connections that came together shall not end together.
+    const jitter = 1 + AGE_JITTER * (2 * host.random() - 1);
     this.#keepalive = keepalive && new Keepalive({ session, socket }, this, { clock, options: keepalive });
     this.#idleTimer = clock.setTimer(() => this.#session.destroy(), host.handshakeTimeoutMs);
-    this.#ageTimer = clock.setTimer(() => this.#aged(), options.maxConnectionAgeMs);
+    this.#ageTimer = clock.setTimer(() => this.#aged(), options.maxConnectionAgeMs * jitter);
     bySession.set(session, this);
     session.on("error", ignore);
     session.on("ping", () => this.#pinged());
@@ -83,6 +89,13 @@ export class ServerConnection implements CallConnection, KeptAlive {
       if (stream.rstCode === RESET.cancel) this.#wasReset();
       if (this.#calls === 0 && !this.#session.destroyed) this.#becameIdle();
     });
+  }
+
+  /** The call was refused: its client has the time of a close to end its side. */
+  endSoon(stream: ServerHttp2Stream): void {
+    const { clock, closeTimeoutMs } = this.#host;
+    const timer = clock.setTimer(() => stream.close(RESET.noError), closeTimeoutMs);
+    stream.once("close", () => timer.cancel());
   }
 
   /** Takes no more calls; it ends with the last of those under way. */

@@ -126,10 +126,12 @@ export class GrpcServer implements SharedServer {
   #connected(session: ServerHttp2Session, socket: Socket): void {
     this.#arriving = undefined;
     session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
-    const { clock, limits } = this.#context;
+    const { clock, limits, random } = this.#context;
     const connection = new ServerConnection({ session, socket }, this.#options, {
       clock,
+      random,
       handshakeTimeoutMs: limits.handshakeTimeoutMs,
+      closeTimeoutMs: limits.closeTimeoutMs,
       asked: () => this.#silent--,
       gone: () => {
         this.#connections.delete(connection);

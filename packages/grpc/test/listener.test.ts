@@ -95,6 +95,22 @@ test("admission sees metadata, path and query; binary metadata is base64", { tim
   await link.closed;
 });
 
+test("a refused call whose client goes on is reset in time", { timeout: TIMEOUT_MS }, async () => {
+  const clock = new ManualClock();
+  await using serving = await Serving.start({ network: { clock } });
+  await using client = new RawClient(serving.port);
+  const stream = client.session.request({ ":method": "POST", ":path": "/no/Path", "content-type": "application/grpc" });
+  stream.on("error", () => {});
+  stream.resume();
+  const head = new Promise((resolve) => void stream.on("response", resolve));
+  const closed = new Promise((resolve) => void stream.on("close", resolve));
+  stream.write(hello);
+  expect(await head).toMatchObject({ "grpc-status": "12" });
+  clock.advance(5_000);
+  await closed;
+  expect(stream.rstCode).toBe(0);
+});
+
 test("a page of another origin is refused", { timeout: TIMEOUT_MS }, async () => {
   await using serving = await Serving.start();
   await using client = new RawClient(serving.port);
@@ -178,7 +194,7 @@ test("a connection without calls is closed after a while, one of age after its c
 }, async () => {
   const clock = new ManualClock();
   await using serving = await Serving.start({
-    network: { clock },
+    network: { clock, random: () => 0.5 },
     grpc: { keepalive: false },
     listen: { maxConnectionIdleMs: 1_000, maxConnectionAgeMs: 60_000, maxConnectionAgeGraceMs: 500 },
   });
@@ -245,5 +261,5 @@ test("a closed listener's address is free, its links live on, its waiting peers 
   const [here] = links;
   await here?.until(() => here.messages.length === 1);
   client.link.close();
-  await client.closed;
+  expect(await client.closed).toMatchObject({ by: "local", clean: true });
 });

@@ -45,7 +45,7 @@ test("a wrong option of a dial or a listener is named at the call", { timeout: T
   ];
   for (const [url, options, message] of dials) {
     const dialled = network.connect(url as "grpc://host/", options);
-    await expect(dialled, String(message)).rejects.toThrow(message);
+    await expect(dialled).rejects.toThrow(message);
     await expect(network.connect(url as "grpc://host/", options)).rejects.toMatchObject({ code: "invalid-argument" });
   }
   const listens: readonly [object, RegExp][] = [
