@@ -7,9 +7,8 @@ import type { CallConnection } from "./link.ts";
 import type { CompleteListenOptions } from "./options.ts";
 import { ConnectionPeer } from "./peer.ts";
 
-/** More pings or resets a second than this are an attack. */
+/** More pings a second than this are an attack. Calls that are reset in quick succession are limited by HTTP/2 itself. */
 const MAX_PINGS_PER_SECOND = 100;
-const MAX_RESETS_PER_SECOND = 200;
 /** The share by which ages differ, either way (gRPC proposal A9). */
 const AGE_JITTER = 0.1;
 
@@ -40,7 +39,6 @@ export class ServerConnection implements CallConnection, KeptAlive {
   #calls = 0;
   #second = -1;
   #pings = 0;
-  #resets = 0;
   #isDraining = false;
 
   /** The connection of this session, while it lives. */
@@ -86,7 +84,6 @@ export class ServerConnection implements CallConnection, KeptAlive {
     this.#idleTimer.cancel();
     stream.once("close", () => {
       this.#calls--;
-      if (stream.rstCode === RESET.cancel) this.#wasReset();
       if (this.#calls === 0 && !this.#session.destroyed) this.#becameIdle();
     });
   }
@@ -126,21 +123,10 @@ export class ServerConnection implements CallConnection, KeptAlive {
   }
 
   #pinged(): void {
-    this.#tick();
-    if (++this.#pings > MAX_PINGS_PER_SECOND) this.calm("too many pings");
-  }
-
-  #wasReset(): void {
-    this.#tick();
-    if (++this.#resets > MAX_RESETS_PER_SECOND) this.calm("too many cancelled calls");
-  }
-
-  #tick(): void {
     const second = Math.floor(this.#host.clock.now() / 1_000);
-    if (second === this.#second) return;
+    if (second !== this.#second) this.#pings = 0;
     this.#second = second;
-    this.#pings = 0;
-    this.#resets = 0;
+    if (++this.#pings > MAX_PINGS_PER_SECOND) this.calm("too many pings");
   }
 
   /** Ends a connection that asks for too much. */
