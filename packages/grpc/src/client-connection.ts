@@ -41,6 +41,7 @@ export class ClientConnection implements CallConnection, KeptAlive {
   readonly #keepalive: Keepalive | undefined;
   #calls = 0;
   #isUsable = true;
+  #isDraining = false;
   #closeTimer: Timer | undefined = undefined;
 
   private constructor(
@@ -64,6 +65,7 @@ export class ClientConnection implements CallConnection, KeptAlive {
       });
     session.on("goaway", (code: number, _lastStream: number, data?: Uint8Array) => {
       this.#isUsable = false;
+      this.#isDraining = code === RESET.noError;
       const isComplaint = code === RESET.enhanceYourCalm && data !== undefined;
       // gRPC's keepalive guide: twice the interval from here on.
       if (isComplaint && Buffer.from(data).toString("latin1") === TOO_MANY_PINGS) parts.patience.set(key, factor * 2);
@@ -114,6 +116,14 @@ export class ClientConnection implements CallConnection, KeptAlive {
     this.#calls++;
     stream.once("close", () => this.#calls--);
     return stream;
+  }
+
+  /** An HTTP/2 ping, which the server answers in its turn. */
+  settle(done: (isSettled: boolean) => void): void {
+    // A server that takes no more calls ends the connection with its last: nothing is left to ask.
+    if (this.#isDraining || this.#session.destroyed) return done(this.#isDraining);
+    const isSent = this.#session.ping((error) => done(error === null));
+    if (!isSent) done(false);
   }
 
   /** For the keepalive. */

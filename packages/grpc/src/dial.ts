@@ -125,7 +125,7 @@ function makeLink(
 }
 
 /** What is wrong with the head of an answer: no gRPC, or a call that ended at once. */
-export function refusalIn(head: IncomingHttpHeaders, context: string): PolywireError | undefined {
+function refusalIn(head: IncomingHttpHeaders, context: string): PolywireError | undefined {
   const foreign = foreignAnswer(head, context);
   if (foreign !== undefined) return foreign;
   const status = statusOf(head);
