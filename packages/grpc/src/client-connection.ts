@@ -36,12 +36,14 @@ export class ClientConnection implements CallConnection, KeptAlive {
   readonly peer: ConnectionPeer;
   loss: PolywireError | boolean = false;
   readonly #session: ClientHttp2Session;
+  readonly #socket: Socket;
   readonly #clock: Clock;
   readonly #closeTimeoutMs: number;
   readonly #keepalive: Keepalive | undefined;
   #calls = 0;
   #isUsable = true;
   #isDraining = false;
+  #isOver = false;
   #closeTimer: Timer | undefined = undefined;
 
   private constructor(
@@ -51,6 +53,7 @@ export class ClientConnection implements CallConnection, KeptAlive {
   ) {
     const { clock, limits } = parts.context;
     this.#session = session;
+    this.#socket = socket;
     this.#clock = clock;
     this.#closeTimeoutMs = limits.closeTimeoutMs;
     this.peer = new ConnectionPeer(socket);
@@ -68,6 +71,7 @@ export class ClientConnection implements CallConnection, KeptAlive {
       this.#isDraining = code === RESET.noError;
       const isComplaint = code === RESET.enhanceYourCalm && data !== undefined;
       // gRPC's keepalive guide: twice the interval from here on.
+      if (this.#calls === 0) this.close();
       if (isComplaint && Buffer.from(data).toString("latin1") === TOO_MANY_PINGS) parts.patience.set(key, factor * 2);
     });
     session.on("close", () => this.#closed());
@@ -114,7 +118,10 @@ export class ClientConnection implements CallConnection, KeptAlive {
     // In the same tick it is made: a stream without one would end the process.
     stream.on("error", ignore);
     this.#calls++;
-    stream.once("close", () => this.#calls--);
+    stream.once("close", () => {
+      this.#calls--;
+      if (this.#calls === 0 && !this.#isUsable) this.close();
+    });
     return stream;
   }
 
@@ -134,16 +141,19 @@ export class ClientConnection implements CallConnection, KeptAlive {
 
   /** Ends with its last call. A peer that does not take part is cut off. */
   close(): void {
-    if (this.#session.destroyed || this.#closeTimer !== undefined) return;
-    this.#closeTimer = this.#clock.setTimer(() => this.#session.destroy(), this.#closeTimeoutMs);
-    this.#session.close();
+    if (this.#isOver || this.#closeTimer !== undefined) return;
+    this.#closeTimer = this.#clock.setTimer(() => this.#cutOff(), this.#closeTimeoutMs);
+    if (!this.#session.destroyed) this.#session.close();
   }
 
-  destroy(): void {
+  #cutOff(): void {
     this.#session.destroy();
+    // The session may have ended long ago, waiting for the server's end of the socket.
+    this.#socket.destroy();
   }
 
   #closed(): void {
+    this.#isOver = true;
     if (this.loss === false) this.loss = true;
     this.#keepalive?.stop();
     this.#closeTimer?.cancel();

@@ -30,6 +30,7 @@ export class ServerConnection implements CallConnection, KeptAlive {
   hasAsked = false;
   loss: PolywireError | boolean = false;
   readonly #session: ServerHttp2Session;
+  readonly #socket: Socket;
   readonly #options: CompleteListenOptions;
   readonly #host: ServerConnectionHost;
   readonly #keepalive: Keepalive | undefined;
@@ -52,6 +53,7 @@ export class ServerConnection implements CallConnection, KeptAlive {
     host: ServerConnectionHost,
   ) {
     this.#session = session;
+    this.#socket = socket;
     this.#options = options;
     this.#host = host;
     this.peer = new ConnectionPeer(socket);
@@ -60,7 +62,7 @@ export class ServerConnection implements CallConnection, KeptAlive {
     // Connections that came together shall not end together.
     const jitter = 1 + AGE_JITTER * (2 * host.random() - 1);
     this.#keepalive = keepalive && new Keepalive({ session, socket }, this, { clock, options: keepalive });
-    this.#idleTimer = clock.setTimer(() => this.#session.destroy(), host.handshakeTimeoutMs);
+    this.#idleTimer = clock.setTimer(() => this.drain(), host.handshakeTimeoutMs);
     this.#ageTimer = clock.setTimer(() => this.#aged(), options.maxConnectionAgeMs * jitter);
     bySession.set(session, this);
     session.on("error", ignore);
@@ -84,7 +86,9 @@ export class ServerConnection implements CallConnection, KeptAlive {
     this.#idleTimer.cancel();
     stream.once("close", () => {
       this.#calls--;
-      if (this.#calls === 0 && !this.#session.destroyed) this.#becameIdle();
+      if (this.#calls > 0) return;
+      if (this.#isDraining) this.#cutOffSoon();
+      else if (!this.#session.destroyed) this.#becameIdle();
     });
   }
 
@@ -101,6 +105,13 @@ export class ServerConnection implements CallConnection, KeptAlive {
     this.#isDraining = true;
     this.#ageTimer.cancel();
     this.#session.close();
+    if (this.#calls === 0) this.#cutOffSoon();
+  }
+
+  /** A client that does not take part in the end of its connection would keep the socket for long. */
+  #cutOffSoon(): void {
+    this.#idleTimer.cancel();
+    this.#idleTimer = this.#host.clock.setTimer(() => this.#socket.destroy(), this.#host.closeTimeoutMs);
   }
 
   /** For the keepalive. */

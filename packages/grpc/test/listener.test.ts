@@ -187,6 +187,27 @@ test("connections that ask for nothing are closed in time, and not too many wait
   expect([first.socket.destroyed, second.socket.destroyed]).toEqual([false, false]);
   clock.advance(10_000);
   await Promise.all([first.closed, second.closed]);
+  expect(first.goaway).toBe(0);
+});
+
+test("a client that does not take part in the end of its connection is cut off", { timeout: TIMEOUT_MS }, async () => {
+  const clock = new ManualClock();
+  await using serving = await Serving.start({ network: { clock }, grpc: { keepalive: false } });
+  const socket = connectTcp({ host: "127.0.0.1", port: serving.port, allowHalfOpen: true });
+  socket.on("error", () => {});
+  socket.resume();
+  const ended = new Promise((resolve) => void socket.once("end", resolve));
+  await new Promise((resolve) => void socket.once("data", resolve));
+  clock.advance(10_000);
+  await ended;
+  expect(clock.pending).toBe(1);
+  clock.advance(5_000);
+  // What it says after that reaches nobody.
+  const closed = new Promise((resolve) => void socket.once("close", resolve));
+  const chatter = setInterval(() => void socket.write("x"), 1);
+  await closed;
+  clearInterval(chatter);
+  expect(clock.pending).toBe(0);
 });
 
 test("a connection without calls is closed after a while, one of age after its calls", {
