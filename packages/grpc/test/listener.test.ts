@@ -148,6 +148,29 @@ test("a request that nobody answers is answered for, and logged", { timeout: TIM
   expect(await asked).toMatchObject({ status: "14" });
 });
 
+test("no more requests at once than maxLinks", { timeout: TIMEOUT_MS }, async () => {
+  const seen: Exchange[] = [];
+  const url = "grpc://127.0.0.1:0/test.Service/Echo";
+  let woken = (): void => {};
+  const exchange = (arrived: Exchange): void => {
+    seen.push(arrived);
+    woken();
+  };
+  await using serving = await Serving.start({ url, limits: { maxLinks: 1 }, handler: { exchange } });
+  await using client = new RawClient(serving.port);
+  const arrived = new Promise<void>((resolve) => {
+    woken = resolve;
+  });
+  const first = client.call("/test.Service/Echo", hello);
+  await arrived;
+  expect(await client.call("/test.Service/Echo", hello)).toMatchObject({ status: "14" });
+  seen[0]?.respond({ status: 200 }, "one");
+  expect(await first).toMatchObject({ status: "0" });
+  const third = client.call("/test.Service/Echo", hello);
+  woken = () => seen[1]?.respond({ status: 200 }, "two");
+  expect(await third).toMatchObject({ status: "0" });
+});
+
 test("a request that never ends is cut off in time", { timeout: TIMEOUT_MS }, async () => {
   const clock = new ManualClock();
   const url = "grpc://127.0.0.1:0/test.Service/Echo";
