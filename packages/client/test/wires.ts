@@ -1,0 +1,23 @@
+import type { AnyProtocol } from "@polywire/core";
+import { memory } from "@polywire/core/memory";
+import type { CentrifugeOptions } from "@polywire/dialect-centrifuge";
+import { ws } from "@polywire/ws";
+import { type Encoding, JSON_ENCODING, PROTOBUF_ENCODING } from "./encodings.ts";
+
+/** How a server listens at one wire for clients of one encoding. */
+export interface ServedWire {
+  readonly name: string;
+  readonly encoding: Encoding;
+  readonly protocol: () => AnyProtocol;
+  readonly url: string;
+  readonly listen?: object;
+  readonly dialect?: CentrifugeOptions;
+}
+
+const both = [JSON_ENCODING, PROTOBUF_ENCODING];
+
+/** Every wire that the SDK is run over; a new one is a line. */
+export const WIRES: readonly ServedWire[] = [
+  ...both.map((encoding) => ({ name: "memory", encoding, protocol: () => memory(), url: "memory://hub:0/connect" })),
+  ...both.map((encoding) => ({ name: "ws", encoding, protocol: () => ws(), url: "ws://127.0.0.1:0/connect" })),
+];
