@@ -5,7 +5,7 @@ import type { Centrifuge, Options, PublicationContext, SubscribedContext, Subscr
 import { type WebSocketOverOptions, webSocketOver } from "../src/index.ts";
 import type { ServedWire } from "./wires.ts";
 
-export const HISTORY_SIZE = 1_000;
+const HISTORY_SIZE = 1_000;
 
 const hubOptions: HubOptions = {
   channels: [
