@@ -1,8 +1,17 @@
-import { type AnyProtocol, type Endpoint, type Handler, type Link, Network, type PolywireError } from "@polywire/core";
+import {
+  type AnyProtocol,
+  type Endpoint,
+  type Handler,
+  type Link,
+  Network,
+  type PolywireError,
+  withPort,
+} from "@polywire/core";
 import { centrifuge } from "@polywire/dialect-centrifuge";
 import { Hub, type HubOptions } from "@polywire/realtime";
 import type { Centrifuge, Options, PublicationContext, SubscribedContext, Subscription } from "centrifuge";
 import { type WebSocketOverOptions, webSocketOver } from "../src/index.ts";
+import { type Cable, cableTo } from "./cable.ts";
 import type { ServedWire } from "./wires.ts";
 
 const HISTORY_SIZE = 1_000;
@@ -28,6 +37,7 @@ export class Serving implements AsyncDisposable {
   readonly #protocol: AnyProtocol;
   readonly #clientNetwork: Network<readonly AnyProtocol[]>;
   readonly #clients: Centrifuge[] = [];
+  readonly #cable: Cable | undefined;
   #links: Link[] = [];
   #network!: Network<readonly AnyProtocol[]>;
   #endpoint: Endpoint | undefined = undefined;
@@ -36,19 +46,25 @@ export class Serving implements AsyncDisposable {
   readonly errors: PolywireError[] = [];
 
   static async over(wire: ServedWire): Promise<Serving> {
-    const serving = new Serving(wire);
+    let port = 0;
+    const cable = wire.isTcp ? await cableTo(() => port) : undefined;
+    const serving = new Serving(wire, cable);
     await serving.#start();
+    port = serving.#endpoint?.port ?? 0;
     return serving;
   }
 
-  private constructor(wire: ServedWire) {
+  private constructor(wire: ServedWire, cable: Cable | undefined) {
+    this.#cable = cable;
     this.#wire = wire;
     this.#protocol = wire.protocol();
     this.#clientNetwork = new Network({ protocols: [this.#protocol] as readonly AnyProtocol[] });
   }
 
   get url(): string {
-    return this.#endpoint?.href ?? "";
+    const endpoint = this.#endpoint;
+    if (endpoint === undefined) return "";
+    return (this.#cable === undefined ? endpoint : withPort(endpoint, this.#cable.port)).href;
   }
 
   client(options: Partial<Options> = {}, adapter: WebSocketOverOptions = {}): Centrifuge {
@@ -62,14 +78,10 @@ export class Serving implements AsyncDisposable {
     return client;
   }
 
-  /** Links that are open. */
-  get links(): readonly Link[] {
-    return this.#links;
-  }
-
   /** Cuts every link as a lost network would: nothing is said, what was not sent is gone. */
   cut(): void {
-    for (const link of this.#links.splice(0)) link.close({ discard: true });
+    if (this.#cable === undefined) for (const link of this.#links.splice(0)) link.close({ discard: true });
+    else this.#cable.cut();
   }
 
   async stop(): Promise<void> {
@@ -85,6 +97,7 @@ export class Serving implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const client of this.#clients) client.disconnect();
     await this.#clientNetwork.close({ timeoutMs: 2_000 });
+    await this.#cable?.[Symbol.asyncDispose]();
     await this.stop();
   }
 

@@ -10,6 +10,8 @@ export interface ServedWire {
   readonly encoding: Encoding;
   readonly protocol: () => AnyProtocol;
   readonly url: string;
+  /** Its links are TCP connections, so a proxy can cut them between any two bytes. */
+  readonly isTcp?: boolean;
   readonly listen?: object;
   readonly dialect?: CentrifugeOptions;
 }
@@ -19,5 +21,11 @@ const both = [JSON_ENCODING, PROTOBUF_ENCODING];
 /** Every wire that the SDK is run over; a new one is a line. */
 export const WIRES: readonly ServedWire[] = [
   ...both.map((encoding) => ({ name: "memory", encoding, protocol: () => memory(), url: "memory://hub:0/connect" })),
-  ...both.map((encoding) => ({ name: "ws", encoding, protocol: () => ws(), url: "ws://127.0.0.1:0/connect" })),
+  ...both.map((encoding) => ({
+    name: "ws",
+    encoding,
+    protocol: () => ws(),
+    url: "ws://127.0.0.1:0/connect",
+    isTcp: true,
+  })),
 ];
