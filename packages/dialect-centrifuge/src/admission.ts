@@ -1,5 +1,6 @@
-import { type Admission, isForeignPage, type Peer, PolywireError, type Refused } from "@polywire/core";
+import { type Admission, type Headers, isForeignPage, type Peer, PolywireError, type Refused } from "@polywire/core";
 import { NamePattern } from "@polywire/realtime";
+import type { EncodingName } from "./codec.ts";
 
 const JSON_SUBPROTOCOL = "centrifuge-json";
 const PROTOBUF_SUBPROTOCOL = "centrifuge-protobuf";
@@ -35,14 +36,40 @@ export class Doorkeeper {
     return subprotocol === undefined ? accepted : { ...accepted, subprotocol };
   }
 
+  /** The headers that the program wants to see. */
+  keptHeaders(headers: Headers): Headers {
+    const kept = new Map<string, string>();
+    for (const name of this.#keepHeaders) {
+      const value = headers.get(name);
+      if (value !== undefined) kept.set(name, value);
+    }
+    return kept;
+  }
+
+  /** What lets a page of an origin that may connect read the answer; nothing for everybody else. */
+  corsHeaders(peer: Peer, headers: Headers): readonly (readonly [name: string, value: string])[] {
+    const origin = headers.get("origin");
+    if (origin === undefined || (isForeignPage({ ...peer, headers }) && !this.#isAllowed(origin))) return [];
+    const asked = headers.get("access-control-request-headers");
+    return [
+      ["access-control-allow-origin", origin],
+      ["access-control-allow-credentials", "true"],
+      ["vary", "origin"],
+      ...(asked === undefined ? [] : [["access-control-allow-headers", asked] as const]),
+    ];
+  }
+
   #isAllowed(origin: string): boolean {
     return this.#allowedOrigins.some((pattern) => pattern.matches(origin.toLowerCase()));
   }
 }
 
-export function encodingOf(peer: Peer): "json" | "protobuf" {
+/** The encoding that the peer asks for, if it asks. */
+export function encodingOf(peer: Peer): EncodingName | undefined {
   if (peer.subprotocol === PROTOBUF_SUBPROTOCOL) return "protobuf";
-  if (peer.query === undefined || peer.query === "") return "json";
+  if (peer.subprotocol === JSON_SUBPROTOCOL) return "json";
+  if (peer.query === undefined || peer.query === "") return undefined;
   const query = new URLSearchParams(peer.query);
-  return query.get("format") === "protobuf" || query.get("cf_protocol") === "protobuf" ? "protobuf" : "json";
+  const asked = [query.get("format"), query.get("cf_protocol")];
+  return asked.includes("protobuf") ? "protobuf" : asked.includes("json") ? "json" : undefined;
 }

@@ -23,19 +23,32 @@ export interface EncodingGroup {
   readonly codec: Codec;
   readonly broadcast: Broadcast;
   readonly options: CompleteOptions;
+  /** Its clients are told of their end in a push, also where a close has a code. */
+  readonly tellsEnd: boolean;
+}
+
+/** Who reads a client's commands. */
+export interface CommandSource {
+  /** The client does not take its replies as fast as it asks for them; `Sink.drain` comes when it has caught up. */
+  fellBehind(): void;
 }
 
 /** The way out to one client: what the hub tells it, and the answers to its commands. */
 export class ClientOutlet implements Outlet {
   readonly #link: Link;
   readonly #group: EncodingGroup;
+  readonly #source: CommandSource;
+  /** Its end is told in the protocol's own words: the wire has none, or hides them from a client of bare messages. */
+  readonly #tellsEnd: boolean;
   #session: ClientSession | undefined = undefined;
   #badCommands = 0;
   #firstBadCommandMs = 0;
 
-  constructor(link: Link, group: EncodingGroup) {
+  constructor(link: Link, group: EncodingGroup, source: CommandSource) {
     this.#link = link;
     this.#group = group;
+    this.#source = source;
+    this.#tellsEnd = !link.traits.closeCodes || group.tellsEnd;
   }
 
   /** The session that uses this outlet, once there is one: it ends when its client cannot be told something. */
@@ -64,11 +77,11 @@ export class ClientOutlet implements Outlet {
   }
 
   unsubscribed(channel: string, unsubscribe: Unsubscribe): void {
-    this.tell(this.codec.pushUnsubscribe(channel, unsubscribe.code, unsubscribe.reason));
+    this.#push(this.codec.pushUnsubscribe(channel, unsubscribe.code, unsubscribe.reason));
   }
 
   subscribed(channel: string, result: SubscribeResult): void {
-    this.tell(this.codec.pushSubscribe(channel, subscribePush(result)));
+    this.#push(this.codec.pushSubscribe(channel, subscribePush(result)));
   }
 
   message(data: Uint8Array, format: DataFormat): SendResult {
@@ -82,26 +95,33 @@ export class ClientOutlet implements Outlet {
   disconnect(disconnect: Disconnect, discard: boolean): void {
     const { code } = disconnect;
     const reason = plainText(disconnect.reason);
-    if (!this.#link.traits.closeCodes && !discard) this.#link.send(this.codec.pushDisconnect(code, reason));
+    if (this.#tellsEnd && !discard) this.#link.send(this.codec.pushDisconnect(code, reason));
     this.#link.close(discard ? { code, reason, discard } : { code, reason });
   }
 
-  /** Sends a reply or push. A client that is too far behind to take it is ended as slow. */
+  /** Sends a reply. A client that is too far behind to take it is ended as slow; before that, its commands wait. */
   tell(payload: Payload): void {
-    this.#check(this.#link.send(payload));
+    const result = this.#link.send(payload);
+    if (result === "wait") this.#source.fellBehind();
+    else this.#check(result);
   }
 
   /** Like {@link tell}, but says false, with nothing sent, where the link carries no message of this size. */
   tellIfFits(payload: Payload): boolean {
     const result = this.#link.send(payload);
     if (result === "refused" && this.#link.refusal === "too-large") return false;
-    this.#check(result);
+    if (result === "wait") this.#source.fellBehind();
+    else this.#check(result);
     return true;
   }
 
   answerError(id: number, error: ClientError): void {
     this.tell(this.codec.error(id, error));
     if (error.code === ERRORS.badRequest.code) this.#countBadCommand();
+  }
+
+  #push(payload: Payload): void {
+    this.#check(this.#link.send(payload));
   }
 
   #check(result: SendResult): void {

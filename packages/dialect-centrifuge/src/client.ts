@@ -1,45 +1,57 @@
-import {
-  type CloseInfo,
-  type Link,
-  type Payload,
-  type Peer,
-  type PeerCertificate,
-  PolywireError,
-  type Sink,
-} from "@polywire/core";
+import { type CloseInfo, type Link, type Payload, PolywireError } from "@polywire/core";
 import { type ClientSession, DISCONNECTS, type Origin, type SessionHost } from "@polywire/realtime";
-import { ClientOutlet, type EncodingGroup } from "./client-outlet.ts";
+import { ClientOutlet, type CommandSource, type EncodingGroup } from "./client-outlet.ts";
 import type { CommandReader } from "./codec.ts";
 import { dispatch } from "./dispatcher.ts";
+import type { FrameSink } from "./frame-sinks.ts";
 import type { Command } from "./message.ts";
-import { connectRequest, connectResult, withoutRecovery } from "./results.ts";
+import { connectRequest, connectResult, type Identity, withoutRecovery } from "./results.ts";
+
+/**
+ * Commands that one client may have taken in a row before the turn of the event loop ends: the broker answers some of them,
+ * and others have their turn.
+ */
+const COMMANDS_IN_A_ROW = 512;
 
 type ConnectCommand = Extract<Command, { readonly kind: "connect" }>;
+
+/** Where a client comes to and from. */
+export interface ClientPlace {
+  readonly hub: SessionHost;
+  readonly origin: Origin;
+  /** What the client needs to send its commands another way than over this link. */
+  readonly identity?: Identity;
+  /** What stands between the link and the client: it makes frames of what the wire delivers. */
+  readonly through?: (client: FrameSink) => FrameSink;
+}
 
 /**
  * One client: reads commands off its link and hands them to its session.
  *
- * Commands go to the session in the order they came. Only `connect` holds the others up: until it is answered the link is
- * paused, and what the connect's own frame still had waits here.
+ * Commands go to the session in the order they came. They wait, with the link paused, while `connect` is not answered
+ * yet, while the client does not take the replies to those it gave before, and for the next turn after very many.
  */
-export class Client implements Sink {
+export class Client implements FrameSink, CommandSource {
   readonly #link: Link;
   readonly #outlet: ClientOutlet;
   readonly #session: ClientSession;
   readonly #group: EncodingGroup;
+  readonly #identity: Identity | undefined;
   #state: "new" | "connecting" | "connected" | "refused" = "new";
+  #isBehind = false;
+  #isTurnOver = true;
+  #taken = 0;
+  /** Commands that came and have to wait. */
   #held: Command[] | undefined = undefined;
 
-  constructor(link: Link, group: EncodingGroup, { hub, protocol }: { hub: SessionHost; protocol: string }) {
+  constructor(link: Link, group: EncodingGroup, { hub, origin, identity, through }: ClientPlace) {
     this.#link = link;
     this.#group = group;
-    this.#outlet = new ClientOutlet(link, group);
+    this.#identity = identity;
+    this.#outlet = new ClientOutlet(link, group, this);
     // Nothing is delivered before this returns, so there is a session when the first message comes.
-    link.open(this);
-    this.#session = hub.openSession(
-      this.#outlet,
-      new LinkOrigin(link.peer, { transport: protocol, encoding: group.codec.name }),
-    );
+    link.open(through?.(this) ?? this);
+    this.#session = hub.openSession(this.#outlet, origin);
     this.#outlet.session = this.#session;
   }
 
@@ -65,6 +77,26 @@ export class Client implements Sink {
     }
   }
 
+  malformed(): void {
+    this.#session.disconnect(DISCONNECTS.badRequest);
+  }
+
+  /** More is being said than can be kept until the client takes its replies. */
+  flooded(): void {
+    this.#session.disconnect(DISCONNECTS.tooManyRequests);
+  }
+
+  fellBehind(): void {
+    if (this.#session.isClosed) return;
+    this.#isBehind = true;
+    this.#hold();
+  }
+
+  drain(): void {
+    this.#isBehind = false;
+    this.#releaseHeld();
+  }
+
   closed(_info: CloseInfo): void {
     this.#held = undefined;
     this.#session.closed();
@@ -75,6 +107,8 @@ export class Client implements Sink {
   }
 
   #take(command: Command): void {
+    this.#taken++;
+    if (this.#taken === COMMANDS_IN_A_ROW) this.#waitForTurn();
     if (command.kind === "connect") this.#connect(command);
     else if (this.#state === "connected") dispatch(command, this.#session, this.#outlet);
     else this.#session.disconnect(DISCONNECTS.badRequest);
@@ -83,57 +117,61 @@ export class Client implements Sink {
   #connect(command: ConnectCommand): void {
     if (this.#state !== "new") return this.#session.disconnect(DISCONNECTS.badRequest);
     this.#state = "connecting";
-    this.#session.connect(connectRequest(command.request), (error, result) => {
-      const { codec } = this.#group;
+    const { codec, options } = this.#group;
+    const request = connectRequest(command.request);
+    this.#session.connect(options.pong ? request : { ...request, pings: "none" }, (error, result) => {
       if (result === undefined) {
         this.#state = "refused";
         if (error !== undefined) this.#outlet.answerError(command.id, error);
       } else {
         this.#state = "connected";
-        if (!this.#outlet.tellIfFits(codec.connect(command.id, connectResult(result)))) {
-          this.#outlet.tell(codec.connect(command.id, connectResult(withoutRecovery(result))));
+        if (!this.#outlet.tellIfFits(codec.connect(command.id, connectResult(result, this.#identity)))) {
+          this.#outlet.tell(codec.connect(command.id, connectResult(withoutRecovery(result), this.#identity)));
         }
       }
       this.#releaseHeld();
     });
-    if (this.#state !== "connecting" || this.#session.isClosed) return;
+    if (this.#state === "connecting" && !this.#session.isClosed) this.#hold();
+  }
+
+  #waitForTurn(): void {
+    this.#isTurnOver = false;
+    this.#hold();
+    this.#group.options.clock.endOfTurn(() => {
+      this.#taken = 0;
+      this.#isTurnOver = true;
+      try {
+        this.#releaseHeld();
+      } catch {
+        // No wire stands below that would catch it: what is wrong with this client must not end the others.
+        this.#session.disconnect(DISCONNECTS.internal);
+      }
+    });
+  }
+
+  #hold(): void {
+    if (this.#held !== undefined) return;
     this.#held = [];
     this.#link.pause();
   }
 
+  /** Goes on with the commands that waited, until one of them makes the others wait again. */
   #releaseHeld(): void {
     const held = this.#held;
-    if (held === undefined) return;
+    if (held === undefined || this.#isBehind || !this.#isTurnOver || this.#state === "connecting") return;
     this.#held = undefined;
-    for (const command of held) {
+    for (const [index, command] of held.entries()) {
       if (this.#session.isClosed || !this.#isListening()) break;
       this.#take(command);
+      if (this.#hasToWait()) {
+        this.#held = held.slice(index + 1);
+        return;
+      }
     }
     this.#link.resume();
   }
-}
 
-/** Where the client comes from, looked up when somebody asks. */
-class LinkOrigin implements Origin {
-  readonly transport: string;
-  readonly encoding: string;
-  readonly #peer: Peer;
-
-  constructor(peer: Peer, { transport, encoding }: { readonly transport: string; readonly encoding: string }) {
-    this.#peer = peer;
-    this.transport = transport;
-    this.encoding = encoding;
-  }
-
-  get address(): string | undefined {
-    return this.#peer.address;
-  }
-
-  get headers(): ReadonlyMap<string, string> | undefined {
-    return this.#peer.headers;
-  }
-
-  get certificate(): PeerCertificate | undefined {
-    return this.#peer.certificate;
+  #hasToWait(): boolean {
+    return this.#held !== undefined;
   }
 }

@@ -1,13 +1,31 @@
 import type { ClientInfo, DataFormat, HistoryPage, Payload, PresenceStats, Publication } from "@polywire/core";
 import type { ClientError } from "@polywire/realtime";
-import type { Command, ConnectResult, Expiry, SubscribePush, SubscribeResult } from "./message.ts";
+import type { Command, ConnectRequest, ConnectResult, Expiry, SubscribePush, SubscribeResult } from "./message.ts";
+
+export type EncodingName = "json" | "protobuf";
+
+/**
+ * How the messages of an encoding lie on a wire.
+ *
+ * - `whole`: as they are, one per message of the wire. JSON on a WebSocket, Protobuf on gRPC.
+ * - `parted`: so that several can follow each other. JSON on lines, Protobuf each after its length.
+ * - `event`: JSON as server-sent events.
+ */
+export type Layout = "whole" | "parted" | "event";
+
+/** What makes one codec of an encoding differ from another. */
+export interface CodecForm {
+  readonly layout: Layout;
+  /** The client only listens: pushes go without the reply around them, and a connect's result is a push too. */
+  readonly isUnidirectional: boolean;
+}
 
 /**
  * One encoding of the protocol. Holds no state of a session, knows no socket and no timer: frames in, commands out;
- * results in, frames out. Every encoder gives one whole message, ready to be one message of a message transport.
+ * results in, frames out. Every encoder gives one whole message in the codec's layout, ready to be one message of a link.
  */
 export interface Codec {
-  readonly name: "json" | "protobuf";
+  readonly name: EncodingName;
 
   /**
    * Reads the commands of one frame, in order. The frame may be reused as soon as the last command was read; the commands
@@ -16,6 +34,13 @@ export interface Codec {
    * @throws PolywireError `protocol-violation`, from here or from `next`, for anything but well-formed commands.
    */
   read(frame: Payload): CommandReader;
+
+  /**
+   * The request with which a client that only listens connects: the body of a request of its own, without a length.
+   *
+   * @throws PolywireError `protocol-violation`.
+   */
+  readConnect(body: Payload): ConnectRequest;
 
   /** The server's ping: an empty reply. */
   readonly ping: Payload;

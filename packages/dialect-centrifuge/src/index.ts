@@ -1,3 +1,4 @@
 // What programs use.
-export { centrifuge } from "./centrifuge.ts";
+export { type CentrifugeHandler, type CentrifugeStats, centrifuge } from "./centrifuge.ts";
+export type { DatagramStats } from "./datagrams.ts";
 export type { CentrifugeOptions } from "./options.ts";

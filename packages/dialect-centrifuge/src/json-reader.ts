@@ -38,6 +38,16 @@ export class JsonCommandReader implements CommandReader {
   }
 }
 
+/** The whole of a text as one connect request. Unlike between commands, newlines are white space in it. */
+export function readConnectRequest(text: string, scratch: JsonScratch): ConnectRequest {
+  // Valid JSON has no newline inside a string, so those there are can go.
+  const scanner = new JsonScanner(text.replaceAll("\n", " "), scratch);
+  if (!scanner.nextLine()) throw new PolywireError("protocol-violation", "the connect request is empty");
+  const request = readConnect(scanner);
+  if (scanner.nextLine()) throw new PolywireError("protocol-violation", "more follows the connect request");
+  return request;
+}
+
 function readCommand(scanner: JsonScanner): Command {
   let id = 0;
   let request: Request | undefined;

@@ -137,7 +137,10 @@ function base64(data: Uint8Array): string {
   return Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString("base64");
 }
 
-/** A newline ends a message; valid JSON has none inside a string, so those between tokens can go. */
+/**
+ * A newline ends a message, and a carriage return a line of an event stream; valid JSON has none of them inside a string,
+ * so those between tokens can go.
+ */
 function withoutNewlines(text: string): string {
-  return text.includes("\n") ? text.replaceAll("\n", "") : text;
+  return text.includes("\n") || text.includes("\r") ? text.replaceAll(/[\n\r]/g, "") : text;
 }

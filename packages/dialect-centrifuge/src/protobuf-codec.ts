@@ -1,8 +1,9 @@
 import type { ClientInfo, HistoryPage, Payload, PresenceStats, Publication } from "@polywire/core";
 import type { ClientError } from "@polywire/realtime";
-import type { Codec, CommandReader } from "./codec.ts";
-import type { ConnectResult, Expiry, SubscribePush, SubscribeResult } from "./message.ts";
+import type { Codec, CodecForm, CommandReader } from "./codec.ts";
+import type { ConnectRequest, ConnectResult, Expiry, SubscribePush, SubscribeResult } from "./message.ts";
 import {
+  type MessageType,
   ProtobufLibrary,
   unlessEmpty,
   unlessZero,
@@ -15,22 +16,51 @@ import {
   wireSubscribePush,
   wireSubscribeResult,
 } from "./protobuf-library.ts";
-import { ProtobufCommandReader } from "./protobuf-reader.ts";
+import { ProtobufCommandReader, toCommand, toConnect } from "./protobuf-reader.ts";
 
 /**
- * The Protobuf encoding: every message after its length, even one alone in a frame.
+ * The Protobuf encoding. In the layout `parted` every message comes after its length, even one alone in a frame.
  *
  * All of it goes through the library: writers of our own for the frequent messages were measured and were slower for
  * all but the empty reply, where they saved 0.1 µs.
  */
 export class ProtobufCodec implements Codec {
   readonly name = "protobuf";
-  readonly ping: Uint8Array = new Uint8Array(1);
-  readonly #library = new ProtobufLibrary();
+  readonly ping: Uint8Array;
+  readonly #library: ProtobufLibrary;
+  readonly #isUnidirectional: boolean;
+  readonly #isParted: boolean;
   readonly #utf8 = new TextEncoder();
 
+  constructor(
+    { layout, isUnidirectional }: CodecForm = { layout: "parted", isUnidirectional: false },
+    library: ProtobufLibrary = new ProtobufLibrary(),
+  ) {
+    this.#library = library;
+    this.#isUnidirectional = isUnidirectional;
+    this.#isParted = layout === "parted";
+    this.ping = new Uint8Array(this.#isParted ? 1 : 0);
+  }
+
   read(frame: Payload): CommandReader {
-    return new ProtobufCommandReader(typeof frame === "string" ? this.#utf8.encode(frame) : frame, this.#library);
+    const bytes = this.#bytes(frame);
+    if (this.#isParted) return new ProtobufCommandReader(bytes, this.#library);
+    let isRead = false;
+    return {
+      next: () => {
+        if (isRead) return undefined;
+        isRead = true;
+        return toCommand(this.#library.decodeCommand(bytes));
+      },
+    };
+  }
+
+  readConnect(body: Payload): ConnectRequest {
+    return toConnect(this.#library.decodeConnect(this.#bytes(body)));
+  }
+
+  #bytes(frame: Payload): Uint8Array {
+    return typeof frame === "string" ? this.#utf8.encode(frame) : frame;
   }
 
   error(id: number, error: ClientError): Uint8Array {
@@ -39,7 +69,8 @@ export class ProtobufCodec implements Codec {
   }
 
   connect(id: number, result: ConnectResult): Uint8Array {
-    return this.#reply({ id, connect: wireConnectResult(result) });
+    const connect = wireConnectResult(result);
+    return this.#isUnidirectional ? this.#push({ connect }) : this.#reply({ id, connect });
   }
 
   subscribe(id: number, result: SubscribeResult): Uint8Array {
@@ -106,10 +137,14 @@ export class ProtobufCodec implements Codec {
   }
 
   #push(push: WireMessage): Uint8Array {
-    return this.#reply({ push });
+    return this.#isUnidirectional ? this.#encode(this.#library.push, push) : this.#reply({ push });
   }
 
   #reply(reply: WireMessage): Uint8Array {
-    return this.#library.encodeReply(reply);
+    return this.#encode(this.#library.reply, reply);
+  }
+
+  #encode(type: MessageType, message: WireMessage): Uint8Array {
+    return (this.#isParted ? type.encodeDelimited(message) : type.encode(message)).finish();
   }
 }

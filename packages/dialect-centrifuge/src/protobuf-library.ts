@@ -11,32 +11,47 @@ export interface WireMessage {
 }
 
 export interface MessageType {
+  encode(message: WireMessage): { finish(): Uint8Array };
   encodeDelimited(message: WireMessage): { finish(): Uint8Array };
   decode(bytes: Uint8Array): WireMessage;
 }
 
-/** The message types that travel on their own. Compiling them takes some milliseconds, once for each codec. */
+/** The message types that travel on their own. Compiling them takes some milliseconds. */
 export class ProtobufLibrary {
-  readonly #reply: MessageType;
+  readonly reply: MessageType;
+  readonly push: MessageType;
   readonly #command: MessageType;
+  readonly #connect: MessageType;
+  readonly #emulation: MessageType;
 
   constructor() {
     const root = protobuf.Root.fromJSON(SCHEMA);
-    this.#reply = root.lookupType(`${PACKAGE}.Reply`);
-    this.#command = root.lookupType(`${PACKAGE}.Command`);
-  }
-
-  /** One reply with its length before it. */
-  encodeReply(reply: WireMessage): Uint8Array {
-    return this.#reply.encodeDelimited(reply).finish();
+    const type = (name: string): MessageType => root.lookupType(`${PACKAGE}.${name}`);
+    this.reply = type("Reply");
+    this.push = type("Push");
+    this.#command = type("Command");
+    this.#connect = type("ConnectRequest");
+    this.#emulation = type("EmulationRequest");
   }
 
   decodeCommand(bytes: Uint8Array): WireMessage {
-    try {
-      return this.#command.decode(bytes);
-    } catch (cause) {
-      throw new PolywireError("protocol-violation", "malformed Protobuf command", { cause });
-    }
+    return decode(this.#command, bytes, "command");
+  }
+
+  decodeConnect(bytes: Uint8Array): WireMessage {
+    return decode(this.#connect, bytes, "connect request");
+  }
+
+  decodeEmulation(bytes: Uint8Array): WireMessage {
+    return decode(this.#emulation, bytes, "emulation request");
+  }
+}
+
+function decode(type: MessageType, bytes: Uint8Array, what: string): WireMessage {
+  try {
+    return type.decode(bytes);
+  } catch (cause) {
+    throw new PolywireError("protocol-violation", `malformed Protobuf ${what}`, { cause });
   }
 }
 

@@ -60,7 +60,8 @@ export class ProtobufCommandReader implements CommandReader {
   }
 }
 
-function toCommand(message: WireMessage): Command {
+/** One decoded command. */
+export function toCommand(message: WireMessage): Command {
   const id = integer(message, "id");
   for (const kind of REQUEST_ORDER) {
     const request = child(message, kind);
@@ -109,7 +110,7 @@ function toRequest(kind: Exclude<RequestKind, "send">, id: number, request: Wire
   }
 }
 
-function toConnect(request: WireMessage): ConnectRequest {
+export function toConnect(request: WireMessage): ConnectRequest {
   const subs = new Map<string, SubscribeRequest>();
   for (const [channel, sub] of entries<WireMessage>(request, "subs")) subs.set(channel, toSubscribe(sub));
   return {

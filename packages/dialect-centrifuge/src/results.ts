@@ -29,7 +29,14 @@ export function connectRequest(request: ConnectRequest): hub.ConnectRequest {
   };
 }
 
-export function connectResult(result: hub.ConnectResult): ConnectResult {
+/** What a client names in requests of its own to speak to its session. */
+export interface Identity {
+  /** A secret. */
+  readonly session: string;
+  readonly node: string;
+}
+
+export function connectResult(result: hub.ConnectResult, identity?: Identity): ConnectResult {
   const subs = new Map<string, SubscribeResult>();
   for (const [channel, subscription] of result.subscriptions) subs.set(channel, subscribeResult(subscription));
   return {
@@ -39,6 +46,7 @@ export function connectResult(result: hub.ConnectResult): ConnectResult {
     subs,
     ping: result.pingIntervalMs / MILLISECONDS_PER_SECOND,
     pong: result.isPongExpected,
+    ...identity,
   };
 }
 

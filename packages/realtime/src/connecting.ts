@@ -1,4 +1,5 @@
 import type { PolywireError } from "@polywire/core";
+import { fitsBytes } from "./channel-name.ts";
 import { isShowable } from "./client-info.ts";
 import { type ClientError, DISCONNECTS, ERRORS } from "./codes.ts";
 import { isDenied } from "./denied.ts";
@@ -6,7 +7,7 @@ import { runHook } from "./hooks.ts";
 import type { Authenticated, AuthenticateRequest, Denied, Origin } from "./options.ts";
 import type { Answer, ConnectRequest, ConnectResult, SubscribeResult } from "./requests.ts";
 import type { Session } from "./session.ts";
-import { reserve, runAfterwards } from "./subscribe-commands.ts";
+import { needsNoToken, reserve, runAfterwards } from "./subscribe-commands.ts";
 import { HOLE, NO_WISH, Subscribing } from "./subscribing.ts";
 
 const ANONYMOUS: Authenticated = { user: "" };
@@ -56,9 +57,33 @@ function admit(session: Session, verdict: Authenticated, connecting: Connecting)
   session.info = { client: session.id, user, ...(connectionInfo === undefined ? {} : { connectionInfo }) };
   session.isIdentified = true;
   sessions.identified(session);
-  const wanted = new Set([...session.parts.rules.broadcastNames, ...channels]);
+  const wanted = wantedChannels(session, channels, connecting.request);
   if (wanted.size === 0) return complete(session, [], { verdict, connecting });
   subscribeAll(session, [...wanted], { verdict, connecting });
+}
+
+/** The channels that the server wants the client to be in, and those of the client's wishes that it may have. */
+function wantedChannels(
+  session: Session,
+  channels: readonly string[],
+  { subscriptions, isDeaf }: ConnectRequest,
+): ReadonlySet<string> {
+  if (isDeaf === true) return new Set();
+  const { rules, settings } = session.parts;
+  const wanted = new Set([...rules.broadcastNames, ...channels]);
+  for (const name of subscriptions?.keys() ?? []) {
+    if (wanted.size >= settings.limits.channelsPerSession) break;
+    if (isOpenTo(session, name)) wanted.add(name);
+  }
+  return wanted;
+}
+
+/** Whether the client could subscribe by itself, without a token, now. */
+function isOpenTo(session: Session, name: string): boolean {
+  const { channels, settings } = session.parts;
+  if (name === "" || !fitsBytes(name, settings.limits.channelNameBytes)) return false;
+  const rule = channels.settingsOf(name);
+  return rule !== undefined && channels.get(name)?.isFull !== true && needsNoToken(rule, name, session.info.user);
 }
 
 interface Admitted {
@@ -113,15 +138,16 @@ function complete(session: Session, all: readonly Subscribing[], { verdict, conn
     }
     subscriptions.set(subscribing.subscription.channel.name, result);
   }
-  session.connected();
-  const { intervalMs } = settings.pings;
+  const { pings = "answered" } = connecting.request;
+  session.connected(pings);
+  const intervalMs = pings === "none" ? 0 : settings.pings.intervalMs;
   connecting.answer(undefined, {
     client: session.id,
     version: settings.version,
     ...(verdict.data === undefined ? {} : { data: verdict.data }),
     subscriptions,
     pingIntervalMs: intervalMs,
-    isPongExpected: intervalMs > 0,
+    isPongExpected: intervalMs > 0 && pings === "answered",
   });
   for (const { subscription } of all) {
     subscription.goLive();

@@ -45,6 +45,7 @@ export type {
   ConnectRequest,
   ConnectResult,
   HistoryCommand,
+  Pings,
   RecoverRequest,
   SubscribeRequest,
   SubscribeResult,

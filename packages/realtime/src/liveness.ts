@@ -1,4 +1,5 @@
 import { DISCONNECTS } from "./codes.ts";
+import type { Pings } from "./requests.ts";
 import type { Session } from "./session.ts";
 import type { WheelEntry, WheelPlace } from "./timer-wheel.ts";
 
@@ -9,6 +10,7 @@ export class Liveness implements WheelEntry {
   /** What the wheel's next call is about: the pong to a ping, or the next ping. */
   #isPongDue = false;
   #isPongAwaited = false;
+  #arePingsAnswered = true;
 
   constructor(session: Session) {
     this.#session = session;
@@ -17,10 +19,11 @@ export class Liveness implements WheelEntry {
   }
 
   /** Pings begin. The first falls at random into the second half of the interval, so that they are spread. */
-  connected(): void {
+  connected(pings: Pings): void {
     const { wheel, settings, random } = this.#session.parts;
     const { intervalMs } = settings.pings;
-    if (intervalMs === 0) wheel.cancel(this);
+    this.#arePingsAnswered = pings === "answered";
+    if (intervalMs === 0 || pings === "none") wheel.cancel(this);
     else wheel.schedule(this, intervalMs * (0.5 + random() / 2));
   }
 
@@ -38,8 +41,12 @@ export class Liveness implements WheelEntry {
   /** The wheel's call. */
   due(): void {
     const { stage, parts, outlet } = this.#session;
-    const { timeoutMs } = parts.settings.pings;
+    const { intervalMs, timeoutMs } = parts.settings.pings;
     if (stage !== "connected") return this.#waitedFor(parts.settings.limits.connectTimeoutMs);
+    if (!this.#arePingsAnswered) {
+      parts.wheel.schedule(this, intervalMs);
+      return outlet.ping();
+    }
     if (this.#isPongDue) return this.#isPongAwaited ? this.#waitedFor(timeoutMs) : this.#pongCame();
     this.#isPongDue = true;
     this.#isPongAwaited = true;

@@ -17,9 +17,22 @@ export interface ConnectRequest {
   readonly version?: string;
   /** Headers that a client sent in its command because its wire could not: as untrusted as any other data. */
   readonly headers?: ReadonlyMap<string, string>;
-  /** Server-side subscriptions that the client wants to recover, by channel. */
+  /**
+   * Channels that the client wants the server to subscribe it to, and where it was in them. Those that it could subscribe to
+   * by itself, without a token, it gets besides those that the server wants; the others are passed over in silence.
+   */
   readonly subscriptions?: ReadonlyMap<string, RecoverRequest>;
+  /** What the dialect can do about pings on this wire; `answered` by default. */
+  readonly pings?: Pings;
+  /** The client hears nothing, so it is subscribed to nothing: it only publishes and sends. */
+  readonly isDeaf?: boolean;
 }
+
+/**
+ * `answered`: the client answers each ping, or is ended. `unanswered`: it is pinged so that it notices when the server is
+ * gone. `none`: the wire itself notices who has gone.
+ */
+export type Pings = "answered" | "unanswered" | "none";
 
 export interface RecoverRequest {
   readonly recover: boolean;

@@ -14,6 +14,7 @@ import type {
   ConnectRequest,
   ConnectResult,
   HistoryCommand,
+  Pings,
   SubscribeRequest,
   SubscribeResult,
 } from "./requests.ts";
@@ -225,10 +226,10 @@ export class Session implements ClientSession {
   }
 
   /** From here on commands are taken; the connect's answer is about to be given. */
-  connected(): void {
+  connected(pings: Pings): void {
     this.stage = "connected";
     this.parts.counters.connects++;
-    this.#liveness.connected();
+    this.#liveness.connected(pings);
   }
 
   /** Runs an order of the server once the client knows that it is connected. */

@@ -2,15 +2,12 @@ import { AssertionError } from "node:assert/strict";
 import { expect, test } from "vitest";
 import { answerDefects } from "./answer-defects.ts";
 import { deliveryDefects } from "./delivery-defects.ts";
-import { encodings } from "./encodings.ts";
-import { transports } from "./transports.ts";
+import { circumstances } from "./transports.ts";
 import { assertLaw } from "./wire-law.ts";
 import { wireLaws } from "./wire-laws.ts";
 
 /** Silence breaks a law too; it need not take long to be sure of it. */
 const PATIENCE_MS = 250;
-
-const circumstances = transports.flatMap((transport) => encodings.map((encoding) => ({ transport, encoding })));
 
 for (const { does, breaks, ...defect } of [...answerDefects, ...deliveryDefects]) {
   test.each(circumstances)(

@@ -138,4 +138,6 @@ message PresenceStatsResult { uint32 num_clients = 1; uint32 num_users = 2; }
 message RPCRequest { bytes data = 1; string method = 2; }
 message RPCResult { bytes data = 1; }
 message SendRequest { bytes data = 1; }
+
+message EmulationRequest { string node = 1; string session = 2; bytes data = 3; }
 `;

@@ -1,8 +1,12 @@
 import { type AnyProtocol, Network, type Payload } from "@polywire/core";
 import { memory } from "@polywire/core/memory";
+import type { CentrifugeOptions } from "@polywire/dialect-centrifuge";
 import { ws } from "@polywire/ws";
 import { WebSocket } from "ws";
-import type { Encoding } from "./encodings.ts";
+import { bareMessages } from "./bare-messages.ts";
+import { byteStream } from "./byte-stream.ts";
+import { type Encoding, encodings } from "./encodings.ts";
+import { httpStream, serverSentEvents } from "./http-streams.ts";
 
 /** What a client is told of its link, in order; `closed` once, last. */
 export interface LinkEvents {
@@ -23,10 +27,24 @@ export interface ClientLink {
 /** A way from clients to a server under test. A new kind of wire is one more of these in {@link transports}. */
 export interface Transport {
   readonly name: string;
-  /** The code a client is told when its frame was past the link's limit; 1006 where it is told none. */
-  readonly tooLargeCode: number;
+  /** The encodings that it is worth trying with; clients may speak the others too. */
+  readonly encodings: readonly Encoding[];
+  /** Options of the dialect that it takes to listen on it. */
+  readonly dialect?: CentrifugeOptions;
+  /**
+   * The code a client is told when its frame was past the limit; 1006 where it is told none, and `undefined` where the
+   * frame is refused and the session goes on.
+   */
+  readonly tooLargeCode: number | undefined;
   /** The code a client is told when it is cut off with what was on its way to it; 1006 where it is told none. */
   readonly cutOffCode: number;
+  /**
+   * What a client sends at once is one frame (`whole`), a message for each command (`single`), or bytes of a stream in
+   * which half a command waits for its rest (`stream`).
+   */
+  readonly frames: "whole" | "single" | "stream";
+  /** There is no session before a client has said something, and none to talk to before its connect is answered. */
+  readonly isEmulated: boolean;
   /** A world of its own: what one server listens on is reached by its `dial` alone. */
   open(): Wire;
 }
@@ -41,8 +59,11 @@ export interface Wire extends AsyncDisposable {
 /** A client that shares no code with the server: the `ws` package's own. */
 const websocket: Transport = {
   name: "websocket",
+  encodings,
   tooLargeCode: 1009,
   cutOffCode: 3008,
+  frames: "whole",
+  isEmulated: false,
   open() {
     const sockets = new Set<WebSocket>();
     return {
@@ -79,8 +100,11 @@ const websocket: Transport = {
 /** Inside the process: everything but a wire. */
 const inMemory: Transport = {
   name: "memory",
+  encodings,
   tooLargeCode: 1006,
   cutOffCode: 1006,
+  frames: "whole",
+  isEmulated: false,
   open() {
     const protocol = memory();
     const clients = new Network({ protocols: [protocol] });
@@ -103,4 +127,15 @@ const inMemory: Transport = {
   },
 };
 
-export const transports: readonly Transport[] = [websocket, inMemory];
+export const transports: readonly Transport[] = [
+  websocket,
+  inMemory,
+  byteStream,
+  bareMessages,
+  httpStream,
+  serverSentEvents,
+];
+
+/** Every transport with every encoding that is worth trying on it. */
+export const circumstances: readonly { readonly transport: Transport; readonly encoding: Encoding }[] =
+  transports.flatMap((transport) => transport.encodings.map((encoding) => ({ transport, encoding })));

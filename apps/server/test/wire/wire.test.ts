@@ -1,10 +1,7 @@
 import { describe, it } from "vitest";
-import { encodings } from "./encodings.ts";
-import { transports } from "./transports.ts";
+import { circumstances } from "./transports.ts";
 import { assertLaw } from "./wire-law.ts";
 import { wireLaws } from "./wire-laws.ts";
-
-const circumstances = transports.flatMap((transport) => encodings.map((encoding) => ({ transport, encoding })));
 
 describe.each(circumstances)("over $transport.name, in $encoding.name", ({ transport, encoding }) => {
   it.each(wireLaws)("$name", { timeout: 30_000 }, async (law) => {

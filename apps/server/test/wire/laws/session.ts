@@ -61,11 +61,16 @@ export const sessionLaws: readonly WireLaw[] = [
   {
     name: "a client that does not connect within 10 s is ended with 3502, not before",
     async run(world) {
-      const server = await world.serve();
+      const isRefused = (token = ""): boolean => token === "refused";
+      const server = await world.serve({
+        authenticate: ({ token }) => (isRefused(token) ? { error: ERRORS.tokenExpired } : { user: "" }),
+      });
       const client = await server.dial();
       await server.clock.pass(9_000);
       await client.connect();
       const silent = await server.dial();
+      // Where the first word makes the session, it stays one that is not connected when that was refused.
+      if (world.transport.isEmulated) await silent.errorOf({ connect: { token: "refused" } });
       await server.clock.pass(9_000);
       await client.expectNothing();
       await server.clock.pass(2_000);
@@ -80,7 +85,12 @@ export const sessionLaws: readonly WireLaw[] = [
       const clients = [await server.dial(), await server.dial()];
       const ids = new Set<string>();
       for (const client of clients) {
-        const { connect } = await client.connect({ name: "js", version: "5.8.0" });
+        const { connect: whole } = await client.connect({ name: "js", version: "5.8.0" });
+        const { session, node, ...connect } = whole ?? {};
+        const isUuid = (text = ""): boolean => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text);
+        // Who sends its commands apart must be able to say whose they are, and nobody else is told a secret.
+        assert.deepEqual([isUuid(session), isUuid(node)], Array(2).fill(world.transport.isEmulated));
+        assert.notEqual(session, connect.client);
         assert.match(connect?.client ?? "", /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
         assert.deepEqual({ ...connect, client: "" }, { client: "", version: "7.1", ping: 25, pong: true });
         ids.add(connect?.client ?? "");
@@ -125,6 +135,8 @@ export const sessionLaws: readonly WireLaw[] = [
       const client = await server.dial();
       const { error } = await client.connect({ token: "old" });
       assert.deepEqual(error, { code: 109, message: "token expired" });
+      // Without a session there is nothing to say where that takes the session's name.
+      if (world.transport.isEmulated) return;
       client.say({ id: 2, connect: {} });
       await client.expectEnd(3501);
     },
@@ -173,7 +185,8 @@ export const sessionLaws: readonly WireLaw[] = [
     name: "everyone is told 3001 when the server shuts down",
     async run(world) {
       const server = await world.serve();
-      const clients = [await server.connect(), await server.subscriber("news"), await server.dial()];
+      const clients = [await server.connect(), await server.subscriber("news")];
+      if (!world.transport.isEmulated) clients.push(await server.dial());
       const closed = server.network.close();
       for (const client of clients) await client.expectEnd(3001, "shutdown");
       await closed;

@@ -1,0 +1,44 @@
+import { Broadcast } from "./broadcast.ts";
+import type { EncodingGroup } from "./client-outlet.ts";
+import type { Codec, EncodingName, Layout } from "./codec.ts";
+import { JsonCodec } from "./json-codec.ts";
+import type { CompleteOptions } from "./options.ts";
+import { ProtobufCodec } from "./protobuf-codec.ts";
+import { ProtobufLibrary } from "./protobuf-library.ts";
+
+/** How one client is spoken to. */
+export interface Speech {
+  readonly encoding: EncodingName;
+  readonly layout: Layout;
+  readonly isUnidirectional?: boolean;
+}
+
+/** The codecs of a handler, each made when the first client needs it. Clients that are spoken to alike share one. */
+export class Codecs {
+  readonly #options: CompleteOptions;
+  readonly #groups = new Map<string, EncodingGroup>();
+  #library: ProtobufLibrary | undefined = undefined;
+
+  constructor(options: CompleteOptions) {
+    this.#options = options;
+  }
+
+  get library(): ProtobufLibrary {
+    this.#library ??= new ProtobufLibrary();
+    return this.#library;
+  }
+
+  group({ encoding, layout, isUnidirectional = false }: Speech): EncodingGroup {
+    const key = `${encoding} ${layout} ${isUnidirectional ? "one way" : "both ways"}`;
+    let group = this.#groups.get(key);
+    if (group === undefined) {
+      const form = { layout, isUnidirectional };
+      const codec: Codec = encoding === "json" ? new JsonCodec(form) : new ProtobufCodec(form, this.library);
+      // Who speaks bare Protobuf has a schema, and no other place to look for the code than its messages.
+      const tellsEnd = encoding === "protobuf" && layout === "whole";
+      group = { codec, broadcast: new Broadcast(codec), options: this.#options, tellsEnd };
+      this.#groups.set(key, group);
+    }
+    return group;
+  }
+}
