@@ -3,6 +3,7 @@ import os from "node:os";
 import path from "node:path";
 import { makeCertificate } from "@polywire/conformance/testing";
 import { type AnyProtocol, type Handler, type Listener, Network } from "@polywire/core";
+import { grpc } from "@polywire/grpc";
 import { ws } from "@polywire/ws";
 import { afterAll, describe, expect, test } from "vitest";
 import { cableTo } from "./cable.ts";
@@ -48,7 +49,10 @@ interface Wire {
 }
 
 /** Wires that carry text lines both ways; another is a line. */
-const WIRES: readonly Wire[] = [{ name: "ws", url: "ws://127.0.0.1:0/echo", protocol: () => ws(), flags: [] }];
+const WIRES: readonly Wire[] = [
+  { name: "ws", url: "ws://127.0.0.1:0/echo", protocol: () => ws(), flags: [] },
+  { name: "grpc", url: "grpc://127.0.0.1:0/test.Echo/Talk", protocol: () => grpc(), flags: [] },
+];
 
 async function serve({ url, protocol, listen = {} }: Omit<Wire, "name" | "flags">): Promise<Echo> {
   const network = new Network({ protocols: [protocol()] as readonly AnyProtocol[] });

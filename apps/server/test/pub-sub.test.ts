@@ -3,6 +3,7 @@ import os from "node:os";
 import path from "node:path";
 import { type AnyProtocol, type Handler, type Listener, Network, type Peer } from "@polywire/core";
 import { type CentrifugeOptions, centrifuge } from "@polywire/dialect-centrifuge";
+import { grpc } from "@polywire/grpc";
 import { Hub, type HubOptions } from "@polywire/realtime";
 import { ws } from "@polywire/ws";
 import { afterAll, describe, expect, test } from "vitest";
@@ -31,6 +32,14 @@ const WS = { url: "ws://127.0.0.1:0/connection/websocket", protocol: () => ws() 
 const WIRES: readonly Wire[] = [
   { name: "ws", ...WS, flags: [] },
   { name: "ws in Protobuf", ...WS, flags: ["--protobuf"] },
+  {
+    name: "grpc",
+    url: "grpc://127.0.0.1:0/polywire.centrifuge.v1.Centrifuge/Connect",
+    protocol: () => grpc(),
+    listen: { carries: "links" },
+    dialect: { format: "protobuf", delimited: false },
+    flags: ["--protobuf"],
+  },
 ];
 
 const CHANNELS: NonNullable<HubOptions["channels"]> = [

@@ -1,6 +1,7 @@
 import type { AnyProtocol } from "@polywire/core";
 import { memory } from "@polywire/core/memory";
 import type { CentrifugeOptions } from "@polywire/dialect-centrifuge";
+import { grpc } from "@polywire/grpc";
 import { ws } from "@polywire/ws";
 import { type Encoding, JSON_ENCODING, PROTOBUF_ENCODING } from "./encodings.ts";
 
@@ -16,6 +17,14 @@ export interface ServedWire {
   readonly dialect?: CentrifugeOptions;
 }
 
+const GRPC = {
+  url: "grpc://127.0.0.1:0/polywire.centrifuge.v1.Centrifuge/Connect",
+  protocol: () => grpc(),
+  listen: { carries: "links" },
+  dialect: { format: "protobuf", delimited: false },
+  isTcp: true,
+} as const;
+
 const both = [JSON_ENCODING, PROTOBUF_ENCODING];
 
 /** Every wire that the SDK is run over; a new one is a line. */
@@ -28,4 +37,5 @@ export const WIRES: readonly ServedWire[] = [
     url: "ws://127.0.0.1:0/connect",
     isTcp: true,
   })),
+  { name: "grpc", encoding: PROTOBUF_ENCODING, ...GRPC },
 ];
