@@ -10,6 +10,11 @@ const MAX_HEADER_BYTES = 16_384;
 /** How often Node looks for requests that take too long. */
 const SWEEP_MS = 2_000;
 
+/** How many of us answer the requests of one server: two networks may share it. */
+const sharers = new WeakMap<Server, number>();
+/** Responses that somebody answers. */
+const taken = new WeakSet<ServerResponse>();
+
 /** What answers the requests below a path. */
 export interface Door {
   request(
@@ -54,6 +59,7 @@ export class RequestServer implements SharedServer {
     this.#isOwn = isOwn;
     this.#maxConnections = maxConnections;
     this.#closed = closed;
+    sharers.set(server, (sharers.get(server) ?? 0) + 1);
     server.on("request", this.#onRequest);
     server.on("checkContinue", this.#onCheckContinue);
     if (!isOwn) return;
@@ -108,11 +114,10 @@ export class RequestServer implements SharedServer {
     if (this.#doors.size > 0) return;
     this.#isClosing = true;
     this.#closed();
-    if (this.#isOwn) this.#close();
-    else {
-      this.server.off("request", this.#onRequest);
-      this.server.off("checkContinue", this.#onCheckContinue);
-    }
+    if (this.#isOwn) return this.#close();
+    sharers.set(this.server, (sharers.get(this.server) ?? 1) - 1);
+    this.server.off("request", this.#onRequest);
+    this.server.off("checkContinue", this.#onCheckContinue);
   }
 
   /**
@@ -157,11 +162,22 @@ export class RequestServer implements SharedServer {
     if (target === undefined || (headers["transfer-encoding"] ?? "chunked") !== "chunked") {
       return refuse(request, response, { status: 400, reason: "this is no request for a server of origin" });
     }
+    if (this.#isClosing) return refuse(request, response, { status: 503, reason: "closing" });
     const door = this.#find(target.path);
-    if (door !== undefined) door.request({ request, response }, target, proceed);
-    else if (this.#isOwn || this.server.listenerCount("request") === 1) {
+    if (door === undefined) return this.#unknown(request, response);
+    taken.add(response);
+    door.request({ request, response }, target, proceed);
+  }
+
+  /** Where others listen on the same server it may be theirs; the last of us that has no door answers. */
+  #unknown(request: IncomingMessage, response: ServerResponse): void {
+    const isForOthers = this.server.listenerCount("request") > (sharers.get(this.server) ?? 1);
+    if (isForOthers) return;
+    queueMicrotask(() => {
+      if (taken.has(response)) return;
+      taken.add(response);
       refuse(request, response, { status: 404, reason: "nothing is here" });
-    }
+    });
   }
 
   /** The path itself, else the longest one above it that ends in a slash. */
