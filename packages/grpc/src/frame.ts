@@ -77,6 +77,8 @@ export class MessageDecoder {
   /** Bytes of the next message, prefix included; -1 while its prefix is not complete. */
   #needed = -1;
   #flag = 0;
+  /** Messages taken so far. */
+  messages = 0;
 
   /** @param encoding `grpc-encoding` of the peer: how messages that say so are compressed. */
   constructor(maxMessageBytes: number, encoding: string | undefined) {
@@ -123,6 +125,7 @@ export class MessageDecoder {
     if (flag > 1) throw new PolywireError("protocol-violation", `a message begins with ${flag}: it must be 0 or 1`);
     const message = this.#take(this.#needed).subarray(PREFIX_BYTES);
     this.#needed = -1;
+    this.messages++;
     return flag === 1 ? inflate(message, this.#encoding, this.#maxMessageBytes) : message;
   }
 

@@ -27,6 +27,7 @@ import {
 import { foreignAnswer, HALF_HEADER, statusOf } from "./answer.ts";
 import { closeInfo, type Ending, RESET } from "./closing.ts";
 import { frame, grpcFraming, isOver, MessageDecoder } from "./frame.ts";
+import { Incoming, type IncomingOwner } from "./incoming.ts";
 import { headerOf } from "./metadata.ts";
 import { type CallStatus, codeOfError, encodeMessage, GRPC_STATUS } from "./status.ts";
 
@@ -63,7 +64,7 @@ export interface LinkParts {
 const OK: CallStatus = { code: GRPC_STATUS.OK, message: "" };
 
 /** One gRPC call as a conversation: a stream of messages each way. */
-export class GrpcLink implements Link, HalfClosable, OutboxWire, DeliveryOwner {
+export class GrpcLink implements Link, HalfClosable, OutboxWire, DeliveryOwner, IncomingOwner {
   readonly peer: Peer;
   readonly #place: LinkPlace;
   readonly #connection: CallConnection;
@@ -71,12 +72,10 @@ export class GrpcLink implements Link, HalfClosable, OutboxWire, DeliveryOwner {
   readonly #outbox: Outbox;
   readonly #delivery: Delivery;
   readonly #decoder: MessageDecoder;
+  readonly #incoming: Incoming;
   readonly #gone: () => void;
   readonly #peaceful: CallStatus;
   #isHandedOver = false;
-  #isReading = false;
-  #hasEndArrived = false;
-  #isEndTaken = false;
   /** The holder has ended our direction. */
   #isEnded = false;
   #isEndSent = false;
@@ -85,7 +84,7 @@ export class GrpcLink implements Link, HalfClosable, OutboxWire, DeliveryOwner {
   #status: CallStatus | undefined = undefined;
   #isHalf = false;
   #bytesLost = 0;
-  #activity = 0;
+  #writes = 0;
   #closeTimer: Timer | undefined = undefined;
   readonly #onWritten = (): void => this.#written();
 
@@ -100,11 +99,7 @@ export class GrpcLink implements Link, HalfClosable, OutboxWire, DeliveryOwner {
     this.#outbox = new Outbox(place.turn, this, place.limits);
     this.#delivery = new Delivery(this);
     this.#decoder = new MessageDecoder(place.limits.maxMessageBytes, encoding);
-    // Before the listener for data, which would set it flowing.
-    stream.pause();
-    stream.on("data", (chunk: Buffer) => this.#received(chunk));
-    stream.on("end", () => this.#peerEnded());
-    stream.on("aborted", () => this.#aborted());
+    this.#incoming = new Incoming(stream, { delivery: this.#delivery, decoder: this.#decoder, owner: this });
     stream.on("close", () => this.#lost());
     stream.on("error", ignore);
     if (!place.traits.handshake) stream.on("response", (head: IncomingHttpHeaders) => this.#answered(head));
@@ -141,7 +136,7 @@ export class GrpcLink implements Link, HalfClosable, OutboxWire, DeliveryOwner {
 
   #start(): void {
     this.#delivery.start();
-    this.#read();
+    this.#incoming.read();
   }
 
   /** Reading goes on until a message waits: a holder that only sends still hears of the end. */
@@ -151,7 +146,7 @@ export class GrpcLink implements Link, HalfClosable, OutboxWire, DeliveryOwner {
 
   resume(): void {
     this.#delivery.resume();
-    if (this.#delivery.isOpened) this.#read();
+    if (this.#delivery.isOpened) this.#incoming.read();
   }
 
   send(payload: Payload | Prepared): SendResult {
@@ -173,7 +168,7 @@ export class GrpcLink implements Link, HalfClosable, OutboxWire, DeliveryOwner {
   /** For the outbox. The stream says when the peer's flow control let it pass. */
   write(buffers: readonly Uint8Array[]): boolean {
     const stream = this.#stream;
-    this.#activity++;
+    this.#writes++;
     // What is left is counted as lost when the stream is gone.
     if (!stream.writable) return false;
     const last = buffers.length - 1;
@@ -218,7 +213,7 @@ export class GrpcLink implements Link, HalfClosable, OutboxWire, DeliveryOwner {
 
   /** Messages in and out, for who watches for silence. */
   get activity(): number {
-    return this.#activity;
+    return this.#writes + this.#decoder.messages;
   }
 
   /** Ends the link with an error of ours, which the peer is told. */
@@ -242,8 +237,7 @@ export class GrpcLink implements Link, HalfClosable, OutboxWire, DeliveryOwner {
     this.#delivery.drop();
     const { clock, limits } = this.#place;
     this.#closeTimer = clock.setTimer(() => this.#abandon(), limits.closeTimeoutMs);
-    // What the peer still sends is dropped, its end has to be heard.
-    this.#stream.resume();
+    this.#incoming.stop();
     if (this.#outbox.bufferedBytes === 0) this.#sendEnd();
   }
 
@@ -272,7 +266,7 @@ export class GrpcLink implements Link, HalfClosable, OutboxWire, DeliveryOwner {
 
   #sendTrailers(): void {
     const { error, reason } = this.#ending ?? {};
-    const isHalf = this.#ending === undefined && !this.#hasEndArrived;
+    const isHalf = this.#ending === undefined && !this.#incoming.hasEnded;
     this.#isEndSent = true;
     (this.#stream as ServerHttp2Stream).sendTrailers({
       "grpc-status": String(error === undefined ? this.#peaceful.code : codeOfError(error)),
@@ -291,51 +285,16 @@ export class GrpcLink implements Link, HalfClosable, OutboxWire, DeliveryOwner {
     queueMicrotask(() => this.#finish());
   }
 
-  #received(chunk: Buffer): void {
-    if (this.#ending !== undefined) return;
-    this.#decoder.push(chunk);
-    this.#read();
+  /** From the incoming half. */
+  unreadable(error: PolywireError): void {
+    this.#fail(error, error.message);
   }
 
-  /** Delivers what may be delivered, then reads on or stops. */
-  #read(): void {
-    if (this.#isReading || this.#isOver) return;
-    this.#isReading = true;
-    this.#deliver(false);
-    this.#isReading = false;
-    if (this.#ending !== undefined) return;
-    if (this.#decoder.hasNext) this.#stream.pause();
-    else if (this.#hasEndArrived) this.#takeEnd();
-    else this.#stream.resume();
-  }
-
-  /** @param isForced lets delivery hold what a pause keeps back, because the stream will not. */
-  #deliver(isForced: boolean): void {
-    try {
-      while (this.#ending === undefined && (isForced || !(this.#delivery.isPaused || this.#delivery.isHolding))) {
-        const message = this.#decoder.next();
-        if (message === undefined) return;
-        this.#activity++;
-        this.#delivery.message(message);
-      }
-    } catch (thrown) {
-      const error = PolywireError.from(thrown);
-      this.#fail(error, error.message);
-    }
-  }
-
-  #peerEnded(): void {
-    this.#hasEndArrived = true;
-    if (!this.#isReading && !this.#decoder.hasNext) this.#takeEnd();
-  }
-
-  /** The peer's last message was delivered, and then its direction ended. */
-  #takeEnd(): void {
-    if (this.#isEndTaken || this.#ending !== undefined) return;
-    this.#isEndTaken = true;
+  /** From the incoming half: the peer's last message was delivered, and then its direction ended. */
+  peerEnded(isTruncated: boolean): void {
     // A reset: what it means is told when the stream is gone.
     if (this.#stream.closed && this.#status === undefined) return;
-    if (this.#decoder.byteLength > 0) {
+    if (isTruncated) {
       const problem = "the call ended in the middle of a message";
       this.#fail(new PolywireError("protocol-violation", problem), problem);
       return;
@@ -362,13 +321,8 @@ export class GrpcLink implements Link, HalfClosable, OutboxWire, DeliveryOwner {
     this.#isHalf = headers[HALF_HEADER] !== undefined;
   }
 
-  /** The stream was reset, or its connection is gone: what has arrived is taken out before it is destroyed. */
-  #aborted(): void {
-    while (this.#stream.read() !== null);
-  }
-
   #lost(): void {
-    if (!this.#isOver && this.#ending === undefined) this.#deliver(true);
+    if (!this.#isOver && this.#ending === undefined) this.#incoming.flush();
     if (this.#isOver || !this.#isEndSent || this.#connection.settle === undefined) {
       this.#finish();
       this.#gone();

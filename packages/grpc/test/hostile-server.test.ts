@@ -235,6 +235,7 @@ test("G40 a server that is gone without a word is found by its silence", { timeo
 test("a server that complains of pings is pinged half as often", { timeout: TIMEOUT_MS }, async () => {
   const clock = new ManualClock();
   const sessions: ServerHttp2Session[] = [];
+  let heard = (): void => {};
   const server = createServer();
   server.on("session", (session) => {
     sessions.push(session);
@@ -242,6 +243,7 @@ test("a server that complains of pings is pinged half as often", { timeout: TIME
   });
   server.on("stream", (stream) => {
     stream.on("error", () => {});
+    stream.on("data", () => heard());
     stream.respond(GRPC);
   });
   await using hosted = await host(server, () => sessions.forEach((session) => session.destroy()));
@@ -252,13 +254,18 @@ test("a server that complains of pings is pinged half as often", { timeout: TIME
   sessions[0]?.goaway(11, 0, Buffer.from("too_many_pings"));
   sessions[0]?.close();
   expect(await first.closed).toMatchObject({ clean: false });
-  await dial();
+  const second = await dial();
   let pings = 0;
   sessions[1]?.on("ping", () => void pings++);
   // The first look hears of the handshake, the second would ping.
   clock.advance(30_000);
   clock.advance(30_000);
-  await new Promise((resolve) => void setImmediate(resolve));
+  // What is sent now comes behind a ping, if there is one.
+  const message = new Promise<void>((resolve) => {
+    heard = resolve;
+  });
+  second.link.send("behind");
+  await message;
   expect(pings).toBe(0);
   const pinged = once(sessions[1] as ServerHttp2Session, "ping");
   clock.advance(60_000);
