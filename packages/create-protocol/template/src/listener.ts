@@ -1,0 +1,105 @@
+import { createServer, type Server, type Socket } from "node:net";
+import {
+  type Admission,
+  type Endpoint,
+  type Link,
+  type ListenContext,
+  type Listener,
+  PolywireError,
+  withPort,
+} from "@polywire/core";
+import { MywireLink } from "./link.ts";
+import type { MywireOptions } from "./options.ts";
+
+interface ListenerParts {
+  readonly context: ListenContext;
+  readonly options: Required<MywireOptions>;
+}
+
+/** A bound address: judges whoever comes and makes links of those that are welcome. */
+export class MywireListener implements Listener {
+  readonly endpoint: Endpoint;
+  readonly #server: Server;
+  readonly #accept: (link: Link) => void;
+  readonly #context: ListenContext;
+  /** Peers that are being judged. */
+  readonly #arriving = new Set<Socket>();
+  #links = 0;
+  #isClosed = false;
+
+  private constructor(server: Server, endpoint: Endpoint, accept: (link: Link) => void, context: ListenContext) {
+    const address = server.address();
+    this.endpoint = typeof address === "object" && address !== null ? withPort(endpoint, address.port) : endpoint;
+    this.#server = server;
+    this.#accept = accept;
+    this.#context = context;
+    server.on("connection", (socket: Socket) => this.#arrived(socket));
+  }
+
+  /** Fulfilled when bound. */
+  static open(
+    endpoint: Endpoint,
+    accept: (link: Link) => void,
+    { context, options }: ListenerParts,
+  ): Promise<MywireListener> {
+    const server = createServer({ pauseOnConnect: true, noDelay: options.noDelay });
+    return new Promise((resolve, reject) => {
+      const fail = (thrown: Error): void => reject(PolywireError.from(thrown, "internal", `listen on "${endpoint}"`));
+      server.once("error", fail);
+      server.listen({ host: endpoint.host, port: endpoint.port ?? 0 }, () => {
+        server.off("error", fail);
+        // Running out of descriptors must not end the process.
+        server.on("error", () => {});
+        resolve(new MywireListener(server, endpoint, accept, context));
+      });
+    });
+  }
+
+  close(): Promise<void> {
+    if (this.#isClosed) return Promise.resolve();
+    this.#isClosed = true;
+    this.#server.close();
+    for (const socket of this.#arriving) socket.destroy();
+    return Promise.resolve();
+  }
+
+  #arrived(socket: Socket): void {
+    socket.on("error", destroySocket);
+    const { maxLinks, maxHandshakes, handshakeTimeoutMs } = this.#context.limits;
+    if (this.#links + this.#arriving.size >= maxLinks || this.#arriving.size >= maxHandshakes) {
+      socket.destroy();
+      return;
+    }
+    this.#arriving.add(socket);
+    const timer = this.#context.clock.setTimer(() => socket.destroy(), handshakeTimeoutMs);
+    const judged = (verdict: Admission): void => {
+      timer.cancel();
+      this.#arriving.delete(socket);
+      if (!verdict.accepted || this.#isClosed) socket.destroy();
+      else if (!socket.destroyed) this.#established(socket);
+    };
+    socket.once("close", () => {
+      timer.cancel();
+      this.#arriving.delete(socket);
+    });
+    const { remoteAddress: address, remotePort: port } = socket;
+    const verdict = this.#context.admit({ address, port, secure: false });
+    if (verdict instanceof Promise) void verdict.then(judged);
+    else judged(verdict);
+  }
+
+  #established(socket: Socket): void {
+    this.#links++;
+    const link = new MywireLink(socket, this.#context, () => {
+      this.#links--;
+    });
+    socket.off("error", destroySocket);
+    this.#accept(link);
+    link.handOver();
+  }
+}
+
+/** The error handler of a socket that is nobody else's yet. */
+function destroySocket(this: Socket): void {
+  this.destroy();
+}
