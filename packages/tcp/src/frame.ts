@@ -34,8 +34,8 @@ const U32_BYTES = 4;
 /** Of a length below 2^35, which is far above every limit. */
 const MAX_VARINT_BYTES = 5;
 const NOTHING: Buffer = Buffer.alloc(0);
-/** What a decoder keeps between messages. */
-const KEPT_BYTES = 65_536;
+/** What a decoder keeps between messages: an idle link should not hold the room of its largest message. */
+const KEPT_BYTES = 4_096;
 const SMALLEST_BYTES = 256;
 
 abstract class BaseFraming implements TcpFraming {
