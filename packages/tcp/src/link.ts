@@ -69,7 +69,7 @@ export class TcpLink implements Link, HalfClosable, OutboxWire, DeliveryOwner, D
   #failure: Error | undefined = undefined;
   #bytesLost = 0;
   #closeTimer: Timer | undefined = undefined;
-  #onWritten: (() => void) | undefined = undefined;
+  #onWritten: ((error?: Error | null) => void) | undefined = undefined;
 
   /** @param socket connected, its handshake done, and not read yet. */
   constructor(socket: Socket, peer: Peer, place: LinkPlace) {
@@ -181,14 +181,15 @@ export class TcpLink implements Link, HalfClosable, OutboxWire, DeliveryOwner, D
       return true;
     }
     // Only now is a callback worth its price: it rides on an empty write behind the others.
-    this.#onWritten ??= () => this.#written();
+    this.#onWritten ??= (error) => this.#written(error);
     socket.write(NOTHING, this.#onWritten);
     this.#deadlines.stalled();
     return false;
   }
 
-  #written(): void {
-    if (this.#isOver) return;
+  #written(error: Error | null | undefined): void {
+    // What failed was not written: it is counted as lost when the socket is gone.
+    if (this.#isOver || (error ?? undefined) !== undefined) return;
     this.#deadlines.flowed();
     this.#outbox.written();
     if (this.#isEnding && this.#outbox.bufferedBytes === 0) this.#sendEnd();
