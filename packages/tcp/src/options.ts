@@ -69,7 +69,7 @@ const ADDRESS_OPTIONS = ["host", "port", "path", "socket", "ALPNProtocols"];
 const DEFAULT_ATTEMPT_TIMEOUT_MS = 1_000;
 const DEFAULT_SOCKET_MODE = 0o600;
 
-export const DEFAULTS: CompleteOptions = {
+const DEFAULTS: CompleteOptions = {
   framing: "none",
   noDelay: true,
   keepAliveMs: 60_000,
