@@ -50,8 +50,7 @@ test("T35: nobody listening", async () => {
   expect(error.message).toContain(`127.0.0.1:${port}`);
 });
 
-test("T36: a dial that nothing answers ends at its deadline, and its socket is gone", async () => {
-  // TLS over a server that says nothing: the same silence as that of a host that drops every packet.
+test("a TLS handshake that nothing answers ends at its deadline, and its socket is gone", async () => {
   const closed = Promise.withResolvers<void>();
   await using server = await RawServer.start((socket) => {
     socket.resume();

@@ -134,3 +134,25 @@ print("same" if [read(f) for _ in sent] == sent else "different", flush=True)
     expect(served.messages).toHaveLength(6);
   },
 );
+
+test.skipIf(!hasProgram("python3", "--version") || process.platform !== "linux")(
+  "T36: where every SYN is dropped, a dial ends at its deadline",
+  TIMEOUT,
+  async () => {
+    // A backlog that is full, and nobody who accepts: Linux answers no further SYN.
+    const script = `
+import socket, sys
+s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(0)
+fill = []
+for _ in range(4):
+    c = socket.socket(); c.setblocking(False); c.connect_ex(s.getsockname()); fill.append(c)
+print("port", s.getsockname()[1], flush=True)
+sys.stdin.read()
+`;
+    await using python = start("python3", ["-c", script]);
+    const [, port] = await python.prints(/port (\d+)/);
+    await using net = new Network({ protocols: [tcp()] });
+    const dialling = net.connect(`tcp://127.0.0.1:${Number(port)}`, { timeoutMs: 300 });
+    await expect(dialling).rejects.toMatchObject({ code: "timed-out", retryable: true });
+  },
+);
