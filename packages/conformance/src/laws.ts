@@ -3,6 +3,7 @@ import { bindLaw, type Law, type LawDefinition } from "./law.ts";
 import { abilityLaws } from "./laws/abilities.ts";
 import { admissionLaws } from "./laws/admission.ts";
 import { closingLaws } from "./laws/closing.ts";
+import { datagramLaws } from "./laws/datagrams.ts";
 import { dialingLaws } from "./laws/dialing.ts";
 import { exchangeLaws } from "./laws/exchanges.ts";
 import { limitLaws } from "./laws/limits.ts";
@@ -16,6 +17,7 @@ import type { Subject } from "./subject.ts";
 
 const ALL: readonly LawDefinition[] = [
   ...messageLaws,
+  ...datagramLaws,
   ...closingLaws,
   ...limitLaws,
   ...dialingLaws,

@@ -1,4 +1,4 @@
-import type { AnyProtocol } from "@polywire/core";
+import type { AnyProtocol, Request } from "@polywire/core";
 
 /** What the laws are held against: a protocol, and how to reach it on this machine. */
 export interface Subject {
@@ -14,6 +14,11 @@ export interface Subject {
   readonly untrusting?: Readonly<Record<string, unknown>>;
   /** Dial options that offer these subprotocols. Only for wires that have subprotocols. */
   readonly offering?: (subprotocols: readonly string[]) => Readonly<Record<string, unknown>>;
+  /**
+   * How this wire names what a request is for, where that is not an HTTP method and a path: gRPC's method is a path of
+   * its own. `path` may have a query.
+   */
+  readonly naming?: (method: string, path: string) => Pick<Request, "method" | "path">;
   /** Multiplies every deadline: below 1 for a machine in a hurry, above for a busy one. */
   readonly patience?: number;
 }

@@ -24,7 +24,7 @@ import { bytesOf } from "./laws/arrival.ts";
 import { Ledger } from "./ledger.ts";
 import type { Patience } from "./patience.ts";
 import { Probe } from "./probe.ts";
-import { type Reactions, Recorder } from "./recorder.ts";
+import { INTRODUCTION, type Reactions, Recorder } from "./recorder.ts";
 import type { Subject } from "./subject.ts";
 
 /** Short, so that a law about what happens at the end of a limit does not take long. */
@@ -60,6 +60,11 @@ export interface Pair {
   readonly client: Probe;
   /** The accepted link. */
   readonly server: Probe;
+}
+
+/** Both sides know that there is a link, and that it has ended. Plain datagrams tell neither. */
+export function hasConversations({ kind, handshake }: Traits): boolean {
+  return kind !== "datagram" || handshake;
 }
 
 /** One law's own protocol, listeners and links; everything is gone when the law is over. */
@@ -138,6 +143,7 @@ export class World {
   async pairAt({ listener, accepted }: Listening, settings?: DialSettings): Promise<Pair> {
     const index = accepted.length;
     const client = await this.dial(listener.endpoint, settings);
+    if (!hasConversations(client.link.traits)) await this.#introduce(client, () => accepted.length > index);
     await this.patience.until(() => accepted.length > index, "the listener to accept the link");
     return { client, server: accepted[index] as Probe };
   }
@@ -185,6 +191,15 @@ export class World {
   /** Promises that a sink saw broken. */
   get violations(): readonly string[] {
     return this.#probes.flatMap(({ recorder }) => recorder.violations);
+  }
+
+  /** A listener without handshakes hears of its peer by what the peer sends, which may get lost. */
+  async #introduce({ link }: Probe, isAccepted: () => boolean): Promise<void> {
+    await this.patience.until(() => {
+      if (!isAccepted()) link.send(INTRODUCTION);
+      return isAccepted();
+    }, "the listener to hear of its peer");
+    await this.patience.settle();
   }
 
   #probe(link: Link, name: string, reactions: Reactions | undefined): Probe {

@@ -31,6 +31,11 @@ const LAW = {
   echo: "what is sent back from inside message is copied before it returns",
   late: "nothing is delivered before the link is opened, and nothing is lost by opening late",
   datagrams: "datagrams arrive as they were sent, or not at all",
+  datagramTooLarge: "a datagram over the limit is refused as too large, and the next one passes",
+  datagramOrder: "datagrams of an ordered wire arrive once and never late",
+  datagramPeers: "peers never get each other's datagrams",
+  datagramRefused: "a peer that is refused without a handshake hears nothing and gets no link",
+  closeUntold: "where the other side cannot be told of a close, it ends the side that closed and no other",
   claims: "a link claims no more than its protocol, and knows its peer",
   dialler: "a close by the dialler reaches both sides once, with the right CloseInfo",
   acceptor: "a close by the accepting side reaches both sides once, with the right CloseInfo",
@@ -273,6 +278,13 @@ class NeverRefuses extends MutantLink {
     if (result !== "refused" || this.inner.refusal !== "overflow") return result;
     this.#more += (payload as Uint8Array).byteLength;
     return "wait";
+  }
+}
+
+class TakesTooLarge extends MutantLink {
+  override send(payload: Payload | Prepared): SendResult {
+    const result = this.inner.send(payload);
+    return result === "refused" && this.inner.refusal === "too-large" ? "sent" : result;
   }
 }
 
@@ -522,6 +534,12 @@ export const linkMutants: readonly Mutant[] = [
   { does: "lets prepared bytes overtake", breaks: LAW.prepared, says: /differs from what was sent/, fault: link(PreparedOvertakes) },
   { does: "frames prepared payloads late", breaks: LAW.preparedCopy, says: /differs from what was sent/, fault: link(PreparesLazily) },
   { does: "miscounts prepared bytes", breaks: LAW.preparedSays, says: /bufferedBytes for it/, fault: link(MiscountsPrepared) },
+  { does: "takes datagrams over the limit", breaks: LAW.datagramTooLarge, says: /send over the limit/, fault: { kind: "datagram", ...link(TakesTooLarge) } },
+  { does: "delivers a datagram twice", breaks: LAW.datagramOrder, says: /datagram \d+ came after/, fault: { kind: "datagram", ...sink((real) => ({ message: (payload) => { real.message(payload.slice()); real.message(payload); } })) } },
+  { does: "gives datagrams to the wrong peer", breaks: LAW.datagramPeers, says: /whose datagrams|in vain/, fault: { kind: "datagram", ...mixedLinks() } },
+  { does: "answers a peer that it refused", breaks: LAW.datagramRefused, says: /a refused peer heard/, fault: plain({ dial: (real) => real().catch(() => answering()) }) },
+  { does: "asks for a verdict on every datagram", breaks: LAW.datagramRefused, says: /verdicts asked for/, fault: plain({ dial: (real) => real().catch(() => real()).catch(() => answering()) }) },
+  { does: "ends the other side although it cannot tell it", breaks: LAW.closeUntold, says: /closes/, fault: plain({}) },
   { does: "leaves a timer behind", breaks: LAW.remains, says: /in vain for .*timers to be cancelled/, fault: { dialContext: (context) => { context.clock.setTimer(() => {}, 100_000); return context; } } },
   { does: "leaves a listener on the signal behind", breaks: LAW.remains, says: /in vain for .*abort listeners to go/, fault: { dialContext: (context) => { context.signal.addEventListener("abort", () => {}); return context; } } },
   { does: "forgets a timer of every hundredth link", breaks: LAW.thousand, says: /in vain for .*timers to be cancelled/, fault: leavesTimers(100) },
@@ -537,6 +555,43 @@ function leavesTimers(every: number): Fault {
       if (++dials % every === 0) context.clock.setTimer(() => {}, 100_000);
       return context;
     },
+  };
+}
+
+/** Datagrams of a wire that has no handshake. */
+function plain(fault: Fault): Fault {
+  return { ...fault, kind: "datagram", traits: (traits) => ({ ...traits, handshake: false }) };
+}
+
+/** A link whose peer says something as soon as it is opened. */
+function answering(): Link {
+  const refused = (): "refused" => "refused";
+  let sink: Sink | undefined;
+  return {
+    traits: {
+      kind: "datagram",
+      ordered: true,
+      reliable: false,
+      halfClose: false,
+      ping: "none",
+      text: true,
+      closeCodes: false,
+      handshake: false,
+      content: "any",
+      maxMessageBytes: 1_000,
+    },
+    peer: { secure: false },
+    refusal: undefined,
+    bufferedBytes: 0,
+    open(given) {
+      sink = given;
+      queueMicrotask(() => given.message("go away"));
+    },
+    send: refused,
+    pause() {},
+    resume() {},
+    close: () =>
+      queueMicrotask(() => sink?.closed({ by: "local", clean: true, reason: "", retryable: false, bytesLost: 0 })),
   };
 }
 

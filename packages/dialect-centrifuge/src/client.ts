@@ -7,6 +7,12 @@ import type { FrameSink } from "./frame-sinks.ts";
 import type { Command } from "./message.ts";
 import { connectRequest, connectResult, type Identity, withoutRecovery } from "./results.ts";
 
+/**
+ * Commands that one client may have taken in a row before the turn of the event loop ends: the broker answers some of them,
+ * and others have their turn.
+ */
+const COMMANDS_IN_A_ROW = 512;
+
 type ConnectCommand = Extract<Command, { readonly kind: "connect" }>;
 
 /** Where a client comes to and from. */
@@ -23,7 +29,7 @@ export interface ClientPlace {
  * One client: reads commands off its link and hands them to its session.
  *
  * Commands go to the session in the order they came. They wait, with the link paused, while `connect` is not answered
- * yet, and while the client does not take the replies to those it gave before.
+ * yet, while the client does not take the replies to those it gave before, and for the next turn after very many.
  */
 export class Client implements FrameSink, CommandSource {
   readonly #link: Link;
@@ -33,6 +39,8 @@ export class Client implements FrameSink, CommandSource {
   readonly #identity: Identity | undefined;
   #state: "new" | "connecting" | "connected" | "refused" = "new";
   #isBehind = false;
+  #isTurnOver = true;
+  #taken = 0;
   /** Commands that came and have to wait. */
   #held: Command[] | undefined = undefined;
 
@@ -99,6 +107,8 @@ export class Client implements FrameSink, CommandSource {
   }
 
   #take(command: Command): void {
+    this.#taken++;
+    if (this.#taken === COMMANDS_IN_A_ROW) this.#waitForTurn();
     if (command.kind === "connect") this.#connect(command);
     else if (this.#state === "connected") dispatch(command, this.#session, this.#outlet);
     else this.#session.disconnect(DISCONNECTS.badRequest);
@@ -124,6 +134,21 @@ export class Client implements FrameSink, CommandSource {
     if (this.#state === "connecting" && !this.#session.isClosed) this.#hold();
   }
 
+  #waitForTurn(): void {
+    this.#isTurnOver = false;
+    this.#hold();
+    this.#group.options.clock.endOfTurn(() => {
+      this.#taken = 0;
+      this.#isTurnOver = true;
+      try {
+        this.#releaseHeld();
+      } catch {
+        // No wire stands below that would catch it: what is wrong with this client must not end the others.
+        this.#session.disconnect(DISCONNECTS.internal);
+      }
+    });
+  }
+
   #hold(): void {
     if (this.#held !== undefined) return;
     this.#held = [];
@@ -133,7 +158,7 @@ export class Client implements FrameSink, CommandSource {
   /** Goes on with the commands that waited, until one of them makes the others wait again. */
   #releaseHeld(): void {
     const held = this.#held;
-    if (held === undefined || this.#isBehind || this.#state === "connecting") return;
+    if (held === undefined || this.#isBehind || !this.#isTurnOver || this.#state === "connecting") return;
     this.#held = undefined;
     for (const [index, command] of held.entries()) {
       if (this.#session.isClosed || !this.#isListening()) break;

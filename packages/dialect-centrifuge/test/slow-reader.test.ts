@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { Network } from "@polywire/core";
@@ -6,35 +5,17 @@ import { Hub } from "@polywire/realtime";
 import { ws } from "@polywire/ws";
 import { describe, expect, it } from "vitest";
 import { centrifuge } from "../src/index.ts";
+import { clientFrame, upgradeRequest } from "./raw-websocket.ts";
 import { ENCODINGS, frame, type Message, replies } from "./wire-client.ts";
 
-const OPCODE_TEXT = 1;
-const OPCODE_BINARY = 2;
 /** How a close frame with four letters of reason begins: opcode and length. */
 const CLOSE = Buffer.from([0x88, 6]);
-
-/** One client frame of up to 125 bytes (RFC 6455, 5.2). */
-function clientFrame(payload: string | Uint8Array): Buffer {
-  const opcode = typeof payload === "string" ? OPCODE_TEXT : OPCODE_BINARY;
-  const bytes = Buffer.from(payload);
-  const mask = randomBytes(4);
-  const masked = bytes.map((byte, index) => byte ^ (mask[index % 4] as number));
-  return Buffer.concat([Buffer.from([0x80 | opcode, 0x80 | bytes.length]), mask, masked]);
-}
 
 /** Upgrades, sends the commands, and from then on reads nothing. */
 async function slowClient(url: URL, payload: string | Uint8Array): Promise<Socket> {
   const socket = connect(Number(url.port), url.hostname);
   await once(socket, "connect");
-  const head = [
-    `GET ${url.pathname}${url.search} HTTP/1.1`,
-    `Host: ${url.host}`,
-    "Connection: Upgrade",
-    "Upgrade: websocket",
-    "Sec-WebSocket-Version: 13",
-    `Sec-WebSocket-Key: ${randomBytes(16).toString("base64")}`,
-  ];
-  socket.write(`${head.join("\r\n")}\r\n\r\n`);
+  socket.write(upgradeRequest(url));
   await once(socket, "readable");
   socket.read();
   socket.write(clientFrame(payload));

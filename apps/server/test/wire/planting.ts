@@ -8,8 +8,9 @@ import type {
   SessionHost,
   SubscribeResult,
 } from "@polywire/realtime";
-import { json, protobufEncoding } from "./encodings.ts";
-import type { Defect } from "./wire-server.ts";
+import { withoutLength } from "./delimited.ts";
+import type { Transport } from "./transports.ts";
+import type { Circumstances, Defect } from "./wire-server.ts";
 
 /** A defect, and the law that it breaks. */
 export interface PlantedDefect extends Defect {
@@ -92,7 +93,8 @@ export function streamsChanged(change: (broker: Broker) => Partial<Broker["strea
 export const tolerant: NonNullable<Defect["host"]> = between(() => ({ session: { disconnect() {} } }));
 
 /** A handler that takes every client for connected from its first word on. */
-export function connectsByItself(handler: Handler): Handler {
+export function connectsByItself(handler: Handler, { transport, encoding }: Circumstances): Handler {
+  const whole = encoding.encode({ id: 1, connect: {} });
   return {
     ...handler,
     link(link, place) {
@@ -103,7 +105,7 @@ export function connectsByItself(handler: Handler): Handler {
           if (isFirst) {
             isFirst = false;
             isSilent = true;
-            sink.message((typeof frame === "string" ? json : protobufEncoding).encode({ id: 1, connect: {} }));
+            sink.message(onWire(whole, transport));
             isSilent = false;
           }
           sink.message(frame);
@@ -112,5 +114,29 @@ export function connectsByItself(handler: Handler): Handler {
       };
       handler.link?.(over(link, { open, send: (payload) => (isSilent ? "sent" : link.send(payload)) }), place);
     },
+    exchange(exchange) {
+      if (exchange.path.endsWith("/emulation")) return handler.exchange?.(exchange);
+      const { query, body } = exchange;
+      const bytes = async (): Promise<Uint8Array> => followedBy(whole, await body.bytes());
+      const asked = new URLSearchParams(query).get("cf_connect");
+      const first = typeof whole === "string" ? `${whole}\n` : "";
+      return handler.exchange?.(
+        over(exchange, {
+          body: over(body, { bytes }),
+          query: asked === null ? query : `cf_connect=${encodeURIComponent(first + asked)}`,
+        }),
+      );
+    },
   };
+}
+
+/** One frame, as this transport delivers it. */
+function onWire(frame: Payload, { frames }: Transport): Payload {
+  if (typeof frame === "string") return frames === "stream" ? Buffer.from(`${frame}\n`) : frame;
+  return frames === "single" ? withoutLength(frame) : frame;
+}
+
+function followedBy(first: Payload, second: Uint8Array): Uint8Array {
+  const line = typeof first === "string" ? Buffer.from(`${first}\n`) : first;
+  return new Uint8Array(Buffer.concat([line, second]));
 }

@@ -21,7 +21,7 @@ export interface Defect {
   /** What the dialect takes for the hub. */
   readonly host?: (hub: SessionHost) => SessionHost;
   /** What the network takes for the dialect. */
-  readonly handler?: (handler: Handler) => Handler;
+  readonly handler?: (handler: Handler, circumstances: Circumstances) => Handler;
 }
 
 export interface Circumstances {
@@ -88,7 +88,7 @@ export class WireServer implements AsyncDisposable {
     const server = new WireServer(circumstances, options);
     const host = circumstances.defect?.host?.(server.hub) ?? server.hub;
     const handler = centrifuge(host, { clock: server.clock, ...circumstances.transport.dialect, ...dialect });
-    const listening = circumstances.defect?.handler?.(handler) ?? handler;
+    const listening = circumstances.defect?.handler?.(handler, circumstances) ?? handler;
     server.#listener = await server.network.listen(server.#wire.address, listening);
     return server;
   }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { CloseInfo } from "@polywire/core";
 import type { LawDefinition } from "../law.ts";
 import type { Probe } from "../probe.ts";
-import type { World } from "../world.ts";
+import { hasConversations, type World } from "../world.ts";
 import { expectArrival, isDependable } from "./arrival.ts";
 
 const CLOSE = { code: 3_000, reason: "bye" };
@@ -12,6 +12,7 @@ export const closingLaws: readonly LawDefinition[] = [
   {
     name: "a close by the dialler reaches both sides once, with the right CloseInfo",
     about: "links",
+    appliesTo: hasConversations,
     async run(world) {
       const { client, server } = await world.pair();
       await closeOnce(client, server);
@@ -21,10 +22,30 @@ export const closingLaws: readonly LawDefinition[] = [
   {
     name: "a close by the accepting side reaches both sides once, with the right CloseInfo",
     about: "links",
+    appliesTo: hasConversations,
     async run(world) {
       const { client, server } = await world.pair();
       await closeOnce(server, client);
       await world.patience.settle();
+    },
+  },
+  {
+    name: "where the other side cannot be told of a close, it ends the side that closed and no other",
+    about: "links",
+    appliesTo: (traits) => !hasConversations(traits),
+    async run(world) {
+      const listening = await world.listen();
+      for (const closesFirst of ["client", "server"] as const) {
+        const pair = await world.pairAt(listening);
+        const closer = pair[closesFirst];
+        closer.link.close(CLOSE);
+        assert.equal(closer.recorder.closeInfos.length, 0, "closed came inside close()");
+        expectInfo(await closer.closed(), "local", "bye");
+        expectClosed(closer);
+        await world.patience.settle();
+        const other = closesFirst === "client" ? pair.server : pair.client;
+        assert.deepEqual(other.recorder.closeInfos, [], `${other.name}: closes`);
+      }
     },
   },
   {
@@ -59,6 +80,7 @@ export const closingLaws: readonly LawDefinition[] = [
   {
     name: "send after close is refused as closed, on the side that closed and on the other",
     about: "links",
+    appliesTo: hasConversations,
     async run(world) {
       const { client, server } = await world.pair();
       client.link.close();
@@ -116,6 +138,7 @@ export const closingLaws: readonly LawDefinition[] = [
   {
     name: "a link may be closed before it is opened",
     about: "links",
+    appliesTo: hasConversations,
     async run(world) {
       const listening = await world.listen({ openLater: true });
       const link = await world.dialRaw(listening.listener.endpoint);

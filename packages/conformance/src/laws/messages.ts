@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Payload } from "@polywire/core";
 import type { LawDefinition } from "../law.ts";
-import { concatenate, type Probe, toBytes } from "../probe.ts";
+import type { Probe } from "../probe.ts";
 import { expectArrival, isDependable } from "./arrival.ts";
 
 /** Sizes around those at which wires change their framing. */
@@ -117,23 +117,6 @@ export const messageLaws: readonly LawDefinition[] = [
       const payloads = Array.from({ length: 20 }, (_, index) => world.bytes(index, 1 + index * 100));
       await client.sendAll(payloads);
       await expectArrival(client, payloads);
-    },
-  },
-  {
-    name: "datagrams arrive as they were sent, or not at all",
-    about: "links",
-    appliesTo: ({ kind }) => kind === "datagram",
-    async run(world) {
-      const { client, server } = await world.pair();
-      const sizes = SIZES.filter((size) => size > 0 && size <= Math.min(client.link.traits.maxMessageBytes, 65_536));
-      const sent = new Set(sizes.map((size) => concatenate([world.bytes(size, size)]).join()));
-      // Lost ones are sent again, as whoever chose datagrams has to.
-      await world.patience.until(() => {
-        for (const size of sizes) client.link.send(world.bytes(size, size));
-        return server.recorder.messages.length >= sizes.length;
-      }, "datagrams");
-      for (const payload of server.recorder.messages)
-        assert.ok(sent.has(toBytes(payload).join()), "a datagram arrived that nobody sent");
     },
   },
   {
