@@ -82,6 +82,8 @@ const LAW = {
   preparedCopy: "prepared bytes do not change when the payloads they were made from do",
   preparedSays: "a prepared says what it holds, and counts as much in the buffer",
   remains: "no handle, timer or listener is left when everything is closed",
+  thousand: "1,000 links, a hundred at a time, leave nothing behind",
+  noLine: "what is no line throws at the call, where only lines can be sent",
 } as const;
 
 class Drops extends MutantLink {
@@ -540,8 +542,21 @@ export const linkMutants: readonly Mutant[] = [
   { does: "ends the other side although it cannot tell it", breaks: LAW.closeUntold, says: /closes/, fault: plain({}) },
   { does: "leaves a timer behind", breaks: LAW.remains, says: /in vain for .*timers to be cancelled/, fault: { dialContext: (context) => { context.clock.setTimer(() => {}, 100_000); return context; } } },
   { does: "leaves a listener on the signal behind", breaks: LAW.remains, says: /in vain for .*abort listeners to go/, fault: { dialContext: (context) => { context.signal.addEventListener("abort", () => {}); return context; } } },
+  { does: "forgets a timer of every hundredth link", breaks: LAW.thousand, says: /in vain for .*timers to be cancelled/, fault: leavesTimers(100) },
+  { does: "sends line breaks in lines", breaks: LAW.noLine, says: /did not throw/, fault: { traits: (traits) => ({ ...traits, content: "line" }) } },
   { does: "leaves a handle behind", breaks: LAW.remains, says: /in vain for resources to be given back/, fault: { dial: async (real) => { setTimeout(() => {}, 3_000); return real(); } } },
 ];
+
+/** Every so many dials one timer stays. */
+function leavesTimers(every: number): Fault {
+  let dials = 0;
+  return {
+    dialContext(context) {
+      if (++dials % every === 0) context.clock.setTimer(() => {}, 100_000);
+      return context;
+    },
+  };
+}
 
 /** Datagrams of a wire that has no handshake. */
 function plain(fault: Fault): Fault {

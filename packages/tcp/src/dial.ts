@@ -1,5 +1,5 @@
 import { connect as connectTcp, isIP, type Socket } from "node:net";
-import { connect as connectTls } from "node:tls";
+import { connect as connectTls, type TLSSocket } from "node:tls";
 import { type DialContext, type Endpoint, PolywireError } from "@polywire/core";
 import { FRAMINGS } from "./frame.ts";
 import { TcpLink } from "./link.ts";
@@ -12,7 +12,7 @@ import { traitsFor } from "./traits.ts";
 export function dial(endpoint: Endpoint, context: DialContext, options: CompleteDialOptions): Promise<TcpLink> {
   return new Promise((resolve, reject) => {
     context.signal.throwIfAborted();
-    const socket = openSocket(endpoint, options);
+    const socket = startSocket(endpoint, options);
     // Nothing is read before the link is opened.
     socket.pause();
     const connected = endpoint.scheme === "tcps" ? "secureConnect" : "connect";
@@ -31,19 +31,35 @@ export function dial(endpoint: Endpoint, context: DialContext, options: Complete
     const closed = (): void =>
       fail(new PolywireError("connection-reset", `connect to "${endpoint}": the peer hung up`));
     const succeed = (): void => {
+      if (options.subprotocols.length > 0 && !(socket as TLSSocket).alpnProtocol) {
+        const offered = options.subprotocols.join(", ");
+        return fail(
+          new PolywireError("handshake-failed", `connect to "${endpoint}": the peer took none of ${offered}`),
+        );
+      }
       settle();
-      context.mark(endpoint.scheme === "tcps" ? "tls" : "connect");
+      if (endpoint.scheme === "tcps") context.mark("tls");
       const link = makeLink(socket, endpoint, { context, options });
       socket.off("error", failed);
       link.handOver();
       resolve(link);
     };
     socket.once("lookup", () => context.mark("dns"));
+    socket.once("connect", () => context.mark("connect"));
     context.signal.addEventListener("abort", abort, { once: true });
     socket.on(connected, succeed);
     socket.on("error", failed);
     socket.on("close", closed);
   });
+}
+
+/** @throws PolywireError `invalid-argument` for what Node finds wrong at once. */
+function startSocket(endpoint: Endpoint, options: CompleteDialOptions): Socket {
+  try {
+    return openSocket(endpoint, options);
+  } catch (thrown) {
+    throw PolywireError.from(thrown, "invalid-argument", `connect to "${endpoint}"`);
+  }
 }
 
 function openSocket(endpoint: Endpoint, options: CompleteDialOptions): Socket {
@@ -62,17 +78,9 @@ function openSocket(endpoint: Endpoint, options: CompleteDialOptions): Socket {
     ...(localAddress === undefined ? {} : { localAddress }),
   };
   if (endpoint.scheme === "tcp") return connectTcp(common);
-  try {
-    const servername = isIP(host) === 0 ? host : "";
-    return connectTls({
-      servername,
-      ...tls,
-      ...common,
-      ...(subprotocols.length > 0 && { ALPNProtocols: [...subprotocols] }),
-    });
-  } catch (thrown) {
-    throw PolywireError.from(thrown, "invalid-argument", `connect to "${endpoint}"`);
-  }
+  const servername = isIP(host) === 0 ? host : "";
+  const alpn = subprotocols.length > 0 && { ALPNProtocols: [...subprotocols] };
+  return connectTls({ servername, ...tls, ...common, ...alpn });
 }
 
 function makeLink(
@@ -88,9 +96,7 @@ function makeLink(
     clock,
     turn,
     logger,
-    frameTimeoutMs: options.frameTimeoutMs,
-    idleTimeoutMs: undefined,
-    firstByteTimeoutMs: undefined,
+    deadlines: { ...options, firstByteTimeoutMs: undefined },
     canReset: scheme === "tcp",
     gone() {},
   });

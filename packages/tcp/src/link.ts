@@ -24,7 +24,8 @@ import {
   type Traits,
   type Turn,
 } from "@polywire/core";
-import { closeInfo, type Ending, looksLike } from "./closing.ts";
+import { closeInfo, type Ending, foreignSpeech, looksLike } from "./closing.ts";
+import { type DeadlineLimits, type DeadlineOwner, Deadlines } from "./deadlines.ts";
 import type { Decoder, TakeMessage, TcpFraming } from "./frame.ts";
 
 const NOTHING: Buffer = Buffer.alloc(0);
@@ -39,9 +40,7 @@ export interface LinkPlace {
   readonly clock: Clock;
   readonly turn: Turn;
   readonly logger: Logger;
-  readonly frameTimeoutMs: number;
-  readonly idleTimeoutMs: number | undefined;
-  readonly firstByteTimeoutMs: number | undefined;
+  readonly deadlines: DeadlineLimits;
   /** Whether the socket is bare TCP, the only kind that Node lets be reset. */
   readonly canReset: boolean;
   /** The socket is gone, after `closed`. */
@@ -49,7 +48,7 @@ export interface LinkPlace {
 }
 
 /** One TCP connection. */
-export class TcpLink implements Link, HalfClosable, OutboxWire, DeliveryOwner {
+export class TcpLink implements Link, HalfClosable, OutboxWire, DeliveryOwner, DeadlineOwner {
   readonly peer: Peer;
   readonly #place: LinkPlace;
   readonly #socket: Socket;
@@ -57,6 +56,7 @@ export class TcpLink implements Link, HalfClosable, OutboxWire, DeliveryOwner {
   readonly #delivery: Delivery;
   readonly #decoder: Decoder;
   readonly #take: TakeMessage;
+  readonly #deadlines: Deadlines;
   #firstBytes: Buffer = NOTHING;
   #messages = 0;
   #isHandedOver = false;
@@ -69,10 +69,7 @@ export class TcpLink implements Link, HalfClosable, OutboxWire, DeliveryOwner {
   #failure: Error | undefined = undefined;
   #bytesLost = 0;
   #closeTimer: Timer | undefined = undefined;
-  #frameTimer: Timer | undefined = undefined;
-  #silenceTimer: Timer | undefined = undefined;
-  #heardAt = 0;
-  #onWritten: (() => void) | undefined = undefined;
+  #onWritten: ((error?: Error | null) => void) | undefined = undefined;
 
   /** @param socket connected, its handshake done, and not read yet. */
   constructor(socket: Socket, peer: Peer, place: LinkPlace) {
@@ -93,7 +90,7 @@ export class TcpLink implements Link, HalfClosable, OutboxWire, DeliveryOwner {
     });
     socket.on("close", () => this.#lost());
     socket.pause();
-    this.#watchSilence();
+    this.#deadlines = new Deadlines(place.clock, place.deadlines, this);
   }
 
   get traits(): Traits {
@@ -158,16 +155,14 @@ export class TcpLink implements Link, HalfClosable, OutboxWire, DeliveryOwner {
   #stop(): void {
     this.#isStopped = true;
     this.#socket.pause();
-    // Who is not read cannot be late.
-    this.#frameTimer?.cancel();
-    this.#frameTimer = undefined;
+    this.#deadlines.frameOver();
   }
 
   #continue(): void {
     if (!this.#isStopped || !this.#isHandedOver) return;
     this.#isStopped = false;
     this.#socket.resume();
-    if (this.#decoder.pendingBytes > 0) this.#watchFrame();
+    if (this.#decoder.pendingBytes > 0) this.#deadlines.frameBegan();
   }
 
   /** For the outbox. */
@@ -186,13 +181,16 @@ export class TcpLink implements Link, HalfClosable, OutboxWire, DeliveryOwner {
       return true;
     }
     // Only now is a callback worth its price: it rides on an empty write behind the others.
-    this.#onWritten ??= () => this.#written();
+    this.#onWritten ??= (error) => this.#written(error);
     socket.write(NOTHING, this.#onWritten);
+    this.#deadlines.stalled();
     return false;
   }
 
-  #written(): void {
-    if (this.#isOver) return;
+  #written(error: Error | null | undefined): void {
+    // What failed was not written: it is counted as lost when the socket is gone.
+    if (this.#isOver || (error ?? undefined) !== undefined) return;
+    this.#deadlines.flowed();
     this.#outbox.written();
     if (this.#isEnding && this.#outbox.bufferedBytes === 0) this.#sendEnd();
   }
@@ -219,6 +217,8 @@ export class TcpLink implements Link, HalfClosable, OutboxWire, DeliveryOwner {
       if (!this.#delivery.isClosed) queueMicrotask(() => this.#delivery.drop());
       return;
     }
+    // What a pause holds back is of no more interest, even if the link is ending for another reason already.
+    this.#delivery.drop();
     if (this.#ending === undefined) this.#close({ by: "local", reason });
     if (discard) this.#abandon();
   }
@@ -226,7 +226,9 @@ export class TcpLink implements Link, HalfClosable, OutboxWire, DeliveryOwner {
   /** For delivery: a program's bug. */
   sinkFailed(error: PolywireError): void {
     this.#place.logger.log("error", "tcp", "program code threw", { error });
-    if (!this.#isOver && this.#ending === undefined) this.#close({ by: "local", reason: "internal error", error });
+    if (this.#isOver || this.#ending !== undefined) return;
+    this.#delivery.drop();
+    this.#close({ by: "local", reason: "internal error", error });
   }
 
   /** For delivery: the peer has ended, and nobody wants to go on alone. */
@@ -242,7 +244,7 @@ export class TcpLink implements Link, HalfClosable, OutboxWire, DeliveryOwner {
 
   #close(ending: Ending): void {
     this.#ending = ending;
-    this.#delivery.drop();
+    this.#deadlines.cancel();
     this.end();
     this.#limitClose();
     // The peer's end has to be read.
@@ -265,10 +267,10 @@ export class TcpLink implements Link, HalfClosable, OutboxWire, DeliveryOwner {
   }
 
   #received(chunk: Buffer): void {
-    const { idleTimeoutMs, clock } = this.#place;
-    if (idleTimeoutMs !== undefined) this.#heardAt = clock.now();
-    else this.#stopSilence();
-    if (this.#firstBytes.length === 0) this.#firstBytes = Buffer.from(chunk.subarray(0, TELLING_BYTES));
+    // What still comes while the link ends is only read to hear of the peer's own end.
+    if (this.#ending !== undefined) return;
+    this.#deadlines.heard();
+    if (this.#firstBytes.length === 0 && !this.#isAcceptableBegin(chunk)) return;
     const before = this.#messages;
     try {
       this.#decoder.feed(chunk, this.#take);
@@ -276,52 +278,37 @@ export class TcpLink implements Link, HalfClosable, OutboxWire, DeliveryOwner {
       this.#violated(PolywireError.from(thrown, "protocol-violation"));
       return;
     }
-    if (this.#decoder.pendingBytes === 0 || this.#messages !== before) {
-      this.#frameTimer?.cancel();
-      this.#frameTimer = undefined;
-    }
+    if (this.#decoder.pendingBytes === 0 || this.#messages !== before) this.#deadlines.frameOver();
     if (this.#delivery.isHolding && !this.#isStopped) this.#stop();
-    else if (this.#decoder.pendingBytes > 0) this.#watchFrame();
+    else if (this.#decoder.pendingBytes > 0 && this.#ending === undefined) this.#deadlines.frameBegan();
   }
 
-  /** From the first byte of a message that is not whole. */
-  #watchFrame(): void {
-    if (this.#frameTimer !== undefined || this.#isStopped || this.#ending !== undefined) return;
-    const { clock, frameTimeoutMs } = this.#place;
-    this.#frameTimer = clock.setTimer(() => {
-      this.#violated(new PolywireError("timed-out", `a message was not whole within ${frameTimeoutMs} ms`));
-    }, frameTimeoutMs);
+  /** Looks at the first bytes of all: what speaks another protocol is not read as messages. */
+  #isAcceptableBegin(chunk: Buffer): boolean {
+    this.#firstBytes = Buffer.from(chunk.subarray(0, TELLING_BYTES));
+    const foreign = this.traits.kind === "stream" ? undefined : foreignSpeech(chunk);
+    if (foreign === undefined) return true;
+    this.#violated(new PolywireError("protocol-violation", `the peer sent no message: ${foreign}`));
+    return false;
   }
 
-  #watchSilence(): void {
-    const { clock, idleTimeoutMs, firstByteTimeoutMs } = this.#place;
-    this.#heardAt = clock.now();
-    const mostMs = firstByteTimeoutMs ?? idleTimeoutMs;
-    if (mostMs !== undefined) this.#silenceTimer = clock.setTimer(() => this.#checkSilence(mostMs), mostMs);
+  /** For the deadlines. */
+  get isPaused(): boolean {
+    return this.#isStopped;
   }
 
-  /** Looks once for each period, not for each chunk. */
-  #checkSilence(mostMs: number): void {
-    const { clock, idleTimeoutMs } = this.#place;
-    const silentMs = clock.now() - this.#heardAt;
-    if (silentMs >= mostMs && !this.#isStopped) {
-      return this.#violated(new PolywireError("timed-out", `nothing came from the peer for ${mostMs} ms`));
-    }
-    if (idleTimeoutMs === undefined) return;
-    const leftMs = Math.max(1, idleTimeoutMs - silentMs);
-    this.#silenceTimer = clock.setTimer(() => this.#checkSilence(idleTimeoutMs), leftMs);
-  }
-
-  #stopSilence(): void {
-    this.#silenceTimer?.cancel();
-    this.#silenceTimer = undefined;
+  /** For the deadlines. */
+  deadlinePassed(error: PolywireError): void {
+    this.#violated(error);
   }
 
   #violated(error: PolywireError, by: Ending["by"] = "local"): void {
     if (this.#isOver || this.#ending !== undefined) return;
-    const hint = this.#messages === 0 ? looksLike(this.#firstBytes) : "";
-    const told =
-      hint === "" ? error : new PolywireError("protocol-violation", `${error.message}${hint}`, { cause: error });
+    const hint = this.#messages === 0 && this.traits.kind !== "stream" ? looksLike(this.#firstBytes) : undefined;
+    const isHinted = hint !== undefined && !error.message.includes(hint);
+    const told = isHinted
+      ? new PolywireError("protocol-violation", `${error.message}: ${hint}`, { cause: error })
+      : error;
     this.#close({ by, reason: told.message, error: told });
     // Whatever it sent is of no more interest, and it may not be reading.
     this.#abandon();
@@ -340,10 +327,8 @@ export class TcpLink implements Link, HalfClosable, OutboxWire, DeliveryOwner {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#closeTimer?.cancel();
-    this.#frameTimer?.cancel();
-    this.#stopSilence();
+    this.#deadlines.cancel();
     this.#bytesLost += this.#outbox.discard();
-    const { gone } = this.#place;
     this.#delivery.closed(
       closeInfo({
         ending: this.#ending,
@@ -352,6 +337,6 @@ export class TcpLink implements Link, HalfClosable, OutboxWire, DeliveryOwner {
         bytesLost: this.#bytesLost,
       }),
     );
-    gone();
+    this.#place.gone();
   }
 }

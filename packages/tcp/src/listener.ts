@@ -45,9 +45,7 @@ export class TcpListener implements Listener {
       clock,
       turn,
       logger,
-      frameTimeoutMs: options.frameTimeoutMs,
-      idleTimeoutMs: options.idleTimeoutMs,
-      firstByteTimeoutMs: options.firstByteTimeoutMs,
+      deadlines: options,
       canReset: endpoint.scheme === "tcp",
       gone: () => {
         this.#links--;
@@ -57,7 +55,11 @@ export class TcpListener implements Listener {
     if (endpoint.scheme === "tcps") {
       // The raw socket's place goes over to the one that TLS made of it.
       server.on("secureConnection", (socket: Socket) => this.#secured(socket));
-      server.on("tlsClientError", (_error: Error, socket: Socket) => socket.destroy());
+      server.on("tlsClientError", (thrown: Error, socket: Socket) => {
+        const error = PolywireError.from(thrown, "handshake-failed", `TLS with a peer of "${this.endpoint}"`);
+        logger.log("debug", "tcp", "a TLS handshake failed", { error });
+        socket.destroy();
+      });
     }
   }
 

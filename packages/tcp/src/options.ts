@@ -26,6 +26,13 @@ export interface TcpOptions {
   readonly keepAliveMs?: number;
   /** Longest time from the first byte of a message to its last. 30,000. Means nothing without a framing. */
   readonly frameTimeoutMs?: number;
+  /** A link on which nothing arrives for so long is closed. Never, if absent: the other side may have nothing to say. */
+  readonly idleTimeoutMs?: number;
+  /**
+   * Longest time for the peer to take what one turn of the event loop sent it; then the link is cut. Never, if absent: it
+   * may be taking a rest.
+   */
+  readonly stallTimeoutMs?: number;
 }
 
 /** Goes with `network.connect("tcp://…")`. */
@@ -48,8 +55,6 @@ export interface TcpListenOptions extends TcpOptions {
   readonly tls?: Omit<TlsOptions, "ALPNProtocols">;
   /** For `tcps`: chosen from by ALPN, best first; a peer that offers none of them is refused by TLS. */
   readonly subprotocols?: readonly string[];
-  /** A link on which nothing arrives for so long is closed. Never, if absent: the other side may have nothing to say. */
-  readonly idleTimeoutMs?: number;
   /** A link on which nothing has arrived after so long is closed. Never, if absent. */
   readonly firstByteTimeoutMs?: number;
   /** For `unix`: the permissions of the socket's file. 0o600. */
@@ -57,22 +62,27 @@ export interface TcpListenOptions extends TcpOptions {
 }
 
 const FRAMINGS: readonly FramingName[] = ["none", "lines", "u32", "varint"];
-const GENERAL_NAMES = ["framing", "noDelay", "keepAliveMs", "frameTimeoutMs"];
+const GENERAL_NAMES = ["framing", "noDelay", "keepAliveMs", "frameTimeoutMs", "idleTimeoutMs", "stallTimeoutMs"];
 const DIAL_NAMES = [...GENERAL_NAMES, "tls", "subprotocols", "attemptTimeoutMs", "localAddress"];
-const LISTEN_NAMES = [...GENERAL_NAMES, "tls", "subprotocols", "idleTimeoutMs", "firstByteTimeoutMs", "mode"];
+const LISTEN_NAMES = [...GENERAL_NAMES, "tls", "subprotocols", "firstByteTimeoutMs", "mode"];
 const ADDRESS_OPTIONS = ["host", "port", "path", "socket", "ALPNProtocols"];
 const DEFAULT_ATTEMPT_TIMEOUT_MS = 1_000;
 const DEFAULT_SOCKET_MODE = 0o600;
 
-export const DEFAULTS: CompleteOptions = {
+const DEFAULTS: CompleteOptions = {
   framing: "none",
   noDelay: true,
   keepAliveMs: 60_000,
   frameTimeoutMs: 30_000,
+  idleTimeoutMs: undefined,
+  stallTimeoutMs: undefined,
 };
 
 /** Every option that both sides know, complete. */
-export type CompleteOptions = Required<TcpOptions>;
+export interface CompleteOptions extends Required<Omit<TcpOptions, "idleTimeoutMs" | "stallTimeoutMs">> {
+  readonly idleTimeoutMs: number | undefined;
+  readonly stallTimeoutMs: number | undefined;
+}
 
 /** @throws PolywireError `invalid-argument` naming the option that is wrong. */
 export function completeOptions(given: TcpOptions): CompleteOptions {
@@ -105,7 +115,6 @@ export function completeDialOptions(endpoint: Endpoint, defaults: CompleteOption
 export type CompleteListenOptions = CompleteOptions & {
   readonly tls: TcpListenOptions["tls"];
   readonly subprotocols: readonly string[];
-  readonly idleTimeoutMs: number | undefined;
   readonly firstByteTimeoutMs: number | undefined;
   readonly mode: number;
 };
@@ -114,28 +123,30 @@ export type CompleteListenOptions = CompleteOptions & {
 export function completeListenOptions(endpoint: Endpoint, defaults: CompleteOptions): CompleteListenOptions {
   const given = endpoint.options as TcpListenOptions;
   checkOptionNames("", given, LISTEN_NAMES);
-  const { tls, subprotocols = [], idleTimeoutMs, firstByteTimeoutMs, mode = DEFAULT_SOCKET_MODE } = given;
+  const { tls, subprotocols = [], firstByteTimeoutMs, mode = DEFAULT_SOCKET_MODE } = given;
   checkTls(endpoint, tls);
   if (endpoint.scheme === "tcps" && tls === undefined) {
     throw new PolywireError("invalid-argument", `listen on "${endpoint}": tcps needs the option tls with cert and key`);
   }
   checkSubprotocols(endpoint, subprotocols);
-  if (idleTimeoutMs !== undefined) checkCountOption("idleTimeoutMs", idleTimeoutMs, MAX_DELAY_MS);
   if (firstByteTimeoutMs !== undefined) checkCountOption("firstByteTimeoutMs", firstByteTimeoutMs, MAX_DELAY_MS);
   if (!Number.isInteger(mode) || mode < 0 || mode > 0o777) throw wrongOption("mode", mode, "give 0 to 0o777");
   if (given.mode !== undefined && endpoint.scheme !== "unix")
     throw wrongOption("mode", mode, "it goes with unix: only");
-  return { ...completeGeneral(given, defaults), tls, subprotocols, idleTimeoutMs, firstByteTimeoutMs, mode };
+  return { ...completeGeneral(given, defaults), tls, subprotocols, firstByteTimeoutMs, mode };
 }
 
 function completeGeneral(given: TcpOptions, defaults: CompleteOptions): CompleteOptions {
   const { framing = defaults.framing, noDelay = defaults.noDelay } = given;
   const { keepAliveMs = defaults.keepAliveMs, frameTimeoutMs = defaults.frameTimeoutMs } = given;
+  const { idleTimeoutMs = defaults.idleTimeoutMs, stallTimeoutMs = defaults.stallTimeoutMs } = given;
   checkOneOfOption("framing", framing, FRAMINGS);
   checkBooleanOption("noDelay", noDelay);
   checkCountOption("keepAliveMs", keepAliveMs, MAX_DELAY_MS);
   checkCountOption("frameTimeoutMs", frameTimeoutMs, MAX_DELAY_MS);
-  return { framing, noDelay, keepAliveMs, frameTimeoutMs };
+  if (idleTimeoutMs !== undefined) checkCountOption("idleTimeoutMs", idleTimeoutMs, MAX_DELAY_MS);
+  if (stallTimeoutMs !== undefined) checkCountOption("stallTimeoutMs", stallTimeoutMs, MAX_DELAY_MS);
+  return { framing, noDelay, keepAliveMs, frameTimeoutMs, idleTimeoutMs, stallTimeoutMs };
 }
 
 function checkTls(endpoint: Endpoint, tls: object | undefined): void {

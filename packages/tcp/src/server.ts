@@ -1,6 +1,7 @@
-import { chmodSync, unlinkSync } from "node:fs";
+import { chmodSync, lstatSync, unlinkSync } from "node:fs";
 import { connect, createServer as createTcpServer, type Server } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
+import { isMainThread } from "node:worker_threads";
 import { type Endpoint, type LinkLimits, PolywireError } from "@polywire/core";
 import type { CompleteListenOptions } from "./options.ts";
 import { socketPath } from "./socket-path.ts";
@@ -31,13 +32,29 @@ export async function bind(server: Server, endpoint: Endpoint, { mode }: Complet
   }
   const path = socketPath(endpoint);
   try {
-    await listening(server, endpoint, { path });
+    await listeningAt(path, { server, endpoint, mode });
   } catch (thrown) {
-    if (!PolywireError.is(thrown) || thrown.code !== "address-in-use" || (await isAnswered(path))) throw thrown;
+    if (!PolywireError.is(thrown) || thrown.code !== "address-in-use" || !(await isLeftBehind(path))) throw thrown;
     unlinkSync(path);
-    await listening(server, endpoint, { path });
+    await listeningAt(path, { server, endpoint, mode });
   }
-  chmodSync(path, mode);
+}
+
+/** The file has its permissions from the start: a later change would leave a moment for somebody to slip in. */
+function listeningAt(
+  path: string,
+  { server, endpoint, mode }: { readonly server: Server; readonly endpoint: Endpoint; readonly mode: number },
+): Promise<void> {
+  // Worker threads may not change it, and have to live with that moment.
+  const before = isMainThread ? process.umask(0o777 & ~mode) : undefined;
+  try {
+    const bound = listening(server, endpoint, { path });
+    // Binding is done by now. Were it not, the file would be somebody else's.
+    if (server.listening) chmodSync(path, mode);
+    return bound;
+  } finally {
+    if (before !== undefined) process.umask(before);
+  }
 }
 
 function listening(
@@ -57,14 +74,15 @@ function listening(
   });
 }
 
-/** Whether a process listens at the path. */
-function isAnswered(path: string): Promise<boolean> {
+/** Whether a socket is there that no process listens at. Any other file, and any doubt, is somebody's. */
+function isLeftBehind(path: string): Promise<boolean> {
+  if (lstatSync(path, { throwIfNoEntry: false })?.isSocket() !== true) return Promise.resolve(false);
   return new Promise((resolve) => {
     const probe = connect({ path });
+    probe.on("error", (error: NodeJS.ErrnoException) => resolve(error.code === "ECONNREFUSED"));
     probe.once("connect", () => {
       probe.destroy();
-      resolve(true);
+      resolve(false);
     });
-    probe.once("error", () => resolve(false));
   });
 }

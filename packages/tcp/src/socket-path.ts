@@ -9,8 +9,8 @@ const MAX_PATH_BYTES = 103;
  * @throws PolywireError `invalid-argument`.
  */
 export function socketPath(endpoint: Endpoint): string {
-  const path = decodeURIComponent(endpoint.path);
-  if (endpoint.host !== "" || !path.startsWith("/") || path.endsWith("/")) {
+  const path = decoded(endpoint.path);
+  if (endpoint.host !== "" || !path.startsWith("/") || path.endsWith("/") || path.includes("\0")) {
     throw new PolywireError("invalid-argument", `"${endpoint}" names no socket: write it like unix:/run/polywire.sock`);
   }
   if (Buffer.byteLength(path) > MAX_PATH_BYTES) {
@@ -20,4 +20,13 @@ export function socketPath(endpoint: Endpoint): string {
     );
   }
   return path;
+}
+
+/** Nothing for an escape that is none. */
+function decoded(path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return "";
+  }
 }

@@ -103,6 +103,26 @@ export const mistakeLaws: readonly LawDefinition[] = [
       await expectArrival(server, ["fine"]);
     },
   },
+  {
+    name: "what is no line throws at the call, where only lines can be sent",
+    about: "links",
+    appliesTo: (traits) => isDependable(traits) && traits.content === "line",
+    async run(world) {
+      const { client, server } = await world.pair();
+      const wrong: readonly Payload[] = [
+        "two\nlines",
+        "\n",
+        new Uint8Array([0x61, 0x0a]),
+        new Uint8Array([0xff, 0xfe]),
+      ];
+      for (const payload of wrong) {
+        for (const { link } of [client, server])
+          expectThrown(() => link.send(payload), "invalid-argument", `send(${JSON.stringify(payload)})`);
+      }
+      client.send("one line");
+      await expectArrival(server, ["one line"]);
+    },
+  },
 ];
 
 function expectThrown(call: () => void, code: string, what: string): void {

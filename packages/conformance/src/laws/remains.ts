@@ -14,6 +14,13 @@ export const remainsLaws: readonly LawDefinition[] = [
     run: (world) => expectNothingLeft(world, useLinks),
   },
   {
+    name: "1,000 links, a hundred at a time, leave nothing behind",
+    about: "links",
+    appliesTo: isDependable,
+    deadlineMs: 30_000,
+    run: (world) => expectNothingLeft(world, useManyLinks),
+  },
+  {
     name: "no handle, timer or listener is left of requests, answered or not",
     about: "exchanges",
     run: (world) => expectNothingLeft(world, useExchanges),
@@ -58,6 +65,20 @@ async function useLinks(world: World): Promise<void> {
   for (const { client, server } of pairs) await Promise.all([client.closed(), server.closed()]);
   await listener.close();
   await assert.rejects(world.dialRaw(listener.endpoint));
+}
+
+async function useManyLinks(world: World): Promise<void> {
+  const { listener, accepted } = await world.listen();
+  for (let round = 1; round <= 10; round++) {
+    const clients = await Promise.all(Array.from({ length: 100 }, () => world.dial(listener.endpoint)));
+    await world.patience.until(
+      () => accepted.length === round * 100,
+      () => `${round * 100} accepted links (${accepted.length} came)`,
+    );
+    for (const { link } of clients) link.close();
+    for (const probe of [...clients, ...accepted.slice(-100)]) await probe.closed();
+  }
+  await listener.close();
 }
 
 async function useExchanges(world: World): Promise<void> {
