@@ -1,23 +1,13 @@
 import { PolywireError } from "@polywire/core";
 import { createLogger, type LogWriter } from "@polywire/log";
 import { Command, CommanderError } from "commander";
-import { type Environment } from "./config/environment.ts";
+import { type CommandHost, EXIT_USAGE, oneError } from "./command-host.ts";
+import { addConnectCommand } from "./commands/connect.ts";
+import { addPubCommand } from "./commands/pub.ts";
+import { addSubCommand } from "./commands/sub.ts";
 import { type LoadedConfig, loadConfig } from "./config/load.ts";
 import { startServer, VERSION } from "./server.ts";
-import { type SignalSource, serveUntilSignal } from "./signals.ts";
-
-/** Bad usage, a bad configuration, or an address that cannot be bound. */
-const EXIT_USAGE = 2;
-
-/** What a command reaches of its process. */
-export interface CommandHost {
-  readonly environment: Environment;
-  readonly signals: SignalSource;
-  readonly out: (text: string) => void;
-  readonly error: (text: string) => void;
-  /** Ends the process at once. */
-  readonly exit: (code: number) => void;
-}
+import { serveUntilSignal } from "./signals.ts";
 
 /** Runs the `polywire` command; fulfilled with its exit code. */
 export async function runCommand(commandArguments: readonly string[], host: CommandHost): Promise<number> {
@@ -47,6 +37,13 @@ export async function runCommand(commandArguments: readonly string[], host: Comm
     .action((file: string | undefined, options: { json?: true }) => {
       exitCode = checkConfig(file, options, host);
     });
+
+  const finish = (code: number): void => {
+    exitCode = code;
+  };
+  addConnectCommand(program, host, finish);
+  addPubCommand(program, host, finish);
+  addSubCommand(program, host, finish);
 
   try {
     await program.parseAsync([...commandArguments], { from: "user" });
@@ -108,12 +105,4 @@ function load(file: string | undefined, host: CommandHost): LoadedConfig | undef
     host.error(oneError(PolywireError.from(thrown).message));
     return undefined;
   }
-}
-
-/** An error is one line, and says whose it is. */
-function oneError(text: string): string {
-  return `polywire: ${text
-    .trim()
-    .replace(/^error: /, "")
-    .replace(/\s*\n\s*/g, " ")}\n`;
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { runCommand } from "./cli.ts";
+import { clientProtocols } from "./commands/protocols.ts";
 
 const EXIT_DELAY_MS = 1_000;
 
@@ -13,6 +14,12 @@ process.exitCode = await runCommand(process.argv.slice(2), {
   out: (text) => process.stdout.write(text),
   error: (text) => process.stderr.write(text),
   exit: (code) => process.exit(code),
+  // A getter: whoever touches the standard input holds the process.
+  get input() {
+    return process.stdin;
+  },
+  output: process.stdout,
+  protocols: clientProtocols,
 });
 
 // Everything is closed by now; if anything else still holds the process, it does not hold it for long.

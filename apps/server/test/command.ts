@@ -10,6 +10,8 @@ export interface RunningCommand extends AsyncDisposable {
   readonly errors: string;
   /** Fulfilled when the output matches; fails when the command ends first. */
   printed(pattern: RegExp): Promise<RegExpExecArray>;
+  /** The same for what it says on the standard error. */
+  said(pattern: RegExp): Promise<RegExpExecArray>;
   /** Fulfilled with the exit code, or the name of the signal that ended the command. */
   ended(): Promise<number | NodeJS.Signals>;
 }
@@ -42,11 +44,25 @@ export function runPolywire(commandArguments: readonly string[], options: Comman
   });
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     printed.errors += text;
+    tell();
   });
   child.on("close", (code, signal) => {
     end = code ?? signal ?? -1;
     tell();
   });
+
+  const found = (where: "output" | "errors", pattern: RegExp): Promise<RegExpExecArray> =>
+    new Promise((resolve, reject) => {
+      const look = (): void => {
+        const match = pattern.exec(printed[where]);
+        if (match === null && end === undefined) return;
+        waiting.delete(look);
+        if (match !== null) resolve(match);
+        else reject(new Error(`ended with ${end} before ${pattern} came: ${printed.output}${printed.errors}`));
+      };
+      waiting.add(look);
+      look();
+    });
 
   return {
     process: child,
@@ -56,19 +72,8 @@ export function runPolywire(commandArguments: readonly string[], options: Comman
     get errors() {
       return printed.errors;
     },
-    printed(pattern) {
-      return new Promise((resolve, reject) => {
-        const look = (): void => {
-          const found = pattern.exec(printed.output);
-          if (found === null && end === undefined) return;
-          waiting.delete(look);
-          if (found !== null) resolve(found);
-          else reject(new Error(`ended with ${end} before it printed ${pattern}: ${printed.output}${printed.errors}`));
-        };
-        waiting.add(look);
-        look();
-      });
-    },
+    printed: (pattern) => found("output", pattern),
+    said: (pattern) => found("errors", pattern),
     async ended() {
       if (end === undefined) await once(child, "close");
       return end ?? -1;

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type Exchange, type Exchanger, PolywireError } from "@polywire/core";
+import { type Exchange, type Exchanger, PolywireError, type Request } from "@polywire/core";
 import type { LawDefinition } from "../law.ts";
 import type { ListenSettings, World } from "../world.ts";
 import { bytesOf } from "./arrival.ts";
@@ -20,9 +20,9 @@ export const exchangeLaws: readonly LawDefinition[] = [
         const body = await exchange.body.bytes();
         exchange.respond({ status: 201, headers: new Map([["x-answer", "yes"]]) }, `got ${body.byteLength}`);
       });
+      const named = naming(world, "POST", "/some/path?a=1&b=2");
       const response = await exchanger.request({
-        method: "POST",
-        path: "/some/path?a=1&b=2",
+        ...named,
         headers: new Map([["x-question", "why"]]),
         body: "question",
       });
@@ -30,7 +30,7 @@ export const exchangeLaws: readonly LawDefinition[] = [
       assert.equal(response.headers.get("x-answer"), "yes", "a header of the response");
       assert.equal(decoder.decode(await response.body.bytes()), "got 8", "the body of the response");
       const [exchange] = seen;
-      assert.equal(exchange?.method, "POST", "method");
+      assert.equal(exchange?.method, named.method.split("?", 1)[0], "method");
       assert.equal(exchange?.path, "/some/path", "path");
       assert.equal(exchange?.query, "a=1&b=2", "query");
       assert.equal(exchange?.headers.get("x-question"), "why", "a header of the request");
@@ -52,12 +52,12 @@ export const exchangeLaws: readonly LawDefinition[] = [
           ["/whole", sent],
           ["/chunks", chunked(sent)],
         ] as const) {
-          const response = await exchanger.request({ method: "POST", path, body });
+          const response = await exchanger.request({ ...naming(world, "POST", path), body });
           const echoed = await response.body.bytes();
           assert.ok(Buffer.from(echoed).equals(sent), `${path}: ${size} bytes came back as ${echoed.byteLength}`);
         }
       }
-      const empty = await exchanger.request({ method: "GET", path: "/whole" });
+      const empty = await exchanger.request(naming(world, "GET", "/whole"));
       assert.equal((await empty.body.bytes()).byteLength, 0, "an empty body");
     },
   },
@@ -71,7 +71,7 @@ export const exchangeLaws: readonly LawDefinition[] = [
         body.fill(0xdb);
       });
       const body = bytesOf(1, 1_000);
-      const asked = exchanger.request({ method: "POST", body });
+      const asked = exchanger.request({ ...naming(world, "POST"), body });
       body.fill(0xdb);
       const response = await asked;
       assert.deepEqual(new Uint8Array(await response.body.bytes()), bytesOf(1, 1_000), "the body that came back");
@@ -87,7 +87,7 @@ export const exchangeLaws: readonly LawDefinition[] = [
         codes.push(PolywireError.is(tooLarge) ? tooLarge.code : "none");
         exchange.respond({ status: 413 }, "x".repeat(11));
       });
-      const response = await exchanger.request({ method: "POST", body: "y".repeat(11) });
+      const response = await exchanger.request({ ...naming(world, "POST"), body: "y".repeat(11) });
       assert.equal(response.status, 413, "status");
       const thrown = await rejection(world, response.body.bytes(10), "reading a body over the limit");
       assert.ok(PolywireError.is(thrown) && thrown.code === "too-large", `it threw ${String(thrown)}`);
@@ -99,7 +99,7 @@ export const exchangeLaws: readonly LawDefinition[] = [
     about: "exchanges",
     async run(world) {
       const exchanger = await served(world, (exchange) => exchange.respond({ status: 200 }, "once"));
-      const response = await exchanger.request({ method: "GET" });
+      const response = await exchanger.request(naming(world, "GET"));
       await response.body.bytes();
       await assert.rejects(async () => response.body.bytes(), { code: "invalid-state" }, "reading a body again");
     },
@@ -123,7 +123,7 @@ export const exchangeLaws: readonly LawDefinition[] = [
         attempt(() => exchange.respond({ status: 200 }, "second"));
         attempt(() => exchange.stream({ status: 200 }));
       });
-      const response = await exchanger.request({ method: "GET" });
+      const response = await exchanger.request(naming(world, "GET"));
       assert.equal(decoder.decode(await response.body.bytes()), "first", "the body");
       assert.deepEqual(codes, ["invalid-argument", "invalid-state", "invalid-state"], "what wrong answers throw");
     },
@@ -135,7 +135,7 @@ export const exchangeLaws: readonly LawDefinition[] = [
       const seen: Exchange[] = [];
       const exchanger = await served(world, (exchange) => void seen.push(exchange));
       const controller = new AbortController();
-      const asked = exchanger.request({ method: "GET" }, { signal: controller.signal });
+      const asked = exchanger.request(naming(world, "GET"), { signal: controller.signal });
       const rejected = rejection(world, asked, "the aborted request");
       await world.patience.until(() => seen.length > 0, "the request to arrive");
       controller.abort();
@@ -144,7 +144,7 @@ export const exchangeLaws: readonly LawDefinition[] = [
       await world.patience.until(() => seen[0]?.signal.aborted === true, "the exchange's signal");
       const before = rejection(
         world,
-        exchanger.request({ method: "GET" }, { signal: AbortSignal.abort() }),
+        exchanger.request(naming(world, "GET"), { signal: AbortSignal.abort() }),
         "a request",
       );
       assert.ok(PolywireError.is(await before), "a request whose signal has fired before rejects");
@@ -158,7 +158,7 @@ export const exchangeLaws: readonly LawDefinition[] = [
     async run(world) {
       const seen: Exchange[] = [];
       const exchanger = await served(world, (exchange) => void seen.push(exchange));
-      const asked = exchanger.request({ method: "GET" }, { timeoutMs: 50 });
+      const asked = exchanger.request(naming(world, "GET"), { timeoutMs: 50 });
       const thrown = await rejection(world, asked, "the request");
       assert.ok(PolywireError.is(thrown) && thrown.code === "timed-out", `it threw ${String(thrown)}`);
       await world.patience.until(() => seen[0]?.signal.aborted === true, "the exchange's signal");
@@ -173,7 +173,7 @@ export const exchangeLaws: readonly LawDefinition[] = [
         seen.push(exchange);
         exchange.respond({ status: 200 }, endless());
       });
-      const response = await exchanger.request({ method: "GET" });
+      const response = await exchanger.request(naming(world, "GET"));
       for await (const chunk of response.body) {
         assert.ok(chunk.byteLength > 0);
         break;
@@ -194,7 +194,7 @@ export const exchangeLaws: readonly LawDefinition[] = [
       }
       const exchanger = await served(world, (exchange) => exchange.respond({ status: 200 }, counted()));
       const controller = new AbortController();
-      await exchanger.request({ method: "GET" }, { signal: controller.signal });
+      await exchanger.request(naming(world, "GET"), { signal: controller.signal });
       // Until nothing more is made: what lies between has filled up.
       for (let before = -1; made !== before; ) {
         before = made;
@@ -215,7 +215,7 @@ export const exchangeLaws: readonly LawDefinition[] = [
       });
       const paths = Array.from({ length: 100 }, (_, index) => `/${index}`);
       const bodies = paths.map(async (path) => {
-        const response = await exchanger.request({ method: "GET", path });
+        const response = await exchanger.request(naming(world, "GET", path));
         return decoder.decode(await response.body.bytes());
       });
       assert.deepEqual(
@@ -234,7 +234,7 @@ export const exchangeLaws: readonly LawDefinition[] = [
         admit: () => ({ accepted: false, status: 403, reason: "not you" }),
       });
       const exchanger = await world.openExchanger(listener.endpoint);
-      const response = await exchanger.request({ method: "GET" });
+      const response = await exchanger.request(naming(world, "GET"));
       assert.equal(response.status, 403, "status");
       await response.body.bytes();
       assert.equal(served, 0, "exchanges served");
@@ -246,7 +246,7 @@ export const exchangeLaws: readonly LawDefinition[] = [
     async run(world) {
       const listener = await world.serve(() => {});
       await listener.close();
-      const asked = world.openExchanger(listener.endpoint).then((exchanger) => exchanger.request({ method: "GET" }));
+      const asked = world.openExchanger(listener.endpoint).then((exchanger) => exchanger.request(naming(world, "GET")));
       const thrown = await rejection(world, asked, "the request");
       assert.ok(PolywireError.is(thrown) && thrown.code === "connection-refused", `it threw ${String(thrown)}`);
     },
@@ -257,19 +257,26 @@ export const exchangeLaws: readonly LawDefinition[] = [
     async run(world) {
       const seen: Exchange[] = [];
       const exchanger = await served(world, (exchange) => void seen.push(exchange));
-      const underWay = exchanger.request({ method: "GET" });
+      const underWay = exchanger.request(naming(world, "GET"));
       await world.patience.until(() => seen.length > 0, "the request to arrive");
       const closed = exchanger.close();
-      const thrown = await rejection(world, exchanger.request({ method: "GET" }), "a request after close");
+      const thrown = await rejection(world, exchanger.request(naming(world, "GET")), "a request after close");
       assert.ok(PolywireError.is(thrown) && thrown.code === "closed", `it threw ${String(thrown)}`);
       seen[0]?.respond({ status: 200 }, "done");
       const response = await underWay;
       assert.equal(decoder.decode(await response.body.bytes()), "done", "the response under way");
       await world.patience.within(closed, "close()");
       await world.patience.within(exchanger.close(), "close() again");
+      await world.patience.within(exchanger.closed, "closed");
     },
   },
 ];
+
+/** What a request is for, in the wire's own words. Without a path it is for the endpoint's own, where the wire has that. */
+export function naming({ subject }: World, method: string, path?: string): Pick<Request, "method" | "path"> {
+  if (subject.naming !== undefined) return subject.naming(method, path ?? "/any");
+  return path === undefined ? { method } : { method, path };
+}
 
 /** An exchanger towards a new listener. What the handler rejects with becomes the process's failure. */
 export async function served(

@@ -3,6 +3,7 @@ import { PolywireError } from "@polywire/core";
 import type { LawDefinition } from "../law.ts";
 import type { World } from "../world.ts";
 import { isDependable } from "./arrival.ts";
+import { naming } from "./exchanges.ts";
 
 /** Nothing outlives what it was for. */
 export const remainsLaws: readonly LawDefinition[] = [
@@ -71,13 +72,13 @@ async function useExchanges(world: World): Promise<void> {
   });
   const exchanger = await world.openExchanger(listener.endpoint);
   for (const path of ["/answered", "/streamed"]) {
-    const response = await exchanger.request({ method: "GET", path });
+    const response = await exchanger.request(naming(world, "GET", path));
     await response.body.bytes();
   }
   const signal = world.ledger.watch(new AbortController().signal);
-  const kept = await exchanger.request({ method: "GET", path: "/answered" }, { signal });
+  const kept = await exchanger.request(naming(world, "GET", "/answered"), { signal });
   await kept.body.bytes();
-  await assert.rejects(exchanger.request({ method: "GET", path: "/never" }, { timeoutMs: 20 }));
+  await assert.rejects(exchanger.request(naming(world, "GET", "/never"), { timeoutMs: 20 }));
   await exchanger.close();
   await listener.close();
 }

@@ -5,7 +5,7 @@ import { concatenate, type Probe } from "../probe.ts";
 import type { World } from "../world.ts";
 import { bytesOf } from "./arrival.ts";
 import { rejection } from "./dialing.ts";
-import { served } from "./exchanges.ts";
+import { naming, served } from "./exchanges.ts";
 
 const CHUNK_BYTES = 32_768;
 const FLOW = { maxBufferedBytes: 524_288, waitAboveBytes: 131_072, closeTimeoutMs: 2_000 };
@@ -101,7 +101,7 @@ async function streamed(world: World): Promise<{ body: AsyncIterable<Uint8Array>
     },
     { limits: FLOW },
   );
-  const response = await world.patience.within(exchanger.request({ method: "GET" }), "the head of the response");
+  const response = await world.patience.within(exchanger.request(naming(world, "GET")), "the head of the response");
   assert.equal(response.status, 200, "status");
   assert.equal(response.headers.get("x-stream"), "yes", "a header of the response");
   const [probe] = probes;

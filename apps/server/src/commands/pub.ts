@@ -1,0 +1,166 @@
+import { PolywireError } from "@polywire/core";
+import type { Centrifuge } from "centrifuge";
+import { type Command, Option } from "commander";
+import { type CommandHost, EXIT_FAILED, oneLine } from "../command-host.ts";
+import { type ChannelData, JSON_DATA, PROTOBUF_DATA, RAW_DATA } from "./channel-data.ts";
+import { fail } from "./exit-code.ts";
+import { Interruption } from "./interruption.ts";
+import { lines } from "./lines.ts";
+import { Output } from "./output.ts";
+import { addSdkFlags, type SdkFlags, TOKEN_VARIABLE } from "./sdk-flags.ts";
+import { SdkSession } from "./sdk-session.ts";
+
+interface PubFlags extends SdkFlags {
+  readonly text?: true;
+  readonly raw?: true;
+}
+
+interface PubPlace {
+  readonly flags: PubFlags;
+  readonly host: CommandHost;
+}
+
+/** Publications under way at once. */
+const WINDOW = 64;
+/** What the server answers where subscribers alone may publish. */
+const PERMISSION_DENIED = 103;
+
+const HELP = `
+Data that are JSON are published as they are, anything else as a text: hello is the same as '"hello"'. Without data each
+line of the input is one publication. Where subscribers alone may publish, the channel is subscribed to first.
+
+The token comes from the variable ${TOKEN_VARIABLE} or from --token-file, never from an argument, which others can see.
+
+Exit codes: 0 when everything was published, 1 when it was not or the connection failed, 2 for bad usage.
+
+Examples:
+  polywire pub ws://127.0.0.1:8000 chat:garden '{"text":"hello"}'
+  polywire pub grpc://127.0.0.1:11000 chat:garden hello --protobuf
+  sensors | polywire pub tcp://127.0.0.1:7000 readings`;
+
+/** `polywire pub`. */
+export function addPubCommand(program: Command, host: CommandHost, finish: (code: number) => void): void {
+  const command = program
+    .command("pub")
+    .description("publish to a channel, over any wire")
+    .argument("<url>", "the server: ws://host:port, tcp://, udp://, grpc://, http:// and others")
+    .argument("<channel>", "where to publish")
+    .argument("[data]", "what to publish; without it, every line of the input");
+  addSdkFlags(command)
+    .option("--text", "publish data as a text even if they are JSON")
+    .addOption(new Option("--raw", "with --protobuf: publish the bytes as they are").conflicts("text"))
+    .addHelpText("after", HELP)
+    .action(async (url: string, channel: string, data: string | undefined, flags: PubFlags) =>
+      finish(await pub({ url, channel, data }, { flags, host })),
+    );
+}
+
+interface PubCall {
+  readonly url: string;
+  readonly channel: string;
+  readonly data: string | undefined;
+}
+
+async function pub({ url, channel, data }: PubCall, { flags, host }: PubPlace): Promise<number> {
+  using interruption = new Interruption(host);
+  const { signal } = interruption;
+  try {
+    const form = formOf(flags);
+    await using session = new SdkSession(url, flags, host);
+    await session.connect(signal);
+    const publisher = new Publisher(session.client, channel);
+    session.onEnd((error) => publisher.fail(error));
+    const output = new Output(host.output);
+    const source = data === undefined ? lines(host.input, signal) : [data];
+    let published = 0;
+    for await (const line of source) {
+      if (data === undefined && line === "") continue;
+      await publisher.publish(form.read(line, flags.text === true));
+      published++;
+    }
+    await publisher.done();
+    if (flags.json) output.writeEvent({ event: "published", channel, count: published });
+    else host.error(oneLine(`published ${published} to ${channel}`));
+    await output.flushed(signal);
+    return 0;
+  } catch (thrown) {
+    return signal.aborted ? EXIT_FAILED : fail(thrown, host);
+  } finally {
+    host.input.destroy();
+  }
+}
+
+function formOf({ protobuf, raw }: PubFlags): ChannelData {
+  if (raw && !protobuf) throw new PolywireError("invalid-argument", "--raw goes with --protobuf: JSON has no bytes");
+  return raw ? RAW_DATA : protobuf ? PROTOBUF_DATA : JSON_DATA;
+}
+
+/** Publishes in order, several at once. The first that fails fails them all. */
+class Publisher {
+  readonly #client: Centrifuge;
+  readonly #channel: string;
+  readonly #underWay = new Set<Promise<void>>();
+  #isAllowed = false;
+  #failure: PolywireError | undefined = undefined;
+
+  constructor(client: Centrifuge, channel: string) {
+    this.#client = client;
+    this.#channel = channel;
+  }
+
+  fail(error: PolywireError): void {
+    this.#failure ??= error;
+  }
+
+  /** Fulfilled when another may be given. @throws PolywireError if one before it has failed. */
+  async publish(data: unknown): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure;
+    if (!this.#isAllowed) return await this.#publishFirst(data);
+    const publishing = this.#client.publish(this.#channel, data).then(
+      () => void this.#underWay.delete(publishing),
+      (thrown: unknown) => {
+        this.#underWay.delete(publishing);
+        this.fail(this.#refused(thrown));
+      },
+    );
+    this.#underWay.add(publishing);
+    if (this.#underWay.size >= WINDOW) await Promise.race(this.#underWay);
+  }
+
+  async done(): Promise<void> {
+    await Promise.all(this.#underWay);
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  /** Alone, because it finds out whether the channel wants a subscription first. */
+  async #publishFirst(data: unknown): Promise<void> {
+    try {
+      await this.#client.publish(this.#channel, data);
+    } catch (thrown) {
+      if ((thrown as { code?: unknown }).code !== PERMISSION_DENIED) throw this.#refused(thrown);
+      await this.#publishSubscribed(data);
+    }
+    this.#isAllowed = true;
+  }
+
+  async #publishSubscribed(data: unknown): Promise<void> {
+    const subscription = this.#client.newSubscription(this.#channel);
+    subscription.subscribe();
+    try {
+      await subscription.ready();
+      await subscription.publish(data);
+    } catch (thrown) {
+      throw this.#refused(thrown);
+    }
+  }
+
+  #refused(thrown: unknown): PolywireError {
+    const { code, message } = thrown as { code?: unknown; message?: unknown };
+    const isDenied = code === PERMISSION_DENIED;
+    return new PolywireError(
+      isDenied ? "permission-denied" : "not-available",
+      `not published to "${this.#channel}": ${String(message)} (${String(code)})`,
+      { cause: thrown },
+    );
+  }
+}
