@@ -6,7 +6,7 @@ import { WebSocket } from "ws";
 import { bareMessages } from "./bare-messages.ts";
 import { byteStream } from "./byte-stream.ts";
 import { type Encoding, encodings } from "./encodings.ts";
-import { httpStream, serverSentEvents } from "./http-streams.ts";
+import { httpStreams } from "./http-streams.ts";
 
 /** What a client is told of its link, in order; `closed` once, last. */
 export interface LinkEvents {
@@ -127,14 +127,7 @@ const inMemory: Transport = {
   },
 };
 
-export const transports: readonly Transport[] = [
-  websocket,
-  inMemory,
-  byteStream,
-  bareMessages,
-  httpStream,
-  serverSentEvents,
-];
+export const transports: readonly Transport[] = [websocket, inMemory, byteStream, bareMessages, ...httpStreams];
 
 /** Every transport with every encoding that is worth trying on it. */
 export const circumstances: readonly { readonly transport: Transport; readonly encoding: Encoding }[] =
