@@ -168,10 +168,9 @@ export class Member implements AsyncDisposable {
 
   static async join(way: Way, ports: Ports, channel: string): Promise<Member> {
     const member = new Member(way, ports, channel);
-    const subscribed = member.room.ready(30_000);
     member.room.subscribe();
     member.#connected.client.connect();
-    await subscribed;
+    await member.room.ready(30_000);
     return member;
   }
 
