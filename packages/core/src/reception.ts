@@ -33,8 +33,8 @@ export interface Handler {
   admit?(peer: Peer): Admission | Promise<Admission>;
   /** Takes an established link. It must `open` it. `place` names its protocol and listener. */
   link?(link: Link, place: ConnectionPlace): void;
-  /** Takes an exchange. It must answer it. */
-  exchange?(exchange: Exchange): void;
+  /** Takes an exchange. It must answer it; what it rejects with is what it throws. */
+  exchange?(exchange: Exchange): void | Promise<void>;
   /** Limits that this handler wants for its links; those given to `listen` win. */
   readonly limits?: Partial<LinkLimits>;
 }

@@ -1,4 +1,12 @@
-import { type Exchange, type Handler, type Link, PolywireError } from "@polywire/core";
+import {
+  type Admission,
+  type ConnectionPlace,
+  type Exchange,
+  type Handler,
+  type Link,
+  type Peer,
+  PolywireError,
+} from "@polywire/core";
 import type { SessionHost } from "@polywire/realtime";
 import { Doorkeeper, encodingOf } from "./admission.ts";
 import { Client } from "./client.ts";
@@ -17,12 +25,15 @@ import { UnidirectionalClient } from "./unidirectional-client.ts";
 /** Links at a path that ends so are those of clients that only listen. */
 const UNIDIRECTIONAL_PATH = "/uni_websocket";
 
-/** What {@link centrifuge} returns: one value for listeners of every wire. */
-export interface CentrifugeHandler extends Required<Omit<Handler, "exchange">> {
+/** What {@link centrifuge} returns: one value for listeners of every wire. Its functions need no `this`. */
+export interface CentrifugeHandler extends Handler {
+  readonly limits: NonNullable<Handler["limits"]>;
+  admit(this: void, peer: Peer): Admission;
+  link(this: void, link: Link, place: ConnectionPlace): void;
   /** Fulfilled when the exchange is answered, or has become a stream. */
-  exchange(exchange: Exchange): Promise<void>;
+  exchange(this: void, exchange: Exchange): Promise<void>;
   /** Plain numbers, for metrics. */
-  stats(): CentrifugeStats;
+  stats(this: void): CentrifugeStats;
 }
 
 export interface CentrifugeStats {

@@ -29,6 +29,8 @@ export interface EncodingGroup {
 
 /** Who reads a client's commands. */
 export interface CommandSource {
+  /** A command has its reply. */
+  answered(): void;
   /** The client does not take its replies as fast as it asks for them; `Sink.drain` comes when it has caught up. */
   fellBehind(): void;
 }
@@ -101,23 +103,26 @@ export class ClientOutlet implements Outlet {
 
   /** Sends a reply. A client that is too far behind to take it is ended as slow; before that, its commands wait. */
   tell(payload: Payload): void {
-    const result = this.#link.send(payload);
-    if (result === "wait") this.#source.fellBehind();
-    else this.#check(result);
+    this.#replied(this.#link.send(payload));
   }
 
   /** Like {@link tell}, but says false, with nothing sent, where the link carries no message of this size. */
   tellIfFits(payload: Payload): boolean {
     const result = this.#link.send(payload);
     if (result === "refused" && this.#link.refusal === "too-large") return false;
-    if (result === "wait") this.#source.fellBehind();
-    else this.#check(result);
+    this.#replied(result);
     return true;
   }
 
   answerError(id: number, error: ClientError): void {
     this.tell(this.codec.error(id, error));
     if (error.code === ERRORS.badRequest.code) this.#countBadCommand();
+  }
+
+  #replied(result: SendResult): void {
+    if (result === "wait") this.#source.fellBehind();
+    else this.#check(result);
+    this.#source.answered();
   }
 
   #push(payload: Payload): void {

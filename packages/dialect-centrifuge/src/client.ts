@@ -41,6 +41,8 @@ export class Client implements FrameSink, CommandSource {
   #isBehind = false;
   #isTurnOver = true;
   #taken = 0;
+  #unanswered = 0;
+  #hasEnded = false;
   /** Commands that came and have to wait. */
   #held: Command[] | undefined = undefined;
 
@@ -97,6 +99,17 @@ export class Client implements FrameSink, CommandSource {
     this.#releaseHeld();
   }
 
+  answered(): void {
+    this.#unanswered--;
+    this.#leaveIfDone();
+  }
+
+  /** The client has said all it will: it gets the replies that are due, and then it has gone. */
+  ended(): void {
+    this.#hasEnded = true;
+    this.#leaveIfDone();
+  }
+
   closed(_info: CloseInfo): void {
     this.#held = undefined;
     this.#session.closed();
@@ -109,6 +122,7 @@ export class Client implements FrameSink, CommandSource {
   #take(command: Command): void {
     this.#taken++;
     if (this.#taken === COMMANDS_IN_A_ROW) this.#waitForTurn();
+    if (command.kind !== "send" && command.kind !== "pong") this.#unanswered++;
     if (command.kind === "connect") this.#connect(command);
     else if (this.#state === "connected") dispatch(command, this.#session, this.#outlet);
     else this.#session.disconnect(DISCONNECTS.badRequest);
@@ -169,6 +183,14 @@ export class Client implements FrameSink, CommandSource {
       }
     }
     this.#link.resume();
+    this.#leaveIfDone();
+  }
+
+  /** Who ends its side of a wire has mostly gone altogether, and a session of nobody would stay until its next ping. */
+  #leaveIfDone(): void {
+    if (!this.#hasEnded || this.#unanswered > 0 || this.#held !== undefined) return;
+    this.#session.closed();
+    this.#link.close();
   }
 
   #hasToWait(): boolean {

@@ -47,7 +47,7 @@ export class CuttingSink implements FrameSink {
     this.#frames.drain?.();
   }
 
-  /** Who has said all may still listen, but not after half a command. */
+  /** Half a command is none. */
   ended(): void {
     if (this.#cutter.pendingBytes > 0 && !this.#isBroken) this.malformed();
     this.#frames.ended?.();

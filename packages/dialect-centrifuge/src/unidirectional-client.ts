@@ -45,7 +45,10 @@ export class UnidirectionalClient implements FrameSink {
   constructor(link: Link, group: EncodingGroup, { hub, origin, preamble, tellsEnd = false }: ListenerPlace) {
     this.#group = group;
     // It gives no commands that could be held up.
-    this.#outlet = new ClientOutlet(link, tellsEnd ? { ...group, tellsEnd } : group, { fellBehind() {} });
+    this.#outlet = new ClientOutlet(link, tellsEnd ? { ...group, tellsEnd } : group, {
+      fellBehind() {},
+      answered() {},
+    });
     link.open(this);
     if (preamble !== undefined) link.send(preamble);
     this.#session = hub.openSession(this.#outlet, origin);

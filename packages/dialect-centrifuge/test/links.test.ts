@@ -155,7 +155,7 @@ describe.each(ENCODINGS)("a stream of bytes in %s", (encoding) => {
     expect(server.hub.stats()).toMatchObject({ sessions: 0, badRequests: 1 });
   });
 
-  it("that ends in the middle of a command ends the session; one that ends after it may still listen", async () => {
+  it("that ends in the middle of a command is a bad request; one that ends after it gets its replies, and the end", async () => {
     await using server = await serving();
     const half = await server.dial();
     half.connection.send(stream({ id: 1, connect: {} }));
@@ -165,11 +165,14 @@ describe.each(ENCODINGS)("a stream of bytes in %s", (encoding) => {
     expect(half.heard()).toContain(badRequest);
 
     const whole = await server.dial();
-    whole.connection.send(stream({ id: 1, connect: {} }, { id: 2, subscribe: { channel: "news" } }));
+    whole.connection.send(
+      stream({ id: 1, connect: {} }, { id: 2, subscribe: { channel: "news" } }, { id: 3, rpc: { method: "none" } }),
+    );
     (whole.connection.link as unknown as { end(): void }).end();
-    while (server.hub.stats().subscriptions === 0) await new Promise<void>((resolve) => setImmediate(resolve));
-    await server.hub.publish("news", "still told");
-    while (!whole.heard().includes("still told")) await new Promise<void>((resolve) => setImmediate(resolve));
+    expect(await whole.closed).toMatchObject({ by: "remote", clean: true });
+    expect(whole.heard()).toContain("not available");
+    expect(whole.heard()).not.toContain("disconnect");
+    expect(server.hub.stats()).toMatchObject({ sessions: 0, connects: 2, subscriptions: 0 });
   });
 });
 

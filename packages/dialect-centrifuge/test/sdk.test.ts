@@ -1,4 +1,5 @@
 import { type AnyProtocol, type ConnectionPlace, type Exchange, type Link, Network } from "@polywire/core";
+import { http } from "@polywire/http";
 import { Hub, type HubOptions } from "@polywire/realtime";
 import { ws } from "@polywire/ws";
 import {
@@ -12,7 +13,6 @@ import { Centrifuge as ProtobufCentrifuge } from "centrifuge/build/protobuf";
 import { describe, expect, it } from "vitest";
 import { centrifuge } from "../src/index.ts";
 import { FetchEventSource } from "./event-source.ts";
-import { httpBridge } from "./http-bridge.ts";
 import type { Encoding } from "./wire-client.ts";
 
 const hubOptions: HubOptions = {
@@ -60,9 +60,9 @@ const overWebSocket = (encoding: Encoding): Way => ({
 const overHttp = (transport: "http_stream" | "sse", encoding: Encoding): Way => ({
   name: `${transport} in ${encoding}`,
   encoding,
-  protocol: httpBridge(),
-  address: "http://127.0.0.1:0/connection",
-  endpoint: (url) => [{ transport, endpoint: `${url}/${transport}` }],
+  protocol: http(),
+  address: "http://127.0.0.1:0/connection/",
+  endpoint: (url) => [{ transport, endpoint: `${url}${transport}` }],
 });
 
 const WAYS: readonly Way[] = [
@@ -100,7 +100,7 @@ async function serving({ encoding, protocol, address, endpoint }: Way) {
       const client = new Sdk(endpoint(String(listener.endpoint)), {
         minReconnectDelay: 50,
         maxReconnectDelay: 100,
-        emulationEndpoint: `${String(listener.endpoint)}/emulation`,
+        emulationEndpoint: `${String(listener.endpoint)}emulation`,
         eventsource: FetchEventSource,
         ...options,
       });
@@ -116,8 +116,16 @@ async function serving({ encoding, protocol, address, endpoint }: Way) {
 
 /** The exchange, whose stream is noted. */
 function kept(exchange: Exchange, links: Link[]): Exchange {
+  const { method, path, query, headers, peer, body, signal } = exchange;
   return {
-    ...exchange,
+    method,
+    path,
+    query,
+    headers,
+    peer,
+    body,
+    signal,
+    respond: (head, answer) => exchange.respond(head, answer),
     stream(head) {
       const link = exchange.stream(head);
       links.push(link);

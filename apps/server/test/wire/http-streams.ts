@@ -1,5 +1,6 @@
-import { type Exchanger, Network, type Payload, type Response } from "@polywire/core";
+import { type AnyProtocol, type Exchanger, Network, type Payload, type Response } from "@polywire/core";
 import { memory } from "@polywire/core/memory";
+import { http } from "@polywire/http";
 import protobuf from "protobufjs";
 import { type Encoding, encodings, json } from "./encodings.ts";
 import { FrameReader } from "./frame-reader.ts";
@@ -12,26 +13,36 @@ const OCTETS: ReadonlyMap<string, string> = new Map([["content-type", "applicati
 const JSON_TEXT: ReadonlyMap<string, string> = new Map([["content-type", "application/json"]]);
 
 /** Two ways to be told: an endless body of replies, and server-sent events. Commands are requests of their own in both. */
-export const httpStream: Transport = emulated("http_stream", encodings);
-export const serverSentEvents: Transport = emulated("sse", [json]);
+export const httpStreams: readonly Transport[] = [
+  emulated("http_stream in memory", { form: "http_stream", worthTrying: encodings, inMemory: true }),
+  emulated("sse in memory", { form: "sse", worthTrying: [json], inMemory: true }),
+  emulated("http_stream", { form: "http_stream", worthTrying: encodings, inMemory: false }),
+  emulated("sse", { form: "sse", worthTrying: [json], inMemory: false }),
+];
 
-function emulated(form: "http_stream" | "sse", worthTrying: readonly Encoding[]): Transport {
+interface Emulated {
+  readonly form: "http_stream" | "sse";
+  readonly worthTrying: readonly Encoding[];
+  readonly inMemory: boolean;
+}
+
+function emulated(name: string, { form, worthTrying, inMemory }: Emulated): Transport {
   return {
-    name: form,
+    name,
     encodings: worthTrying,
     tooLargeCode: undefined,
     cutOffCode: 1006,
     frames: "whole",
     isEmulated: true,
     open() {
-      const protocol = memory();
-      const clients = new Network({ protocols: [protocol] });
+      const protocol: AnyProtocol = inMemory ? memory() : http();
+      const clients: Network<readonly AnyProtocol[]> = new Network({ protocols: [protocol] });
       const links = new Set<EmulatedClientLink>();
       return {
         protocols: [protocol],
-        address: "memory://server:0/connection",
+        address: inMemory ? "memory://server:0/connection" : "http://127.0.0.1:0/connection/",
         async dial(address, encoding, events) {
-          const exchanger = await clients.open(address as "memory://server:0/");
+          const exchanger = await clients.open(address);
           // Events are text: a client of bytes takes the other way.
           const link = new EmulatedClientLink(
             exchanger,

@@ -6,7 +6,8 @@ import { WebSocket } from "ws";
 import { bareMessages } from "./bare-messages.ts";
 import { byteStream } from "./byte-stream.ts";
 import { type Encoding, encodings } from "./encodings.ts";
-import { httpStream, serverSentEvents } from "./http-streams.ts";
+import { httpStreams } from "./http-streams.ts";
+import { tcpSockets } from "./tcp-sockets.ts";
 
 /** What a client is told of its link, in order; `closed` once, last. */
 export interface LinkEvents {
@@ -40,9 +41,12 @@ export interface Transport {
   readonly cutOffCode: number;
   /**
    * What a client sends at once is one frame (`whole`), a message for each command (`single`), or bytes of a stream in
-   * which half a command waits for its rest (`stream`).
+   * which half a command waits for its rest: the server's (`stream`), or the wire's own, which knows `lines` of text or
+   * `lengths` and has no words for what is wrong with them.
    */
-  readonly frames: "whole" | "single" | "stream";
+  readonly frames: "whole" | "single" | "stream" | "lines" | "lengths";
+  /** Clients of the other encoding cannot come this way, and come another. */
+  readonly speaksOneEncoding?: boolean;
   /** There is no session before a client has said something, and none to talk to before its connect is answered. */
   readonly isEmulated: boolean;
   /** A world of its own: what one server listens on is reached by its `dial` alone. */
@@ -53,6 +57,9 @@ export interface Wire extends AsyncDisposable {
   readonly protocols: readonly AnyProtocol[];
   /** Where to listen. */
   readonly address: string;
+  readonly listenOptions?: object;
+  /** What is served there, where a wire serves either links or exchanges at one address. */
+  readonly handles?: "links";
   dial(address: string, encoding: Encoding, events: LinkEvents): Promise<ClientLink>;
 }
 
@@ -98,7 +105,7 @@ const websocket: Transport = {
 };
 
 /** Inside the process: everything but a wire. */
-const inMemory: Transport = {
+export const inMemory: Transport = {
   name: "memory",
   encodings,
   tooLargeCode: 1006,
@@ -131,9 +138,9 @@ export const transports: readonly Transport[] = [
   websocket,
   inMemory,
   byteStream,
-  bareMessages,
-  httpStream,
-  serverSentEvents,
+  ...bareMessages,
+  ...httpStreams,
+  ...tcpSockets,
 ];
 
 /** Every transport with every encoding that is worth trying on it. */

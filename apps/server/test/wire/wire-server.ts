@@ -11,7 +11,7 @@ import {
 import { type Command, type Encoding, encodings } from "./encodings.ts";
 import { LossyBroker } from "./lossy-broker.ts";
 import { TestClock } from "./test-clock.ts";
-import type { Transport, Wire } from "./transports.ts";
+import { inMemory, type Transport, type Wire } from "./transports.ts";
 import { FENCE, WireClient } from "./wire-client.ts";
 
 /** Something wrong with a server, planted between its parts; whatever is absent is sound. */
@@ -60,12 +60,16 @@ export class WireServer implements AsyncDisposable {
   readonly network: Network<readonly AnyProtocol[]>;
   readonly #circumstances: Circumstances;
   readonly #wire: Wire;
+  /** Where clients come from whose encoding the transport does not carry. */
+  readonly #side: Wire | undefined;
   #listener: Listener | undefined = undefined;
+  #sideListener: Listener | undefined = undefined;
 
   private constructor(circumstances: Circumstances, options: HubOptions) {
     const { defect, transport } = circumstances;
     this.#circumstances = circumstances;
     this.#wire = transport.open();
+    this.#side = transport.speaksOneEncoding === true ? inMemory.open() : undefined;
     this.clock = new TestClock();
     this.broker = new LossyBroker(new MemoryBroker({ clock: this.clock }));
     const sound: HubOptions = {
@@ -77,7 +81,10 @@ export class WireServer implements AsyncDisposable {
       procedures: { [FENCE]: () => new TextEncoder().encode("{}"), ...options.procedures },
     };
     this.hub = new Hub(defect?.options?.(sound) ?? sound);
-    this.network = new Network({ protocols: this.#wire.protocols, services: [this.hub] });
+    this.network = new Network({
+      protocols: [...this.#wire.protocols, ...(this.#side?.protocols ?? [])],
+      services: [this.hub],
+    });
   }
 
   static async start(
@@ -89,14 +96,24 @@ export class WireServer implements AsyncDisposable {
     const host = circumstances.defect?.host?.(server.hub) ?? server.hub;
     const handler = centrifuge(host, { clock: server.clock, ...circumstances.transport.dialect, ...dialect });
     const listening = circumstances.defect?.handler?.(handler, circumstances) ?? handler;
-    server.#listener = await server.network.listen(server.#wire.address, listening);
+    const { handles, address, listenOptions } = server.#wire;
+    const { exchange: _, ...links } = listening;
+    const served = handles === "links" ? links : listening;
+    server.#listener = await server.network.listen(address, served, listenOptions);
+    if (server.#side !== undefined) {
+      const others = centrifuge(host, { clock: server.clock, ...dialect });
+      server.#sideListener = await server.network.listen(server.#side.address, others);
+    }
     return server;
   }
 
   /** A client that has its link and has said nothing. */
   dial(encoding: Encoding = this.#circumstances.encoding): Promise<WireClient> {
     const { patienceMs = 10_000 } = this.#circumstances;
-    return WireClient.dial({ wire: this.#wire, address: String(this.#listener?.endpoint), encoding, patienceMs });
+    const isOther = this.#side !== undefined && !this.#circumstances.transport.encodings.includes(encoding);
+    const wire = isOther ? (this.#side as Wire) : this.#wire;
+    const listener = isOther ? this.#sideListener : this.#listener;
+    return WireClient.dial({ wire, address: String(listener?.endpoint), encoding, patienceMs });
   }
 
   async connect(request: Command = {}, encoding?: Encoding): Promise<WireClient> {
@@ -125,6 +142,7 @@ export class WireServer implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.broker.release();
     await this.#wire[Symbol.asyncDispose]();
+    await this.#side?.[Symbol.asyncDispose]();
     await this.network.close({ timeoutMs: 2_000 });
   }
 }

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { isUtf8 } from "node:buffer";
 import type { Payload } from "@polywire/core";
 import { cutDelimited, isUnfinished } from "../delimited.ts";
 import { type Encoding, json, protobufEncoding } from "../encodings.ts";
@@ -53,13 +54,23 @@ function malformed({ name }: Encoding): readonly [string, Payload][] {
   ];
 }
 
-/** What there is to it over this transport: on a stream blank lines are nothing, and a command waits for its rest. */
+/**
+ * What there is to it over this transport. On a stream blank lines are nothing and a command waits for its rest; where the
+ * wire itself makes messages of it, what is none of its own never comes to the server.
+ */
 function malformedOver({ frames }: Transport, encoding: Encoding): readonly [string, Payload][] {
   const all = malformed(encoding);
-  if (frames !== "stream") return all;
-  if (encoding.name === "json")
-    return all.filter(([what]) => !["nothing", "an empty line between commands"].includes(what));
-  return all.filter(([, frame]) => !isUnfinished(cutDelimited(frame as Uint8Array).rest, MOST_BYTES));
+  if (frames === "whole" || frames === "single") return all;
+  if (encoding.name === "json") {
+    return all.filter(([what, frame]) => {
+      const isBlank = ["nothing", "an empty line between commands"].includes(what);
+      return !isBlank && (frames === "stream" || isUtf8(Buffer.from(frame as string)));
+    });
+  }
+  return all.filter(([, frame]) => {
+    const { frames: whole, rest } = cutDelimited(frame as Uint8Array);
+    return frames === "stream" ? !isUnfinished(rest, MOST_BYTES) : whole.length > 0 && rest.length === 0;
+  });
 }
 
 export const framingLaws: readonly WireLaw[] = [

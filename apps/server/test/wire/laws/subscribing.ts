@@ -80,8 +80,11 @@ export const subscribingLaws: readonly WireLaw[] = [
         const channel = round % 2 === 0 ? "news" : "plain";
         client.say({ id: 9, subscribe: { channel } });
         for (let count = 0; count < 3; count++) publisher.say({ id: 100, publish: { channel, data: count } });
+        // Whenever the subscribe comes to the server, a publication comes in the next turn.
+        const publishing = inEveryTurn(() => server.publish(channel, "meanwhile"));
         await publisher.everything();
         const [first, ...rest] = await client.everything();
+        await publishing.stop();
         assert.equal(first?.id, 9, `came first: ${JSON.stringify(first)}`);
         assert.ok(rest.every(({ push }) => push?.pub !== undefined));
       }
@@ -292,3 +295,20 @@ export const subscribingLaws: readonly WireLaw[] = [
     },
   },
 ];
+
+/** Does it once in each turn of the event loop, until it is stopped. */
+function inEveryTurn(act: () => Promise<void>): { stop(): Promise<void> } {
+  let isStopped = false;
+  const acting = (async (): Promise<void> => {
+    while (!isStopped) {
+      await act();
+      await new Promise<void>((resolve) => setImmediate(resolve));
+    }
+  })();
+  return {
+    stop() {
+      isStopped = true;
+      return acting;
+    },
+  };
+}
