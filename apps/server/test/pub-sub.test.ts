@@ -235,6 +235,15 @@ describe("sub", TIMEOUT, () => {
 });
 
 describe("pub", TIMEOUT, () => {
+  test("sent away while it waits for input: exit 1, and why", async () => {
+    await using server = await serve(WS, { authenticate: () => ({ user: "ada" }) });
+    await using pub = runPolywire(["pub", server.url, "open"]);
+    await pub.said(/connected/);
+    await server.hub.disconnect("ada");
+    expect(await pub.ended()).toBe(1);
+    expect(pub.errors).toMatch(/polywire: .*force disconnect \(3503\)\n$/);
+  });
+
   test("what may not be published: one line, exit 1", async () => {
     await using server = await serve(WS);
     await using pub = runPolywire(["pub", server.url, "closed", "x"]);

@@ -70,6 +70,7 @@ export class Serving implements AsyncDisposable {
   client(options: Partial<Options> = {}, adapter: WebSocketOverOptions = {}): Centrifuge {
     const websocket = webSocketOver(this.#clientNetwork, {
       onError: (error) => void this.errors.push(error),
+      dial: this.#wire.dial ?? {},
       ...adapter,
     });
     const { Sdk } = this.#wire.encoding;

@@ -1,3 +1,4 @@
+import { makeCertificate } from "@polywire/conformance/testing";
 import type { AnyProtocol } from "@polywire/core";
 import { memory } from "@polywire/core/memory";
 import type { CentrifugeOptions } from "@polywire/dialect-centrifuge";
@@ -15,6 +16,8 @@ export interface ServedWire {
   readonly isTcp?: boolean;
   readonly listen?: object;
   readonly dialect?: CentrifugeOptions;
+  /** Dial options by scheme. */
+  readonly dial?: Readonly<Record<string, object>>;
 }
 
 const GRPC = {
@@ -24,6 +27,9 @@ const GRPC = {
   dialect: { format: "protobuf", delimited: false },
   isTcp: true,
 } as const;
+
+const { cert, key } = makeCertificate({ name: "127.0.0.1", hosts: ["127.0.0.1"] });
+const TRUST = { tls: { ca: cert } };
 
 const both = [JSON_ENCODING, PROTOBUF_ENCODING];
 
@@ -37,5 +43,22 @@ export const WIRES: readonly ServedWire[] = [
     url: "ws://127.0.0.1:0/connect",
     isTcp: true,
   })),
+  {
+    name: "wss",
+    encoding: JSON_ENCODING,
+    protocol: () => ws(),
+    url: "wss://127.0.0.1:0/connect",
+    isTcp: true,
+    listen: { tls: { cert, key } },
+    dial: { wss: TRUST },
+  },
   { name: "grpc", encoding: PROTOBUF_ENCODING, ...GRPC },
+  {
+    ...GRPC,
+    name: "grpcs",
+    encoding: PROTOBUF_ENCODING,
+    url: GRPC.url.replace("grpc:", "grpcs:"),
+    listen: { ...GRPC.listen, tls: { cert, key } },
+    dial: { grpcs: TRUST },
+  },
 ];

@@ -69,9 +69,13 @@ async function pub({ url, channel, data }: PubCall, { flags, host }: PubPlace): 
     await using session = new SdkSession(url, flags, host);
     await session.connect(signal);
     const publisher = new Publisher(session.client, channel);
-    session.onEnd((error) => publisher.fail(error));
+    const over = new AbortController();
+    session.onEnd((error) => {
+      publisher.fail(error);
+      over.abort();
+    });
     const output = new Output(host.output);
-    const source = data === undefined ? lines(host.input, signal) : [data];
+    const source = data === undefined ? lines(host.input, AbortSignal.any([signal, over.signal])) : [data];
     let published = 0;
     for await (const line of source) {
       if (data === undefined && line === "") continue;
