@@ -7,6 +7,7 @@ import { Processes } from "./processes.ts";
 import { readProfile, summarizeProfile } from "./profile.ts";
 import { figure, render, rowOf, verdictsOf } from "./report.ts";
 import { profileFile, type Run, runAll } from "./run.ts";
+import { benchWires, readWireOptions, type WireOptions } from "./wires/main.ts";
 
 function parse(): Options | undefined {
   try {
@@ -83,5 +84,22 @@ async function main(options: Options): Promise<number> {
   return runs.some((run) => run.error !== undefined) ? 1 : 0;
 }
 
-const options = parse();
-process.exitCode = options === undefined ? 2 : await main(options);
+/** Wires against their own libraries: nothing is served to clients there, so it has another form. */
+async function mainOfWires(argv: readonly string[]): Promise<number> {
+  let wireOptions: WireOptions;
+  try {
+    wireOptions = readWireOptions(argv);
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : String(error)}\n\n${usage}`);
+    return 2;
+  }
+  return await benchWires(wireOptions);
+}
+
+const [group, ...wireArguments] = process.argv.slice(2);
+if (group === "wires") {
+  process.exitCode = await mainOfWires(wireArguments);
+} else {
+  const options = parse();
+  process.exitCode = options === undefined ? 2 : await main(options);
+}

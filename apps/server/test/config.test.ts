@@ -1,6 +1,7 @@
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import { makeCertificate } from "@polywire/conformance/testing";
 import { PolywireError } from "@polywire/core";
 import { afterAll, expect, test } from "vitest";
 import { type LoadedConfig, loadConfig } from "../src/config/load.ts";
@@ -32,7 +33,12 @@ test("no configuration at all is a chat on loopback", () => {
   const { config, file, doubts } = loadConfig(undefined, {});
   expect(file).toBeUndefined();
   expect(doubts).toEqual([]);
-  expect(config.listen.map((address) => address.url)).toEqual(["http://127.0.0.1:8000"]);
+  expect(config.listen.map((address) => address.url)).toEqual([
+    "http://127.0.0.1:8000",
+    "tcp://127.0.0.1:7000",
+    "udp://127.0.0.1:7000",
+    "grpc://127.0.0.1:11000",
+  ]);
   expect(config.internal.map((address) => address.url)).toEqual(["http://127.0.0.1:9000"]);
   expect(config.channels).toEqual([
     {
@@ -67,6 +73,10 @@ const EVERYTHING = `
 listen:
   - http://127.0.0.1:8100
   - { url: "http://[::1]:8100/" }
+  - tcp://127.0.0.1:8101?format=protobuf
+  - { url: "tcp://127.0.0.1:8102", pong: false }
+  - udp://127.0.0.1:8100
+  - unix:/run/polywire.sock
 internal: [http://127.0.0.1:9100]
 client:
   allowAnonymous: true
@@ -81,7 +91,14 @@ log: { level: debug, form: json }
 
 test("every value is read, in YAML and in JSON", () => {
   const expected = {
-    listen: [{ url: "http://127.0.0.1:8100" }, { url: "http://[::1]:8100", host: "::1", port: 8100 }],
+    listen: [
+      { url: "http://127.0.0.1:8100", scheme: "http", pong: true },
+      { url: "http://[::1]:8100", host: "::1", port: 8100 },
+      { url: "tcp://127.0.0.1:8101", format: "protobuf", pong: true },
+      { url: "tcp://127.0.0.1:8102", format: "json", pong: false },
+      { url: "udp://127.0.0.1:8100", scheme: "udp" },
+      { url: "unix:/run/polywire.sock", scheme: "unix", host: "", port: 0 },
+    ],
     internal: [{ url: "http://127.0.0.1:9100" }],
     client: {
       allowedOrigins: ["https://example.com", "http://localhost:3000", "https://*.example.com"],
@@ -105,7 +122,14 @@ test("every value is read, in YAML and in JSON", () => {
   expect(load(EVERYTHING).config).toMatchObject(expected);
   const json = JSON.stringify(
     {
-      listen: ["http://127.0.0.1:8100", { url: "http://[::1]:8100" }],
+      listen: [
+        "http://127.0.0.1:8100",
+        { url: "http://[::1]:8100" },
+        "tcp://127.0.0.1:8101?format=protobuf",
+        { url: "tcp://127.0.0.1:8102", pong: false },
+        "udp://127.0.0.1:8100",
+        "unix:/run/polywire.sock",
+      ],
       internal: ["http://127.0.0.1:9100"],
       client: {
         allowedOrigins: ["https://example.com", "http://localhost:3000", "https://*.example.com"],
@@ -257,13 +281,53 @@ test.each([
   ["listen: ['http://::1:80']", "listen[0]: must be a URL like http://127.0.0.1:8000"],
   ["listen: [127.0.0.1:8000]", "listen[0]: must be a URL like http://127.0.0.1:8000"],
   ["listen: [http://127.0.0.1:8000/chat]", "listen[0]: must be a host and a port alone, without path or query"],
-  ["listen: [gopher://127.0.0.1:70]", 'listen[0]: has the unknown scheme "gopher": use http://'],
+  [
+    "listen: [gopher://127.0.0.1:70]",
+    'listen[0]: has the unknown scheme "gopher": use http:, https:, tcp:, tcps:, unix:',
+  ],
+  [
+    "listen: [ws://127.0.0.1:80]",
+    'listen[0]: has the scheme "ws": use http://, which serves WebSocket at /connection/websocket',
+  ],
+  ["listen: [tcp://127.0.0.1]", "listen[0]: has no port: write it like tcp://127.0.0.1:7000"],
+  [
+    "listen: ['tcp://127.0.0.1:7000?format=xml']",
+    "listen[0]: has a query that is not ?format=json or ?format=protobuf",
+  ],
+  ["listen: ['udp://127.0.0.1:7000?format=json']", "listen[0]: must be a host and a port alone"],
+  ["listen: ['unix:polywire.sock']", "listen[0]: must be a URL like unix:/run/polywire.sock"],
+  ["listen: ['unix:/run/']", "listen[0]: must be a URL like unix:/run/polywire.sock"],
+  [`listen: ['unix:/${"a".repeat(103)}']`, "listen[0]: has a path over 103 bytes"],
+  ["internal: [tcp://127.0.0.1:80]", 'internal[0]: has the scheme "tcp": an internal address is http:// or https://'],
   // C14 the same address twice
   [
     "listen: [http://127.0.0.1:80, 'http://127.0.0.1:80/']",
     "listen[1]: http://127.0.0.1:80 is the same address as listen[0]",
   ],
-  // C16, C21 durations
+  [
+    "listen: [http://127.0.0.1:80, grpc://127.0.0.1:80]",
+    "listen[1]: grpc://127.0.0.1:80 is at the place of http://127.0.0.1:80 in listen[0]",
+  ],
+  [
+    "{ listen: [tcp://127.0.0.1:80], internal: [http://127.0.0.1:80] }",
+    "internal[0]: http://127.0.0.1:80 is at the place of tcp://127.0.0.1:80 in listen[0]",
+  ],
+  ["listen: [{ url: http://127.0.0.1:80, pong: false }]", "listen[0].pong: may be false for tcp, tcps and unix alone"],
+  // C33, C34 certificates
+  ["listen: [https://127.0.0.1:443]", "listen[0].tls: is missing: https needs { certFile, keyFile }"],
+  ["listen: [{ url: grpcs://127.0.0.1:443, tls: { certFile: a } }]", "listen[0].tls.keyFile: is missing"],
+  [
+    "listen: [{ url: http://127.0.0.1:80, tls: { certFile: a, keyFile: b } }]",
+    "listen[0].tls: does not go with http: use https, or leave it out",
+  ],
+  [
+    "listen: [{ url: udp://127.0.0.1:80, tls: { certFile: a, keyFile: b } }]",
+    "listen[0].tls: does not go with udp: leave it out",
+  ],
+  [
+    "listen: [{ url: https://127.0.0.1:443, tls: { certFile: /missing.pem, keyFile: b } }]",
+    "listen[0].tls.certFile: /missing.pem: no such file",
+  ], // C16, C21 durations
   [
     "channels: [{ match: a, history: { size: 5, ttl: -5s } }]",
     'channels[0].history.ttl: is "-5s": a duration cannot be negative',
@@ -340,12 +404,7 @@ test.each([
   ],
   ["client: { allowedOrigins: https://example.com }", "client.allowedOrigins: must be a list"],
   // What a later version will have
-  ["listen: [tcp://127.0.0.1:7000]", "listen[0]: tcp:// is not supported in this version: use http://"],
-  ["listen: [udp://127.0.0.1:7000]", "listen[0]: udp:// is not supported in this version"],
-  ["listen: [https://127.0.0.1:443]", "listen[0]: https:// is not supported in this version"],
   ["internal: [grpc://127.0.0.1:10000]", "internal[0]: grpc:// is not supported in this version"],
-  ["listen: [{ url: http://127.0.0.1:80, tls: { keyFile: a } }]", "listen[0].tls: is not supported in this version"],
-  ["listen: [{ url: http://127.0.0.1:80, pong: false }]", "listen[0].pong: is not supported in this version"],
   ["client: { token: { hmacSecret: c4n4ry } }", "client.token: is not supported in this version"],
   [
     "client: { allowAnonymous: false }",
@@ -432,8 +491,8 @@ test.each([
   ["POLYWIRE_LIMITS_MESSAGE_BYTES", "64kb", 'POLYWIRE_LIMITS_MESSAGE_BYTES (limits.messageBytes): is "64kb"'],
   [
     "POLYWIRE_LISTEN",
-    "http://127.0.0.1:80, tcp://x:1",
-    "POLYWIRE_LISTEN (listen[1]): tcp:// is not supported in this version",
+    "http://127.0.0.1:80, tcp://x",
+    "POLYWIRE_LISTEN (listen[1]): has no port: write it like tcp://127.0.0.1:7000",
   ],
   [
     "POLYWIRE_CHANNELS",
@@ -458,4 +517,28 @@ test.each([
   const line = problem(() => loadConfig(undefined, { [variable]: text }));
   expect(line).toContain(expected);
   expect(line).not.toContain("c4n4ry");
+});
+
+test("C29, C34: key and certificate are read and held against each other before anything is served", () => {
+  const names = ["own", "other"] as const;
+  for (const name of names) {
+    const { cert, key } = makeCertificate({ name, hosts: ["localhost"] });
+    fs.writeFileSync(path.join(directory, `${name}.crt`), cert);
+    fs.writeFileSync(path.join(directory, `${name}.key`), key, { mode: 0o600 });
+  }
+  const https = (certFile: string, keyFile: string): string =>
+    `listen: [{ url: https://127.0.0.1:443, tls: { certFile: ${directory}/${certFile}, keyFile: ${directory}/${keyFile} } }]`;
+
+  expect(load(https("own.crt", "own.key")).doubts).toEqual([]);
+  expect(problem(() => load(https("own.crt", "other.key")))).toBe(
+    "polywire.yaml: listen[0].tls.keyFile: is not the key of the certificate in certFile",
+  );
+  expect(problem(() => load(https("own.key", "own.key")))).toBe(
+    "polywire.yaml: listen[0].tls.certFile: is no certificate in PEM",
+  );
+
+  fs.chmodSync(path.join(directory, "own.key"), 0o644);
+  expect(load(https("own.crt", "own.key")).doubts).toEqual([
+    "listen[0].tls.keyFile: every user of this machine may read it: chmod 600",
+  ]);
 });

@@ -17,7 +17,7 @@ interface TestServer extends AsyncDisposable {
 
 async function serve(change: Partial<ServerConfig> = {}): Promise<TestServer> {
   const { config } = loadConfig(undefined, {});
-  const anywhere = { listen: [listenAddress("127.0.0.1", 0)], internal: [] };
+  const anywhere = { listen: [{ ...listenAddress("127.0.0.1", 0), pong: true }], internal: [] };
   const server = await startServer({ ...config, ...anywhere, ...change }, { logger: silentLogger });
   return { port: server.listen[0]?.port ?? 0, [Symbol.asyncDispose]: () => server.stop() };
 }

@@ -3,6 +3,7 @@ import { bindLaw, type Law, type LawDefinition } from "./law.ts";
 import { abilityLaws } from "./laws/abilities.ts";
 import { admissionLaws } from "./laws/admission.ts";
 import { closingLaws } from "./laws/closing.ts";
+import { datagramLaws } from "./laws/datagrams.ts";
 import { dialingLaws } from "./laws/dialing.ts";
 import { exchangeLaws } from "./laws/exchanges.ts";
 import { limitLaws } from "./laws/limits.ts";
@@ -11,14 +12,17 @@ import { mistakeLaws } from "./laws/mistakes.ts";
 import { preparedLaws } from "./laws/prepared.ts";
 import { remainsLaws } from "./laws/remains.ts";
 import { streamLaws } from "./laws/streams.ts";
+import { trustLaws } from "./laws/trust.ts";
 import type { Subject } from "./subject.ts";
 
 const ALL: readonly LawDefinition[] = [
   ...messageLaws,
+  ...datagramLaws,
   ...closingLaws,
   ...limitLaws,
   ...dialingLaws,
   ...admissionLaws,
+  ...trustLaws,
   ...mistakeLaws,
   ...abilityLaws,
   ...preparedLaws,

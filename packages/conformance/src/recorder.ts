@@ -1,10 +1,19 @@
 import type { CloseInfo, Link, Payload, Sink } from "@polywire/core";
 
+/** The first message of a dialler whose wire tells nobody that it has dialled. */
+export const INTRODUCTION: Uint8Array = new TextEncoder().encode("conformance: here I am");
+
+function isIntroduction(payload: Payload): boolean {
+  if (typeof payload === "string" || payload.byteLength !== INTRODUCTION.byteLength) return false;
+  return INTRODUCTION.every((byte, index) => byte === payload[index]);
+}
+
 /** What a recorder does besides recording, inside the calls it gets. */
 export interface Reactions {
   /** `index` counts messages from 0. The payload is the lent one. */
   message?(payload: Payload, index: number): unknown;
   drain?(): void;
+  /** Goes on alone when the other side has ended. Without it the link closes then. */
   ended?(): void;
   closed?(info: CloseInfo): void;
 }
@@ -22,14 +31,19 @@ export class Recorder implements Sink {
   readonly reactions: Reactions;
   drains = 0;
   ends = 0;
+  /** Messages that only told who was there; they are not recorded. */
+  introductions = 0;
   isPaused = false;
   isOpened = false;
   #isOpening = false;
   #busyWith: string | undefined = undefined;
 
+  readonly ended?: () => void;
+
   constructor(name: string, reactions: Reactions = {}) {
     this.name = name;
     this.reactions = reactions;
+    if (reactions.ended !== undefined) this.ended = () => this.#heardEnd();
   }
 
   /** Opens the link with this sink. */
@@ -44,6 +58,10 @@ export class Recorder implements Sink {
   }
 
   message(payload: Payload): unknown {
+    if (isIntroduction(payload)) {
+      this.introductions++;
+      return undefined;
+    }
     if (this.isPaused) this.violations.push(`${this.name}: a message came after pause() had returned`);
     const index = this.messages.length;
     this.messages.push(typeof payload === "string" ? payload : new Uint8Array(payload));
@@ -56,7 +74,7 @@ export class Recorder implements Sink {
     this.#during("drain", () => this.reactions.drain?.());
   }
 
-  ended(): void {
+  #heardEnd(): void {
     this.ends++;
     if (this.ends > 1) this.violations.push(`${this.name}: ended came twice`);
     this.#during("ended", () => this.reactions.ended?.());

@@ -4,12 +4,14 @@ import type { AnyProtocol, Request } from "@polywire/core";
 export interface Subject {
   /** A fresh protocol for every law, as a program would make it. */
   protocol(): AnyProtocol;
-  /** Where to listen. With port 0, so that laws never meet: `ws://127.0.0.1:0/conformance`. */
+  /** Where to listen. With port 0, so that laws never meet: `ws://127.0.0.1:0/conformance`. No law listens twice at once. */
   readonly url: string;
   /** The protocol's own options for every dial, such as the certificate to trust. */
   readonly dialOptions?: Readonly<Record<string, unknown>>;
   /** The protocol's own options for every listener, such as key and certificate. */
   readonly listenOptions?: Readonly<Record<string, unknown>>;
+  /** Dial options with which the listener's certificate is not to be trusted. Only for wires with TLS. */
+  readonly untrusting?: Readonly<Record<string, unknown>>;
   /** Dial options that offer these subprotocols. Only for wires that have subprotocols. */
   readonly offering?: (subprotocols: readonly string[]) => Readonly<Record<string, unknown>>;
   /**

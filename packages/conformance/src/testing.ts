@@ -1,3 +1,4 @@
 // What the tests of a protocol need of the machine besides the laws.
 export { type Certificate, type CertificateRequest, makeCertificate } from "./certificate.ts";
 export { hasIpv6 } from "./loopback.ts";
+export { hasProgram } from "./programs.ts";

@@ -20,10 +20,11 @@ import {
   type Traits,
   Turn,
 } from "@polywire/core";
+import { bytesOf } from "./laws/arrival.ts";
 import { Ledger } from "./ledger.ts";
 import type { Patience } from "./patience.ts";
 import { Probe } from "./probe.ts";
-import { type Reactions, Recorder } from "./recorder.ts";
+import { INTRODUCTION, type Reactions, Recorder } from "./recorder.ts";
 import type { Subject } from "./subject.ts";
 
 /** Short, so that a law about what happens at the end of a limit does not take long. */
@@ -61,6 +62,11 @@ export interface Pair {
   readonly server: Probe;
 }
 
+/** Both sides know that there is a link, and that it has ended. Plain datagrams tell neither. */
+export function hasConversations({ kind, handshake }: Traits): boolean {
+  return kind !== "datagram" || handshake;
+}
+
 /** One law's own protocol, listeners and links; everything is gone when the law is over. */
 export class World {
   readonly subject: Subject;
@@ -82,7 +88,16 @@ export class World {
 
   /** What the protocol promises where the laws reach it. */
   get traits(): Traits {
-    return this.protocol.traits(parseEndpoint(this.subject.url));
+    return this.protocol.traits(parseEndpoint(this.subject.url, this.subject.dialOptions));
+  }
+
+  /** A payload that these links can carry, and that tells of every shift and swap. */
+  bytes(seed: number, byteLength: number): Uint8Array {
+    const bytes = bytesOf(seed, byteLength);
+    // Printable characters: one line of text.
+    if (this.traits.content === "line")
+      for (let at = 0; at < byteLength; at++) bytes[at] = 0x21 + ((bytes[at] as number) % 94);
+    return bytes;
   }
 
   async listen(settings: ListenSettings = {}): Promise<Listening> {
@@ -128,6 +143,7 @@ export class World {
   async pairAt({ listener, accepted }: Listening, settings?: DialSettings): Promise<Pair> {
     const index = accepted.length;
     const client = await this.dial(listener.endpoint, settings);
+    if (!hasConversations(client.link.traits)) await this.#introduce(client, () => accepted.length > index);
     await this.patience.until(() => accepted.length > index, "the listener to accept the link");
     return { client, server: accepted[index] as Probe };
   }
@@ -175,6 +191,15 @@ export class World {
   /** Promises that a sink saw broken. */
   get violations(): readonly string[] {
     return this.#probes.flatMap(({ recorder }) => recorder.violations);
+  }
+
+  /** A listener without handshakes hears of its peer by what the peer sends, which may get lost. */
+  async #introduce({ link }: Probe, isAccepted: () => boolean): Promise<void> {
+    await this.patience.until(() => {
+      if (!isAccepted()) link.send(INTRODUCTION);
+      return isAccepted();
+    }, "the listener to hear of its peer");
+    await this.patience.settle();
   }
 
   #probe(link: Link, name: string, reactions: Reactions | undefined): Probe {

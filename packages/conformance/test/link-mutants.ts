@@ -31,6 +31,11 @@ const LAW = {
   echo: "what is sent back from inside message is copied before it returns",
   late: "nothing is delivered before the link is opened, and nothing is lost by opening late",
   datagrams: "datagrams arrive as they were sent, or not at all",
+  datagramTooLarge: "a datagram over the limit is refused as too large, and the next one passes",
+  datagramOrder: "datagrams of an ordered wire arrive once and never late",
+  datagramPeers: "peers never get each other's datagrams",
+  datagramRefused: "a peer that is refused without a handshake hears nothing and gets no link",
+  closeUntold: "where the other side cannot be told of a close, it ends the side that closed and no other",
   claims: "a link claims no more than its protocol, and knows its peer",
   dialler: "a close by the dialler reaches both sides once, with the right CloseInfo",
   acceptor: "a close by the accepting side reaches both sides once, with the right CloseInfo",
@@ -59,6 +64,9 @@ const LAW = {
   listenerCloses: "a handshake under way when its listener closes is refused",
   hundred: "100 dials at once give 100 links that do not mix",
   refused: "a peer that admission refuses gets no link, and learns the status",
+  unwanted: "a peer that admission refuses has its connection closed, and is never accepted",
+  untrusted: "a dial to a certificate that is not trusted is refused, and says so",
+  halfUnheard: "a sink that has no use for half a link has it closed when the other side ends",
   judged: "a peer is judged once, and gets its link when the verdict comes",
   subprotocol: "the subprotocol that admission chooses is known to both sides",
   headers: "an established link keeps the headers that admission named, and no others",
@@ -290,6 +298,13 @@ class NeverRefuses extends MutantLink {
   }
 }
 
+class TakesTooLarge extends MutantLink {
+  override send(payload: Payload | Prepared): SendResult {
+    const result = this.inner.send(payload);
+    return result === "refused" && this.inner.refusal === "too-large" ? "sent" : result;
+  }
+}
+
 class NeverWaits extends MutantLink {
   override send(payload: Payload | Prepared): SendResult {
     const result = this.inner.send(payload);
@@ -502,7 +517,7 @@ export const linkMutants: readonly Mutant[] = [
   { does: "drains without a wait", breaks: LAW.drain, says: /drain without a wait|drains after one wait/, fault: sink((real) => ({ message: (payload) => { real.message(payload); }, drain: () => { real.drain?.(); real.drain?.(); } })) },
   { does: "stays paused when resumed inside drain", breaks: LAW.rest, says: /in vain for/, fault: link(ResumesOutsideOnly) },
   { does: "delivers inside a delivery", breaks: LAW.nested, says: /message came inside message/, fault: link(ResumesInside) },
-  { does: "has no limit of links", breaks: LAW.maxLinks, says: /third link was taken/, fault: withLimits({ maxLinks: 1_000 }) },
+  { does: "has no limit of links", breaks: LAW.maxLinks, says: /maxLinks 2 was not refused/, fault: withLimits({ maxLinks: 1_000 }) },
   { does: "dials although its signal has fired", breaks: LAW.abortedBefore, says: /was fulfilled/, fault: { dialContext: (context) => ({ ...context, signal: new AbortController().signal }) } },
   { does: "rejects with a reason of its own", breaks: LAW.abortedBefore, says: /what the dial rejects with/, fault: { dial: async (real) => real().catch(() => { throw new Error("aborted"); }) } },
   { does: "ignores an abort in the middle", breaks: LAW.abortedDuring, says: /in vain for the aborted dial/, fault: { dial: (real, { signal }) => real().catch((thrown) => signal.aborted ? new Promise(() => {}) : Promise.reject(thrown)) } },
@@ -513,6 +528,9 @@ export const linkMutants: readonly Mutant[] = [
   { does: "finishes handshakes after the listener has closed", breaks: LAW.listenerCloses, says: /was fulfilled/, fault: { listener: (real) => ({ endpoint: real.endpoint, close: async () => {} }) } },
   { does: "mixes links up", breaks: LAW.hundred, says: /different messages|in vain|differs/, fault: mixedLinks() },
   { does: "asks nobody for admission", breaks: LAW.refused, says: /was fulfilled/, fault: { listenContext: (context) => ({ ...context, admit: () => ACCEPTED }) } },
+  { does: "accepts whom admission refuses", breaks: LAW.unwanted, says: /refused dial was not refused/, fault: { traits: (traits) => ({ ...traits, handshake: false }), listenContext: (context) => ({ ...context, admit: () => ACCEPTED }) } },
+  { does: "trusts every certificate", breaks: LAW.untrusted, says: /was fulfilled/, fault: { untrusting: { subprotocols: [] } } },
+  { does: "keeps half a link for nobody", breaks: LAW.halfUnheard, says: /in vain/, fault: sink((real) => ({ ended: () => { real.ended?.(); } })) },
   { does: "does not tell the status", breaks: LAW.refused, says: /threw Error: refused/, fault: { dial: (real) => real().catch(() => { throw new Error("refused"); }) } },
   { does: "asks for admission twice", breaks: LAW.judged, says: /verdicts asked for/, fault: { listenContext: (context) => ({ ...context, admit: (peer) => { void context.admit(peer); return context.admit(peer); } }) } },
   { does: "forgets the subprotocol", breaks: LAW.subprotocol, says: /peer.subprotocol/, fault: { link: (inner) => new (class extends MutantLink { override get peer(): Link["peer"] { const { subprotocol: _, ...rest } = this.inner.peer; return rest; } })(inner) } },
@@ -534,10 +552,53 @@ export const linkMutants: readonly Mutant[] = [
   { does: "lets prepared bytes overtake", breaks: LAW.prepared, says: /differs from what was sent/, fault: link(PreparedOvertakes) },
   { does: "frames prepared payloads late", breaks: LAW.preparedCopy, says: /differs from what was sent/, fault: link(PreparesLazily) },
   { does: "miscounts prepared bytes", breaks: LAW.preparedSays, says: /bufferedBytes for it/, fault: link(MiscountsPrepared) },
+  { does: "takes datagrams over the limit", breaks: LAW.datagramTooLarge, says: /send over the limit/, fault: { kind: "datagram", ...link(TakesTooLarge) } },
+  { does: "delivers a datagram twice", breaks: LAW.datagramOrder, says: /datagram \d+ came after/, fault: { kind: "datagram", ...sink((real) => ({ message: (payload) => { real.message(payload.slice()); real.message(payload); } })) } },
+  { does: "gives datagrams to the wrong peer", breaks: LAW.datagramPeers, says: /whose datagrams|in vain/, fault: { kind: "datagram", ...mixedLinks() } },
+  { does: "answers a peer that it refused", breaks: LAW.datagramRefused, says: /a refused peer heard/, fault: plain({ dial: (real) => real().catch(() => answering()) }) },
+  { does: "asks for a verdict on every datagram", breaks: LAW.datagramRefused, says: /verdicts asked for/, fault: plain({ dial: (real) => real().catch(() => real()).catch(() => answering()) }) },
+  { does: "ends the other side although it cannot tell it", breaks: LAW.closeUntold, says: /closes/, fault: plain({}) },
   { does: "leaves a timer behind", breaks: LAW.remains, says: /in vain for .*timers to be cancelled/, fault: { dialContext: (context) => { context.clock.setTimer(() => {}, 100_000); return context; } } },
   { does: "leaves a listener on the signal behind", breaks: LAW.remains, says: /in vain for .*abort listeners to go/, fault: { dialContext: (context) => { context.signal.addEventListener("abort", () => {}); return context; } } },
   { does: "leaves a handle behind", breaks: LAW.remains, says: /in vain for resources to be given back/, fault: { dial: async (real) => { setTimeout(() => {}, 3_000); return real(); } } },
 ];
+
+/** Datagrams of a wire that has no handshake. */
+function plain(fault: Fault): Fault {
+  return { ...fault, kind: "datagram", traits: (traits) => ({ ...traits, handshake: false }) };
+}
+
+/** A link whose peer says something as soon as it is opened. */
+function answering(): Link {
+  const refused = (): "refused" => "refused";
+  let sink: Sink | undefined;
+  return {
+    traits: {
+      kind: "datagram",
+      ordered: true,
+      reliable: false,
+      halfClose: false,
+      ping: "none",
+      text: true,
+      closeCodes: false,
+      handshake: false,
+      content: "any",
+      maxMessageBytes: 1_000,
+    },
+    peer: { secure: false },
+    refusal: undefined,
+    bufferedBytes: 0,
+    open(given) {
+      sink = given;
+      queueMicrotask(() => given.message("go away"));
+    },
+    send: refused,
+    pause() {},
+    resume() {},
+    close: () =>
+      queueMicrotask(() => sink?.closed({ by: "local", clean: true, reason: "", retryable: false, bytesLost: 0 })),
+  };
+}
 
 /** One buffer for what several links receive. */
 function sharedMemory(): Fault {

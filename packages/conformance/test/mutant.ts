@@ -94,7 +94,7 @@ export function between(sink: Sink, overrides: Partial<Sink>): Sink {
   return {
     message: (payload) => sink.message(payload),
     drain: () => sink.drain?.(),
-    ended: () => sink.ended?.(),
+    ended: () => (sink.ended === undefined ? false : sink.ended()),
     closed: (info) => sink.closed(info),
     ...overrides,
   };
@@ -103,6 +103,8 @@ export function between(sink: Sink, overrides: Partial<Sink>): Sink {
 /** Where a fault can be planted. Everything absent works as it should. */
 export interface Fault {
   readonly kind?: "message" | "datagram";
+  /** What the subject says leads to a dial without trust. */
+  readonly untrusting?: Readonly<Record<string, unknown>>;
   readonly link?: (link: Link) => Link;
   readonly traits?: (traits: Traits) => Traits;
   readonly dialContext?: (context: DialContext) => DialContext;
@@ -125,6 +127,7 @@ export function faulty(fault: Fault): Subject {
     protocol: () => plant(memory({ kind: fault.kind ?? "message" }), fault),
     url: "memory://conformance:0/laws",
     offering: (subprotocols) => ({ subprotocols }),
+    ...(fault.untrusting === undefined ? {} : { untrusting: fault.untrusting }),
   };
 }
 
@@ -171,12 +174,14 @@ function plant(inner: AnyProtocol, fault: Fault): AnyProtocol {
 class MutantExchanger implements Exchanger {
   readonly endpoint: Endpoint;
   readonly traits: Traits;
+  readonly closed: Promise<void>;
   readonly #inner: Exchanger;
   readonly #fault: Fault;
 
   constructor(inner: Exchanger, fault: Fault) {
     this.endpoint = inner.endpoint;
     this.traits = inner.traits;
+    this.closed = inner.closed;
     this.#inner = inner;
     this.#fault = fault;
   }

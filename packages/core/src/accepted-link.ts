@@ -102,8 +102,8 @@ export class AcceptedLink implements Link, Sink, HalfClosable, Pingable {
     return this.#sink?.drain?.();
   }
 
-  ended(): void {
-    return this.#sink?.ended?.();
+  ended(): void | false {
+    return this.#sink?.ended === undefined ? false : this.#sink.ended();
   }
 
   closed(info: CloseInfo): void {

@@ -10,7 +10,7 @@ export interface ConnectionEvents {
   data: Payload;
   /** The peer has caught up after a `send` that said `wait`. */
   drain: undefined;
-  /** The peer has ended its side. */
+  /** The peer has ended its side. Without a listener the connection closes then. */
   end: undefined;
   /** A listener or the wire failed; the connection may live on. */
   error: PolywireError;
@@ -147,8 +147,10 @@ export class Connection<L extends Link = Link> implements Sink {
     this.#events.emit("drain", undefined);
   }
 
-  ended(): void {
+  ended(): void | false {
+    if (!this.#events.has("end")) return false;
     this.#events.emit("end", undefined);
+    return undefined;
   }
 
   closed(info: CloseInfo): void {

@@ -6,6 +6,8 @@ import { copyPayload, type Payload } from "./payload.ts";
 /** Who hears that a sink threw: it closes the link. */
 export interface DeliveryOwner {
   sinkFailed(error: PolywireError): void;
+  /** The peer has ended its side, and the sink has no use for the other. It closes the link; only where there is half-close. */
+  endUnheard?(): void;
 }
 
 /**
@@ -140,7 +142,7 @@ export class Delivery {
   #deliverOne(sink: Sink): boolean {
     if (this.#isDrainDue) {
       this.#isDrainDue = false;
-      if (this.#closeInfo === undefined && !this.#isDropping) this.#tell(sink, "drain");
+      if (this.#closeInfo === undefined && !this.#isDropping) this.#tellDrain(sink);
       return true;
     }
     if (this.#held !== undefined) {
@@ -153,7 +155,7 @@ export class Delivery {
     }
     if (this.#isEndDue && (this.#isDropping || !this.#isPaused)) {
       this.#isEndDue = false;
-      if (!this.#isDropping) this.#tell(sink, "ended");
+      if (!this.#isDropping) this.#tellEnded(sink);
       return true;
     }
     if (this.#closeInfo === undefined || this.#isEndDue) return false;
@@ -174,11 +176,22 @@ export class Delivery {
     }
   }
 
-  #tell(sink: Sink, what: "drain" | "ended"): void {
+  #tellEnded(sink: Sink): void {
+    let isHeard: unknown = false;
     try {
-      this.#watch(what, sink[what]?.());
+      if (sink.ended !== undefined) isHeard = sink.ended();
     } catch (thrown) {
-      this.#failed(what, thrown);
+      return this.#failed("ended", thrown);
+    }
+    if (isHeard === false) this.#owner.endUnheard?.();
+    else this.#watch("ended", isHeard);
+  }
+
+  #tellDrain(sink: Sink): void {
+    try {
+      this.#watch("drain", sink.drain?.());
+    } catch (thrown) {
+      this.#failed("drain", thrown);
     }
   }
 

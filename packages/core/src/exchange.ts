@@ -65,6 +65,8 @@ export interface Exchanger {
   request(request: Request, options?: RequestOptions): Promise<Response>;
   /** Refuses new requests, lets those under way end. Idempotent. */
   close(): Promise<void>;
+  /** Fulfilled once it is closed, whoever closed it. */
+  readonly closed: Promise<void>;
 }
 
 export interface RequestOptions {

@@ -98,8 +98,12 @@ export interface Sink {
   message(payload: Payload): void;
   /** The peer has caught up after a `send` that said `wait`. */
   drain?(): void;
-  /** The peer has ended its side; sending is still possible. Only where `traits.halfClose`. */
-  ended?(): void;
+  /**
+   * The peer has ended its side; sending is still possible. Only where `traits.halfClose`. A sink without this function,
+   * or one that answers `false`, has no use for half a link: it is closed then, and by the peer. A wire that knows only
+   * one kind of end tells a close of the peer's in this way too.
+   */
+  ended?(): void | false;
   /** The link is gone. Comes exactly once for every opened link, after the last message. */
   closed(info: CloseInfo): void;
 }

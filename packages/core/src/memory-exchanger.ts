@@ -75,6 +75,7 @@ export class MemoryExchanger implements Exchanger {
   readonly #addresses: MemoryAddresses<MemoryExchangeListener>;
   readonly #context: DialContext;
   readonly #underWay = new Set<MemoryRequest>();
+  readonly closed: Promise<void>;
   #isClosed = false;
   #allDone: () => void = () => {};
 
@@ -83,6 +84,9 @@ export class MemoryExchanger implements Exchanger {
     this.endpoint = endpoint;
     this.#addresses = addresses;
     this.#context = context;
+    this.closed = new Promise((resolve) => {
+      this.#allDone = resolve;
+    });
     this.traits = { ...ANSWER_WIRE.traits, kind: "request", maxMessageBytes: context.limits.maxMessageBytes };
   }
 
@@ -101,19 +105,13 @@ export class MemoryExchanger implements Exchanger {
 
   close(): Promise<void> {
     this.#isClosed = true;
-    return new Promise((resolve) => {
-      const before = this.#allDone;
-      this.#allDone = () => {
-        before();
-        resolve();
-      };
-      if (this.#underWay.size === 0) this.#allDone();
-    });
+    if (this.#underWay.size === 0) this.#allDone();
+    return this.closed;
   }
 
   #finished(asked: MemoryRequest): void {
     this.#underWay.delete(asked);
-    if (this.#underWay.size === 0) this.#allDone();
+    if (this.#isClosed && this.#underWay.size === 0) this.#allDone();
   }
 }
 
@@ -182,6 +180,8 @@ class MemoryRequest {
   #response(head: ResponseHead, source: Response["body"] | Request["body"]): Response {
     const finished = (isComplete: boolean): void => this.#finish(isComplete);
     const body = new MemoryBody(source, { signal: this.#cancellation.signal, finished });
+    // A body that is here already holds nothing up, read or not.
+    if (typeof source !== "object" || source instanceof Uint8Array) this.#finish(true);
     return { status: head.status, headers: new Map(head.headers), body };
   }
 

@@ -77,7 +77,10 @@ export class MemoryLink implements Link, HalfClosable, Pingable {
       },
       host.limits,
     );
-    this.#delivery = new Delivery({ sinkFailed: (error) => this.#sinkFailed(error) });
+    this.#delivery = new Delivery({
+      sinkFailed: (error) => this.#sinkFailed(error),
+      endUnheard: () => this.#endUnheard(),
+    });
   }
 
   /** Both ends of a new conversation. */
@@ -172,6 +175,11 @@ export class MemoryLink implements Link, HalfClosable, Pingable {
     this.#outbox.close();
     this.#other.#schedule();
     this.#schedule();
+  }
+
+  /** Ends this direction as well: both are over then. */
+  #endUnheard(): void {
+    this.#endWith({ what: "end", code: undefined, reason: "", error: undefined });
   }
 
   #sinkFailed(error: PolywireError): void {

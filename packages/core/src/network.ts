@@ -63,6 +63,7 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
   readonly #events: Events<NetworkEvents>;
   readonly #roster: Roster;
   readonly #listeners = new Set<Listener>();
+  readonly #exchangers = new Set<Exchanger>();
   readonly #dialer: Dialer;
   readonly #reception: Reception;
   #state: NetworkState = "open";
@@ -119,6 +120,8 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
     const discard = (late: Exchanger): void =>
       void late.close().catch((thrown) => this.#failed(PolywireError.from(thrown)));
     const exchanger = await this.#dialer.dial({ endpoint, run, discard }, common);
+    this.#exchangers.add(exchanger);
+    void exchanger.closed.then(() => this.#exchangers.delete(exchanger));
     return exchanger as ExchangerFor<Protocols, Url>;
   }
 
@@ -171,8 +174,8 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
   }
 
   /**
-   * Ends everything: stops accepting, lets services drain, closes every connection, then the services. What is not done
-   * after `timeoutMs` (30,000 by default) is cut off. Idempotent.
+   * Ends everything: stops accepting, lets services drain, closes every exchanger and connection, then the services. What
+   * is not done after `timeoutMs` (30,000 by default) is cut off. Idempotent.
    */
   close(options: { readonly timeoutMs?: number } = {}): Promise<void> {
     const { timeoutMs = DEFAULT_CLOSE_TIMEOUT_MS } = options;
@@ -193,7 +196,8 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
       const freed = [...this.#listeners].map((listener) => this.#inTime(() => listener.close(), cancellation.signal));
       this.#listeners.clear();
       await this.#eachService((service) => service.drain?.(cancellation.signal), cancellation.signal);
-      await Promise.all(freed);
+      const asked = [...this.#exchangers].map((each) => this.#inTime(() => each.close(), cancellation.signal));
+      await Promise.all([...freed, ...asked]);
       await this.#roster.closeAll(cancellation.signal);
       await this.#eachService((service) => service.close?.(), cancellation.signal);
     } finally {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { type Admission, type Link, Network, type Service } from "../src/index.ts";
+import { type Admission, type Exchange, type Link, Network, type Service } from "../src/index.ts";
 import { memory } from "../src/memory.ts";
 import { ManualClock } from "../src/testing.ts";
 import { echo, Notes, openNetwork, turns } from "./opened-network.ts";
@@ -147,4 +147,26 @@ test("a closed listener takes nobody, and its links live on", async () => {
     code: "address-in-use",
     retryable: true,
   });
+});
+
+test("closing the network lets requests under way end and their exchangers take no more", async () => {
+  await using watched = openNetwork();
+  const { network } = watched;
+  const arrived = Promise.withResolvers<Exchange>();
+  await network.listen("memory://ask", { exchange: (exchange) => arrived.resolve(exchange) });
+  const exchanger = await network.open("memory://ask");
+  const closedBefore = await network.open("memory://ask");
+  await closedBefore.close();
+  await closedBefore.closed;
+
+  const underWay = exchanger.request({ method: "GET" });
+  const exchange = await arrived.promise;
+  const closed = network.close();
+  exchange.respond({ status: 200 }, "done");
+
+  const response = await underWay;
+  expect(new TextDecoder().decode(await response.body.bytes())).toBe("done");
+  await closed;
+  await exchanger.closed;
+  await expect(exchanger.request({ method: "GET" })).rejects.toMatchObject({ code: "closed" });
 });

@@ -49,13 +49,13 @@ export class Answerer {
 
   /** Begins an endless answer; `undefined` when there is nobody to answer. */
   stream(exchange: Exchange, contentType: string | undefined): Link | undefined {
-    const headers = new Map([...STREAM_HEADERS, ...this.#doorkeeper.corsHeaders(exchange.peer, exchange.headers)]);
+    const headers = new Map([...STREAM_HEADERS, ...this.#doorkeeper.corsHeaders(exchange.headers)]);
     if (contentType !== undefined) headers.set("content-type", contentType);
     return whileAsked(exchange, () => exchange.stream({ status: 200, headers }));
   }
 
   #respond(exchange: Exchange, status: number, { headers = [], text }: Answer): void {
-    const all = new Map([...headers, ...this.#doorkeeper.corsHeaders(exchange.peer, exchange.headers)]);
+    const all = new Map([...headers, ...this.#doorkeeper.corsHeaders(exchange.headers)]);
     if (text !== undefined) all.set("content-type", "text/plain; charset=utf-8");
     whileAsked(exchange, () => exchange.respond({ status, headers: all }, text));
   }

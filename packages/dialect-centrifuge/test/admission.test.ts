@@ -62,6 +62,24 @@ describe("origins", () => {
   });
 });
 
+describe("what a page may read", () => {
+  const corsOf = (origin: string | undefined, allowed: readonly string[]): Record<string, string> =>
+    Object.fromEntries(new Doorkeeper(allowed, []).corsHeaders(peerFrom(origin).headers ?? new Map()));
+
+  it("is the answer, for pages that may connect", () => {
+    const headers = { "access-control-allow-credentials": "true", vary: "origin" };
+    for (const origin of ["https://app.example.com", "http://127.0.0.1:8000"]) {
+      expect(corsOf(origin, ["https://*.example.com"])).toEqual({ ...headers, "access-control-allow-origin": origin });
+    }
+  });
+
+  it("is nothing, for every other page and for who is none, should a listener let them in", () => {
+    for (const origin of ["https://evil.example", "null", "", undefined]) {
+      expect(corsOf(origin, ["https://*.example.com"])).toEqual({});
+    }
+  });
+});
+
 describe("subprotocols", () => {
   const offered = (...offeredSubprotocols: string[]): Peer => ({ secure: false, offeredSubprotocols });
 

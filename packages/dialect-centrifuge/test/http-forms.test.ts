@@ -170,13 +170,16 @@ describe("server-sent events", () => {
     expect(await stream.rest()).toBe(`data: ${end}\n\n`);
   });
 
-  it("keeps an event on one line, whatever white space a publication has between its tokens", async () => {
-    await using world = await Exchanging.start();
-    const stream = await world.stream("sse", { body: `${CONNECT}\n{"id":2,"subscribe":{"channel":"news"}}` });
-    while ((await stream.text())?.includes('"subscribe":{}') === false);
-    await world.hub.publish("news", Buffer.from('{"a":\r\n[1,\r2,\n3]\r}'), { format: "json" });
-    expect(await stream.text()).toBe('data: {"push":{"channel":"news","pub":{"data":{"a":[1,2,3]}}}}\n\n');
-  });
+  it.each(['{"a":\r\n[1,\r2,\n3]\r}', '{"a":[1,\r2,3]}', '{"a":[1,\n2,3]}'])(
+    "keeps an event on one line: %j",
+    async (json) => {
+      await using world = await Exchanging.start();
+      const stream = await world.stream("sse", { body: `${CONNECT}\n{"id":2,"subscribe":{"channel":"news"}}` });
+      while ((await stream.text())?.includes('"subscribe":{}') === false);
+      await world.hub.publish("news", Buffer.from(json), { format: "json" });
+      expect(await stream.text()).toBe('data: {"push":{"channel":"news","pub":{"data":{"a":[1,2,3]}}}}\n\n');
+    },
+  );
 });
 
 describe("pages of other origins", () => {

@@ -52,6 +52,8 @@ export class RecordingLink implements Link {
   refusal: Refusal | undefined = undefined;
   maxMessageBytes: number;
   isFull = false;
+  /** Says of everything that it has to wait. */
+  isBehind = false;
   #sink: Sink | undefined = undefined;
 
   constructor(peer: Partial<Peer> = {}, framing?: Framing, traits: Partial<Traits> = {}) {
@@ -96,7 +98,12 @@ export class RecordingLink implements Link {
     if (plain.length > this.maxMessageBytes) return this.#refuse("too-large");
     this.sentPayloads.push(payload);
     this.sent.push(...replies(plain));
-    return "sent";
+    return this.isBehind ? "wait" : "sent";
+  }
+
+  /** The peer has caught up. */
+  drain(): void {
+    this.#sink?.drain?.();
   }
 
   /** What was sent since the last call. */

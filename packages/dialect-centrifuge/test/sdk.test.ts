@@ -1,4 +1,4 @@
-import { Network } from "@polywire/core";
+import { type AnyProtocol, type ConnectionPlace, type Exchange, type Link, Network } from "@polywire/core";
 import { Hub, type HubOptions } from "@polywire/realtime";
 import { ws } from "@polywire/ws";
 import {
@@ -11,7 +11,9 @@ import {
 import { Centrifuge as ProtobufCentrifuge } from "centrifuge/build/protobuf";
 import { describe, expect, it } from "vitest";
 import { centrifuge } from "../src/index.ts";
-import { ENCODINGS, type Encoding } from "./wire-client.ts";
+import { FetchEventSource } from "./event-source.ts";
+import { httpBridge } from "./http-bridge.ts";
+import type { Encoding } from "./wire-client.ts";
 
 const hubOptions: HubOptions = {
   channels: [
@@ -38,24 +40,88 @@ const encode = (encoding: Encoding, value: unknown): unknown =>
 const decode = (encoding: Encoding, data: unknown): unknown =>
   encoding === "json" ? data : (JSON.parse(new TextDecoder().decode(data as Uint8Array)) as unknown);
 
+/** A way that the SDK knows to a server. */
+interface Way {
+  readonly name: string;
+  readonly encoding: Encoding;
+  readonly protocol: AnyProtocol;
+  readonly address: string;
+  endpoint(url: string): ConstructorParameters<typeof Centrifuge>[0];
+}
+
+const overWebSocket = (encoding: Encoding): Way => ({
+  name: `a WebSocket in ${encoding}`,
+  encoding,
+  protocol: ws(),
+  address: "ws://127.0.0.1:0/connection/websocket",
+  endpoint: (url) => url,
+});
+
+const overHttp = (transport: "http_stream" | "sse", encoding: Encoding): Way => ({
+  name: `${transport} in ${encoding}`,
+  encoding,
+  protocol: httpBridge(),
+  address: "http://127.0.0.1:0/connection",
+  endpoint: (url) => [{ transport, endpoint: `${url}/${transport}` }],
+});
+
+const WAYS: readonly Way[] = [
+  overWebSocket("json"),
+  overWebSocket("protobuf"),
+  overHttp("http_stream", "json"),
+  overHttp("http_stream", "protobuf"),
+  overHttp("sse", "json"),
+];
+
 /** A server on a port of its own, with the unmodified SDK for clients. */
-async function serving(encoding: Encoding) {
+async function serving({ encoding, protocol, address, endpoint }: Way) {
   const hub = new Hub(hubOptions);
-  const network = new Network({ protocols: [ws()], services: [hub] });
-  const listener = await network.listen("ws://127.0.0.1:0/connection/websocket", centrifuge(hub));
+  const network = new Network({ protocols: [protocol], services: [hub] });
+  const links: Link[] = [];
+  const handler = centrifuge(hub);
+  const listener = await network.listen(address, {
+    ...handler,
+    link(link: Link, place: ConnectionPlace) {
+      links.push(link);
+      handler.link(link, place);
+    },
+    exchange: (exchange: Exchange) => handler.exchange(kept(exchange, links)),
+  });
   const clients: Centrifuge[] = [];
   return {
     hub,
+    /** Cuts everybody off, without a word. */
+    cut(): void {
+      for (const link of links.splice(0)) link.close({ discard: true });
+    },
     client(options: Partial<Options> = {}): Centrifuge {
       // Two builds of one class: their types differ in private fields only.
       const Sdk = (encoding === "json" ? Centrifuge : ProtobufCentrifuge) as typeof Centrifuge;
-      const client = new Sdk(String(listener.endpoint), { minReconnectDelay: 50, maxReconnectDelay: 100, ...options });
+      const client = new Sdk(endpoint(String(listener.endpoint)), {
+        minReconnectDelay: 50,
+        maxReconnectDelay: 100,
+        emulationEndpoint: `${String(listener.endpoint)}/emulation`,
+        eventsource: FetchEventSource,
+        ...options,
+      });
       clients.push(client);
       return client;
     },
     async [Symbol.asyncDispose](): Promise<void> {
       for (const client of clients) client.disconnect();
       await network.close();
+    },
+  };
+}
+
+/** The exchange, whose stream is noted. */
+function kept(exchange: Exchange, links: Link[]): Exchange {
+  return {
+    ...exchange,
+    stream(head) {
+      const link = exchange.stream(head);
+      links.push(link);
+      return link;
     },
   };
 }
@@ -75,9 +141,10 @@ function publications(subscription: Subscription, count: number): Promise<Public
   });
 }
 
-describe.each(ENCODINGS)("the official SDK in %s", (encoding) => {
+describe.each(WAYS)("the official SDK over $name", (way) => {
+  const { encoding } = way;
   it("connects, subscribes, publishes and reads history and presence", async () => {
-    await using server = await serving(encoding);
+    await using server = await serving(way);
     const client = server.client();
     const room = client.newSubscription("chat:room", { joinLeave: true });
     const heard = publications(room, 2);
@@ -102,16 +169,9 @@ describe.each(ENCODINGS)("the official SDK in %s", (encoding) => {
     await expect(client.rpc("none", encode(encoding, 1))).rejects.toMatchObject({ code: 104 });
   });
 
-  it("loses its socket, misses five messages and gets exactly those five", async () => {
-    await using server = await serving(encoding);
-    const sockets: WebSocket[] = [];
-    class KeptWebSocket extends WebSocket {
-      constructor(url: string | URL, protocols?: string | string[]) {
-        super(url, protocols);
-        sockets.push(this);
-      }
-    }
-    const client = server.client({ websocket: KeptWebSocket });
+  it("loses its way, misses five messages and gets exactly those five", async () => {
+    await using server = await serving(way);
+    const client = server.client();
     const room = client.newSubscription("chat:room");
     const heard = publications(room, 6);
     room.subscribe();
@@ -120,7 +180,7 @@ describe.each(ENCODINGS)("the official SDK in %s", (encoding) => {
     await server.hub.publish("chat:room", 1);
 
     const lost = new Promise<void>((resolve) => void client.once("connecting", () => resolve()));
-    sockets[0]?.close();
+    server.cut();
     await lost;
     const back = subscribed(room);
     for (const number of [2, 3, 4, 5, 6]) await server.hub.publish("chat:room", number);
@@ -130,7 +190,7 @@ describe.each(ENCODINGS)("the official SDK in %s", (encoding) => {
   });
 
   it("is told who joins and leaves", async () => {
-    await using server = await serving(encoding);
+    await using server = await serving(way);
     const first = server.client();
     const room = first.newSubscription("chat:room", { joinLeave: true });
     room.subscribe();
@@ -155,7 +215,7 @@ describe.each(ENCODINGS)("the official SDK in %s", (encoding) => {
   });
 
   it("is told why it was unsubscribed and disconnected", async () => {
-    await using server = await serving(encoding);
+    await using server = await serving(way);
     const client = server.client();
     const room = client.newSubscription("chat:room");
     const message = new Promise<unknown>((resolve) => void client.once("message", ({ data }) => resolve(data)));
@@ -178,7 +238,7 @@ describe.each(ENCODINGS)("the official SDK in %s", (encoding) => {
   });
 
   it("is told that a message was sent to nobody", async () => {
-    await using server = await serving(encoding);
+    await using server = await serving(way);
     const client = server.client();
     const disconnected = new Promise((resolve) => void client.once("disconnected", resolve));
     client.connect();

@@ -1,6 +1,7 @@
-import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
+import type { IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from "node:http2";
 import type { CallConnection } from "./link.ts";
 import type { ConnectionPeer } from "./peer.ts";
+import { ServerConnection } from "./server-connection.ts";
 import { encodeMessage, GRPC_STATUS, nameOfCode, STATUS_HEADER } from "./status.ts";
 
 /** A call that has arrived: a stream whose head is gRPC's. */
@@ -32,12 +33,14 @@ export interface Refusal {
 }
 
 /**
- * Ends a call with a status and nothing else (gRPC's "Trailers-Only"). What its client still sends is dropped; it is
- * expected to stop, and the connection's own limits hold if it does not.
+ * Ends a call with a status and nothing else (gRPC's "Trailers-Only"). What its client still sends is dropped, and
+ * if it does not stop its stream is reset.
  */
 export function refuseCall(stream: ServerHttp2Stream, { code, message, status }: Refusal): void {
   if (stream.destroyed || stream.closed || stream.headersSent) return;
   stream.resume();
+  const session = stream.session as ServerHttp2Session | undefined;
+  if (session !== undefined && !stream.readableEnded) ServerConnection.of(session)?.endSoon(stream);
   stream.respond(
     {
       ":status": 200,

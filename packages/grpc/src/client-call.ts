@@ -69,8 +69,7 @@ export class ClientCall implements MessageSource {
   giveUp(): void {
     if (this.#isFinished) return;
     this.#failure ??= new PolywireError("aborted", `${this.#parts.purpose}: the answer was given up`);
-    this.#stream.close(RESET.cancel);
-    this.#finish();
+    this.#cancel();
   }
 
   #answered(head: IncomingHttpHeaders): void {
@@ -120,7 +119,7 @@ export class ClientCall implements MessageSource {
   }
 
   #lossError(): PolywireError {
-    const { rstCode = RESET.noError } = this.#stream;
+    const { rstCode } = this.#stream;
     const what =
       this.#stream.closed && rstCode !== RESET.noError && rstCode !== RESET.cancel
         ? `the server reset the call with HTTP/2 code ${rstCode}`
@@ -173,11 +172,17 @@ export class ClientCall implements MessageSource {
   #fail(error: PolywireError): void {
     if (this.#isFinished) return;
     this.#failure = error;
-    this.#stream.close(RESET.cancel);
-    this.#finish();
+    this.#cancel();
     this.#settleHead?.reject(error);
     this.#settleHead = undefined;
     this.#deliver();
+  }
+
+  #cancel(): void {
+    this.#stream.close(RESET.cancel);
+    // What is not read keeps a stream, and with it the connection, from its end.
+    this.#stream.resume();
+    this.#finish();
   }
 
   #finish(): void {

@@ -36,11 +36,14 @@ export class ClientConnection implements CallConnection, KeptAlive {
   readonly peer: ConnectionPeer;
   loss: PolywireError | boolean = false;
   readonly #session: ClientHttp2Session;
+  readonly #socket: Socket;
   readonly #clock: Clock;
   readonly #closeTimeoutMs: number;
   readonly #keepalive: Keepalive | undefined;
   #calls = 0;
   #isUsable = true;
+  #isDraining = false;
+  #isOver = false;
   #closeTimer: Timer | undefined = undefined;
 
   private constructor(
@@ -50,6 +53,7 @@ export class ClientConnection implements CallConnection, KeptAlive {
   ) {
     const { clock, limits } = parts.context;
     this.#session = session;
+    this.#socket = socket;
     this.#clock = clock;
     this.#closeTimeoutMs = limits.closeTimeoutMs;
     this.peer = new ConnectionPeer(socket);
@@ -64,8 +68,10 @@ export class ClientConnection implements CallConnection, KeptAlive {
       });
     session.on("goaway", (code: number, _lastStream: number, data?: Uint8Array) => {
       this.#isUsable = false;
+      this.#isDraining = code === RESET.noError;
       const isComplaint = code === RESET.enhanceYourCalm && data !== undefined;
       // gRPC's keepalive guide: twice the interval from here on.
+      if (this.#calls === 0) this.close();
       if (isComplaint && Buffer.from(data).toString("latin1") === TOO_MANY_PINGS) parts.patience.set(key, factor * 2);
     });
     session.on("close", () => this.#closed());
@@ -87,7 +93,7 @@ export class ClientConnection implements CallConnection, KeptAlive {
       },
     });
     session.on("error", ignore);
-    await settingsOf(session, endpoint, context.signal);
+    await settingsOf({ session, socket }, endpoint, context.signal);
     session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
     return new ClientConnection(session, socket, { endpoint, parts });
   }
@@ -112,8 +118,19 @@ export class ClientConnection implements CallConnection, KeptAlive {
     // In the same tick it is made: a stream without one would end the process.
     stream.on("error", ignore);
     this.#calls++;
-    stream.once("close", () => this.#calls--);
+    stream.once("close", () => {
+      this.#calls--;
+      if (this.#calls === 0 && !this.#isUsable) this.close();
+    });
     return stream;
+  }
+
+  /** An HTTP/2 ping, which the server answers in its turn. */
+  settle(done: (isSettled: boolean) => void): void {
+    // A server that takes no more calls ends the connection with its last: nothing is left to ask.
+    if (this.#isDraining || this.#session.destroyed) return done(this.#isDraining);
+    const isSent = this.#session.ping((error) => done(error === null));
+    if (!isSent) done(false);
   }
 
   /** For the keepalive. */
@@ -124,16 +141,19 @@ export class ClientConnection implements CallConnection, KeptAlive {
 
   /** Ends with its last call. A peer that does not take part is cut off. */
   close(): void {
-    if (this.#session.destroyed || this.#closeTimer !== undefined) return;
-    this.#closeTimer = this.#clock.setTimer(() => this.#session.destroy(), this.#closeTimeoutMs);
-    this.#session.close();
+    if (this.#isOver || this.#closeTimer !== undefined) return;
+    this.#closeTimer = this.#clock.setTimer(() => this.#cutOff(), this.#closeTimeoutMs);
+    if (!this.#session.destroyed) this.#session.close();
   }
 
-  destroy(): void {
+  #cutOff(): void {
     this.#session.destroy();
+    // The session may have ended long ago, waiting for the server's end of the socket.
+    this.#socket.destroy();
   }
 
   #closed(): void {
+    this.#isOver = true;
     if (this.loss === false) this.loss = true;
     this.#keepalive?.stop();
     this.#closeTimer?.cancel();
@@ -195,11 +215,16 @@ function connectSocket(
   }
 }
 
-function settingsOf(session: ClientHttp2Session, endpoint: Endpoint, signal: AbortSignal): Promise<void> {
+function settingsOf(
+  { session, socket }: { readonly session: ClientHttp2Session; readonly socket: Socket },
+  endpoint: Endpoint,
+  signal: AbortSignal,
+): Promise<void> {
   return new Promise((resolve, reject) => {
     const settle = (): void => {
       signal.removeEventListener("abort", abort);
       session.off("error", failed);
+      socket.off("error", failed);
       session.off("close", closed);
       session.off("remoteSettings", arrived);
     };
@@ -210,12 +235,11 @@ function settingsOf(session: ClientHttp2Session, endpoint: Endpoint, signal: Abo
     };
     const failed = (thrown: Error & { code?: string }): void => {
       settle();
+      session.destroy();
       const problem = `connect to "${endpoint}": the server does not speak HTTP/2: check the port`;
-      const isProtocol = thrown.code === "ERR_HTTP2_ERROR" || thrown.code === "ERR_HTTP2_SESSION_ERROR";
+      const isProtocol = thrown.code?.startsWith("ERR_HTTP2_") === true;
       reject(
-        isProtocol
-          ? new PolywireError("handshake-failed", problem, { cause: thrown })
-          : PolywireError.from(thrown, "connection-reset", `connect to "${endpoint}"`),
+        isProtocol ? new PolywireError("handshake-failed", problem, { cause: thrown }) : dialError(endpoint, thrown),
       );
     };
     const closed = (): void => {
@@ -230,6 +254,8 @@ function settingsOf(session: ClientHttp2Session, endpoint: Endpoint, signal: Abo
     if (signal.aborted) return abort();
     signal.addEventListener("abort", abort, { once: true });
     session.on("error", failed);
+    // Node's session does not end by an alert that comes after the handshake, such as that our certificate is refused.
+    socket.on("error", failed);
     session.on("close", closed);
     session.on("remoteSettings", arrived);
   });

@@ -72,6 +72,8 @@ function established(stream: ClientHttp2Stream, { endpoint, context, make }: Est
     const fail = (error: unknown): void => {
       settle();
       stream.close(RESET.cancel);
+      // What is not read keeps a stream, and with it the connection, from its end.
+      stream.resume();
       reject(error);
     };
     const abort = (): void => fail(signal.reason);
@@ -123,7 +125,7 @@ function makeLink(
 }
 
 /** What is wrong with the head of an answer: no gRPC, or a call that ended at once. */
-export function refusalIn(head: IncomingHttpHeaders, context: string): PolywireError | undefined {
+function refusalIn(head: IncomingHttpHeaders, context: string): PolywireError | undefined {
   const foreign = foreignAnswer(head, context);
   if (foreign !== undefined) return foreign;
   const status = statusOf(head);

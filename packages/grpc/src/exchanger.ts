@@ -193,10 +193,10 @@ export class GrpcExchanger implements Exchanger {
   }
 
   async #reconnect(): Promise<ClientConnection> {
-    const { clock, limits, mark } = this.#context;
+    const { clock, limits } = this.#context;
     const purpose = `connect to "${this.endpoint}"`;
     const cancellation = new Cancellation({ clock, timeoutMs: limits.handshakeTimeoutMs, purpose });
-    const context = { clock, limits, mark, signal: cancellation.signal };
+    const context = { clock, limits, mark: ignoreMark, signal: cancellation.signal };
     try {
       const connection = await ClientConnection.connect(this.endpoint, { ...this.#parts, context });
       this.#connection = connection;
@@ -216,3 +216,6 @@ export class GrpcExchanger implements Exchanger {
     for (const resolve of this.#allDone.splice(0)) resolve();
   }
 }
+
+/** The timeline of the dial is over: a connection that is made anew has none. */
+function ignoreMark(): void {}

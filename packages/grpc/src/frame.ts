@@ -2,7 +2,7 @@ import { checkPayload, FramedBytes, type Framing, type Payload, PolywireError, t
 import { inflate } from "./inflate.ts";
 
 /** One byte that says whether the message is compressed, four of its length (gRPC over HTTP/2, "Length-Prefixed-Message"). */
-export const PREFIX_BYTES = 5;
+const PREFIX_BYTES = 5;
 
 /**
  * How every gRPC stream frames, in both directions: each message uncompressed behind its prefix. All links share it, so
@@ -36,7 +36,7 @@ export function frame(payload: Payload): Buffer {
 }
 
 /** Bytes of the payload as a message, prefix excluded. */
-export function payloadLength(payload: Payload): number {
+function payloadLength(payload: Payload): number {
   return typeof payload === "string" ? Buffer.byteLength(payload) : payload.byteLength;
 }
 
@@ -148,6 +148,6 @@ export class MessageDecoder {
   }
 }
 
-export function tooLarge(what: string, maxMessageBytes: number): PolywireError {
+function tooLarge(what: string, maxMessageBytes: number): PolywireError {
   return new PolywireError("too-large", `${what} arrived, maxMessageBytes is ${maxMessageBytes}`);
 }

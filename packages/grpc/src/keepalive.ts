@@ -59,6 +59,7 @@ export class Keepalive {
   }
 
   #ping(): void {
+    if (this.#session.destroyed) return;
     const { timeoutMs } = this.#options;
     this.#timer = this.#clock.setTimer(() => {
       const problem = `the peer gave no sign of life within ${timeoutMs} ms: it is gone or unreachable`;

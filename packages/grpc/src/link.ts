@@ -44,6 +44,8 @@ export interface LinkPlace {
 export interface CallConnection {
   /** The connection is gone; the error if we know why. */
   readonly loss: PolywireError | boolean;
+  /** Clients: calls back once the server has read all that was sent so far, or with false if it never will. */
+  settle?(done: (isSettled: boolean) => void): void;
 }
 
 export interface LinkParts {
@@ -367,8 +369,17 @@ export class GrpcLink implements Link, HalfClosable, OutboxWire, DeliveryOwner {
 
   #lost(): void {
     if (!this.#isOver && this.#ending === undefined) this.#deliver(true);
-    this.#finish();
-    this.#gone();
+    if (this.#isOver || !this.#isEndSent || this.#connection.settle === undefined) {
+      this.#finish();
+      this.#gone();
+      return;
+    }
+    // A reset is not answered: an end is agreed on once the server is known to have read it.
+    this.#connection.settle((isSettled) => {
+      this.#isEndSent &&= isSettled;
+      this.#finish();
+      this.#gone();
+    });
   }
 
   #finish(): void {

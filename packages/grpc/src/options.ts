@@ -53,7 +53,7 @@ export interface GrpcListenOptions extends GrpcOptions {
   readonly maxStreams?: number;
   /** A connection without a call is closed after this time in milliseconds. 300,000. */
   readonly maxConnectionIdleMs?: number;
-  /** A connection takes no more calls after this time in milliseconds. 3,600,000. */
+  /** A connection takes no more calls after this time in milliseconds, give or take a tenth. 3,600,000. */
   readonly maxConnectionAgeMs?: number;
   /** Calls under way at that age are cut off after this time in milliseconds. 60,000. */
   readonly maxConnectionAgeGraceMs?: number;

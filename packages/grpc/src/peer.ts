@@ -1,4 +1,3 @@
-import type { Http2Session } from "node:http2";
 import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
 import type { Accepted, Peer, PeerCertificate } from "@polywire/core";
@@ -76,11 +75,6 @@ export class CallPeer implements Peer {
     }
     return new CallPeer(this.#connection, { path, query, headers });
   }
-}
-
-/** The socket below a session, for what may be read of it. */
-export function socketOf(session: Http2Session): Socket {
-  return session.socket;
 }
 
 function readCertificate(socket: TLSSocket): PeerCertificate | undefined {

@@ -1,18 +1,22 @@
 import type { ServerHttp2Session, ServerHttp2Stream } from "node:http2";
-import { type Clock, PolywireError, type Timer } from "@polywire/core";
+import type { Socket } from "node:net";
+import { type Clock, PolywireError, type Random, type Timer } from "@polywire/core";
 import { RESET } from "./closing.ts";
 import { Keepalive, type KeptAlive } from "./keepalive.ts";
 import type { CallConnection } from "./link.ts";
 import type { CompleteListenOptions } from "./options.ts";
-import { ConnectionPeer, socketOf } from "./peer.ts";
+import { ConnectionPeer } from "./peer.ts";
 
-/** More pings or resets a second than this are an attack. */
+/** More pings a second than this are an attack. Calls that are reset in quick succession are limited by HTTP/2 itself. */
 const MAX_PINGS_PER_SECOND = 100;
-const MAX_RESETS_PER_SECOND = 200;
+/** The share by which ages differ, either way (gRPC proposal A9). */
+const AGE_JITTER = 0.1;
 
 export interface ServerConnectionHost {
   readonly clock: Clock;
   readonly handshakeTimeoutMs: number;
+  readonly closeTimeoutMs: number;
+  readonly random: Random;
   /** It has made its first call. */
   readonly asked: () => void;
   readonly gone: () => void;
@@ -26,6 +30,7 @@ export class ServerConnection implements CallConnection, KeptAlive {
   hasAsked = false;
   loss: PolywireError | boolean = false;
   readonly #session: ServerHttp2Session;
+  readonly #socket: Socket;
   readonly #options: CompleteListenOptions;
   readonly #host: ServerConnectionHost;
   readonly #keepalive: Keepalive | undefined;
@@ -35,7 +40,6 @@ export class ServerConnection implements CallConnection, KeptAlive {
   #calls = 0;
   #second = -1;
   #pings = 0;
-  #resets = 0;
   #isDraining = false;
 
   /** The connection of this session, while it lives. */
@@ -43,17 +47,23 @@ export class ServerConnection implements CallConnection, KeptAlive {
     return bySession.get(session);
   }
 
-  constructor(session: ServerHttp2Session, options: CompleteListenOptions, host: ServerConnectionHost) {
+  constructor(
+    { session, socket }: { readonly session: ServerHttp2Session; readonly socket: Socket },
+    options: CompleteListenOptions,
+    host: ServerConnectionHost,
+  ) {
     this.#session = session;
+    this.#socket = socket;
     this.#options = options;
     this.#host = host;
-    const socket = socketOf(session);
     this.peer = new ConnectionPeer(socket);
     const { clock } = host;
-    const keepalive = options.keepalive;
+    const { keepalive } = options;
+    // Connections that came together shall not end together.
+    const jitter = 1 + AGE_JITTER * (2 * host.random() - 1);
     this.#keepalive = keepalive && new Keepalive({ session, socket }, this, { clock, options: keepalive });
-    this.#idleTimer = clock.setTimer(() => this.#session.destroy(), host.handshakeTimeoutMs);
-    this.#ageTimer = clock.setTimer(() => this.#aged(), options.maxConnectionAgeMs);
+    this.#idleTimer = clock.setTimer(() => this.drain(), host.handshakeTimeoutMs);
+    this.#ageTimer = clock.setTimer(() => this.#aged(), options.maxConnectionAgeMs * jitter);
     bySession.set(session, this);
     session.on("error", ignore);
     session.on("ping", () => this.#pinged());
@@ -76,9 +86,17 @@ export class ServerConnection implements CallConnection, KeptAlive {
     this.#idleTimer.cancel();
     stream.once("close", () => {
       this.#calls--;
-      if (stream.rstCode === RESET.cancel) this.#wasReset();
-      if (this.#calls === 0 && !this.#session.destroyed) this.#becameIdle();
+      if (this.#calls > 0) return;
+      if (this.#isDraining) this.#cutOffSoon();
+      else if (!this.#session.destroyed) this.#becameIdle();
     });
+  }
+
+  /** The call was refused: its client has the time of a close to end its side. */
+  endSoon(stream: ServerHttp2Stream): void {
+    const { clock, closeTimeoutMs } = this.#host;
+    const timer = clock.setTimer(() => stream.close(RESET.noError), closeTimeoutMs);
+    stream.once("close", () => timer.cancel());
   }
 
   /** Takes no more calls; it ends with the last of those under way. */
@@ -87,6 +105,13 @@ export class ServerConnection implements CallConnection, KeptAlive {
     this.#isDraining = true;
     this.#ageTimer.cancel();
     this.#session.close();
+    if (this.#calls === 0) this.#cutOffSoon();
+  }
+
+  /** A client that does not take part in the end of its connection would keep the socket for long. */
+  #cutOffSoon(): void {
+    this.#idleTimer.cancel();
+    this.#idleTimer = this.#host.clock.setTimer(() => this.#socket.destroy(), this.#host.closeTimeoutMs);
   }
 
   /** For the keepalive. */
@@ -109,21 +134,10 @@ export class ServerConnection implements CallConnection, KeptAlive {
   }
 
   #pinged(): void {
-    this.#tick();
-    if (++this.#pings > MAX_PINGS_PER_SECOND) this.calm("too many pings");
-  }
-
-  #wasReset(): void {
-    this.#tick();
-    if (++this.#resets > MAX_RESETS_PER_SECOND) this.calm("too many cancelled calls");
-  }
-
-  #tick(): void {
     const second = Math.floor(this.#host.clock.now() / 1_000);
-    if (second === this.#second) return;
+    if (second !== this.#second) this.#pings = 0;
     this.#second = second;
-    this.#pings = 0;
-    this.#resets = 0;
+    if (++this.#pings > MAX_PINGS_PER_SECOND) this.calm("too many pings");
   }
 
   /** Ends a connection that asks for too much. */

@@ -44,6 +44,7 @@ export class GrpcServer implements SharedServer {
   /** Connections that have not asked for anything yet. */
   #silent = 0;
   #port: number | undefined = undefined;
+  #arriving: Socket | undefined = undefined;
   #isClosed = false;
 
   private constructor(server: Http2Server, endpoint: Endpoint, { options, context, closed }: ServerParts) {
@@ -54,7 +55,12 @@ export class GrpcServer implements SharedServer {
     this.#context = context;
     this.#closed = closed;
     this.health = new HealthService(context);
-    server.on("session", (session) => this.#connected(session));
+    // Node makes the session of a connection in its own listener of this event, and lends no more than a proxy of its socket.
+    const connection = endpoint.scheme === "grpcs" ? "secureConnection" : "connection";
+    server.prependListener(connection, (socket: Socket) => {
+      this.#arriving = socket;
+    });
+    server.on("session", (session) => this.#connected(session, this.#arriving as Socket));
     server.on("stream", (stream, headers) => this.#arrived(stream, headers));
     server.on("sessionError", ignore);
     server.on("tlsClientError", (_error: Error, socket: Socket) => void socket.destroy());
@@ -117,12 +123,15 @@ export class GrpcServer implements SharedServer {
     for (const connection of this.#connections) connection.drain();
   }
 
-  #connected(session: ServerHttp2Session): void {
+  #connected(session: ServerHttp2Session, socket: Socket): void {
+    this.#arriving = undefined;
     session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
-    const { clock, limits } = this.#context;
-    const connection = new ServerConnection(session, this.#options, {
+    const { clock, limits, random } = this.#context;
+    const connection = new ServerConnection({ session, socket }, this.#options, {
       clock,
+      random,
       handshakeTimeoutMs: limits.handshakeTimeoutMs,
+      closeTimeoutMs: limits.closeTimeoutMs,
       asked: () => this.#silent--,
       gone: () => {
         this.#connections.delete(connection);

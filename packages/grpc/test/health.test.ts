@@ -56,7 +56,7 @@ test("fields that are not known are skipped, bytes that are none are refused", (
   );
   expect(decodeRequest(Buffer.concat([unknown, known, unknown]))).toBe("name");
   for (const wrong of ["0a", "0a05", "0a0561", "08", "ff".repeat(11), "0b", "00", "25"])
-    expect(() => decodeRequest(Buffer.from(wrong, "hex")), wrong).toThrow(
+    expect(() => decodeRequest(Buffer.from(wrong, "hex"))).toThrow(
       expect.objectContaining({ code: "protocol-violation" }),
     );
   expect(decodeResponse(Buffer.from("0863", "hex"))).toBe("UNKNOWN");
@@ -71,7 +71,7 @@ test("a server knows itself, its services and its paths", { timeout: TIMEOUT_MS 
   await using network = new Network({ protocols: [grpc()] });
   const exchanger = await network.open(`grpc://${serving.address}`);
   for (const service of ["", "one.Service", "/one.Service/Method", "two.Service", "/two.Service/"])
-    expect(await checkHealth(exchanger, service), service).toBe("SERVING");
+    expect(await checkHealth(exchanger, service)).toBe("SERVING");
   expect(await checkHealth(exchanger, "three.Service")).toBe("SERVICE_UNKNOWN");
 
   const controller = new AbortController();

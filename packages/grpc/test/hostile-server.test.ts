@@ -54,7 +54,8 @@ test("G41 a web server's answer is named as what it is", { timeout: TIMEOUT_MS }
     stream.respond({ ":status": 404, "content-type": "text/html" });
     stream.end("<html>not here</html>");
   });
-  await using network = new Network({ protocols: [grpc()] });
+  // A connection that does not end by itself would never end by this clock.
+  await using network = new Network({ protocols: [grpc()], clock: new ManualClock() });
   const expected = expect.objectContaining({
     code: "handshake-failed",
     message: expect.stringMatching(/not gRPC: HTTP status 404 with content-type "text\/html"/),
@@ -225,18 +226,41 @@ test("G40 a server that is gone without a word is found by its silence", { timeo
   await pinged;
   await new Promise((resolve) => void setImmediate(resolve));
   expect(link.closeInfo).toBeUndefined();
-  for (const socket of sockets) socket.pause();
-  (session as ServerHttp2Session).socket.unref();
-  await silence(session as ServerHttp2Session);
   clock.advance(30_000);
   clock.advance(30_000);
   clock.advance(10_000);
   expect(await link.closed).toMatchObject({ by: "network", retryable: true, error: { code: "timed-out" } });
 });
 
-/** From here on nothing is read from the session's socket. */
-async function silence(session: ServerHttp2Session): Promise<void> {
-  const { _handle: handle } = session.socket as unknown as { _handle?: { readStop(): void } };
-  handle?.readStop();
+test("a server that complains of pings is pinged half as often", { timeout: TIMEOUT_MS }, async () => {
+  const clock = new ManualClock();
+  const sessions: ServerHttp2Session[] = [];
+  const server = createServer();
+  server.on("session", (session) => {
+    sessions.push(session);
+    session.on("error", () => {});
+  });
+  server.on("stream", (stream) => {
+    stream.on("error", () => {});
+    stream.respond(GRPC);
+  });
+  await using hosted = await host(server, () => sessions.forEach((session) => session.destroy()));
+  await using network = new Network({ protocols: [grpc()], clock });
+  const dial = async (): Promise<OpenLink> =>
+    OpenLink.dialled(await network.connect(`grpc://${hosted.address}${METHOD}`));
+  const first = await dial();
+  sessions[0]?.goaway(11, 0, Buffer.from("too_many_pings"));
+  sessions[0]?.close();
+  expect(await first.closed).toMatchObject({ clean: false });
+  await dial();
+  let pings = 0;
+  sessions[1]?.on("ping", () => void pings++);
+  // The first look hears of the handshake, the second would ping.
+  clock.advance(30_000);
+  clock.advance(30_000);
   await new Promise((resolve) => void setImmediate(resolve));
-}
+  expect(pings).toBe(0);
+  const pinged = once(sessions[1] as ServerHttp2Session, "ping");
+  clock.advance(60_000);
+  await pinged;
+});

@@ -6,7 +6,6 @@ import {
   type Link,
   type LinkLimits,
   type ListenOptions,
-  type Logger,
   Network,
   type Payload,
 } from "@polywire/core";
@@ -146,13 +145,4 @@ export async function echo(exchange: Exchange): Promise<void> {
   const body = await exchange.body.bytes();
   const status = Number(exchange.headers.get("x-answer-status") ?? 200);
   exchange.respond({ status, headers: new Map([["x-seen", exchange.headers.get("x-question") ?? "none"]]) }, body);
-}
-
-/** Keeps what is logged. */
-export class KeptLog implements Logger {
-  readonly lines: string[] = [];
-
-  log(level: string, component: string, message: string): void {
-    this.lines.push(`${level} ${component}: ${message}`);
-  }
 }

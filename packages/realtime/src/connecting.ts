@@ -50,13 +50,15 @@ export function connect(session: Session, connecting: Connecting): void {
 function admit(session: Session, verdict: Authenticated, connecting: Connecting): void {
   const { settings, sessions, counters } = session.parts;
   const { user, connectionInfo, channels = [] } = verdict;
-  if (user !== "" && sessions.countOf(user) >= settings.limits.sessionsPerUser) {
+  // Who hears nothing holds nothing: many of one user may come at once and are gone at once.
+  const isCounted = connecting.request.isDeaf !== true;
+  if (isCounted && user !== "" && sessions.countOf(user) >= settings.limits.sessionsPerUser) {
     counters.sessionsRefused++;
     return session.disconnect(DISCONNECTS.connectionLimit);
   }
   session.info = { client: session.id, user, ...(connectionInfo === undefined ? {} : { connectionInfo }) };
   session.isIdentified = true;
-  sessions.identified(session);
+  if (isCounted) sessions.identified(session);
   const wanted = wantedChannels(session, channels, connecting.request);
   if (wanted.size === 0) return complete(session, [], { verdict, connecting });
   subscribeAll(session, [...wanted], { verdict, connecting });

@@ -24,7 +24,10 @@ export interface ConnectRequest {
   readonly subscriptions?: ReadonlyMap<string, RecoverRequest>;
   /** What the dialect can do about pings on this wire; `answered` by default. */
   readonly pings?: Pings;
-  /** The client hears nothing, so it is subscribed to nothing: it only publishes and sends. */
+  /**
+   * The client hears nothing, so it is subscribed to nothing and is none of its user's sessions: it only publishes and
+   * sends, and goes.
+   */
   readonly isDeaf?: boolean;
 }
 

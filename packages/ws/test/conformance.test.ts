@@ -4,7 +4,11 @@ import { describe, test } from "vitest";
 import { ws } from "../src/index.ts";
 
 const { cert, key } = makeCertificate({ name: "conformance", hosts: ["localhost", "127.0.0.1", "::1"] });
-const secure = { dialOptions: { tls: { ca: cert } }, listenOptions: { tls: { cert, key } } };
+const secure = {
+  dialOptions: { tls: { ca: cert } },
+  listenOptions: { tls: { cert, key } },
+  untrusting: { tls: {} },
+};
 
 const subjects = [
   { name: "ws over IPv4", url: "ws://127.0.0.1:0/conformance" },

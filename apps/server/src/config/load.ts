@@ -3,7 +3,8 @@ import { closestMatch } from "leven";
 import { CONFIG_VARIABLE, type Environment, ourVariables, readVariable, variableFor } from "./environment.ts";
 import { readConfigFile } from "./file.ts";
 import { laterKey, laterVariable } from "./later.ts";
-import { findContradiction, findDoubts, type Problem } from "./rules.ts";
+import type { Problem } from "./problem.ts";
+import { findContradiction, findDoubts } from "./rules.ts";
 import { checkConfig, type Issue, SETTINGS, type ServerConfig } from "./schema.ts";
 import { kindOf } from "./values.ts";
 

@@ -1,18 +1,11 @@
-import { isLoopback, type ListenAddress } from "./address.ts";
+import { findListenerDoubts, findListenerProblem } from "./listeners.ts";
+import type { Problem } from "./problem.ts";
 import type { ChannelConfig, ServerConfig } from "./schema.ts";
-
-/** Something wrong with a key. */
-export interface Problem {
-  /** Path of the key: `channels[1].match`. */
-  readonly key: string;
-  readonly message: string;
-}
 
 /** What no single value shows: keys that contradict one another. The first contradiction, if any. */
 export function findContradiction(config: ServerConfig): Problem | undefined {
   return (
-    findSameAddress("listen", config.listen) ??
-    findSameAddress("internal", config.internal) ??
+    findListenerProblem(config) ??
     findUnreachableChannel(config.channels) ??
     findChannelContradiction(config.channels) ??
     findLimitContradiction(config)
@@ -25,20 +18,7 @@ export function findDoubts(config: ServerConfig): Problem[] {
   if (config.client.allowedOrigins.includes("*")) {
     doubts.push({ key: "client.allowedOrigins", message: '"*" lets pages of any origin connect as their visitor' });
   }
-  for (const [index, address] of config.internal.entries()) {
-    if (!isLoopback(address.host)) {
-      doubts.push({ key: `internal[${index}]`, message: `${address.url} may be reached from other machines` });
-    }
-  }
-  return doubts;
-}
-
-function findSameAddress(key: string, addresses: readonly ListenAddress[]): Problem | undefined {
-  for (const [index, { url }] of addresses.entries()) {
-    const first = addresses.findIndex((other) => other.url === url);
-    if (first < index) return { key: `${key}[${index}]`, message: `${url} is the same address as ${key}[${first}]` };
-  }
-  return undefined;
+  return [...doubts, ...findListenerDoubts(config)];
 }
 
 function findUnreachableChannel(channels: readonly ChannelConfig[]): Problem | undefined {

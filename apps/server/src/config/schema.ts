@@ -1,6 +1,8 @@
 import { LOG_FORMS, type LogForm } from "@polywire/log";
 import { z } from "zod";
-import { type ListenAddress, readListenAddress, readOrigin } from "./address.ts";
+import { type ListenAddress, readInternalAddress, readListenAddress } from "./address.ts";
+import type { TlsFiles } from "./certificates.ts";
+import { readOrigin } from "./origin.ts";
 import { type ListedSetting, listSettings, setting } from "./setting.ts";
 import {
   formatDuration,
@@ -15,12 +17,22 @@ import {
 
 /** The configuration as the server uses it: checked, complete, with units in the names. */
 export interface ServerConfig {
-  readonly listen: readonly ListenAddress[];
-  readonly internal: readonly ListenAddress[];
+  readonly listen: readonly PublicListener[];
+  readonly internal: readonly ConfiguredListener[];
   readonly client: ClientConfig;
   readonly channels: readonly ChannelConfig[];
   readonly limits: LimitsConfig;
   readonly log: LogConfig;
+}
+
+/** An address with what goes with it. */
+export interface ConfiguredListener extends ListenAddress {
+  readonly tls?: TlsFiles | undefined;
+}
+
+export interface PublicListener extends ConfiguredListener {
+  /** Whether clients are pinged and have to answer: true, but where people type what clients say. */
+  readonly pong: boolean;
 }
 
 export interface ClientConfig {
@@ -121,15 +133,61 @@ function choice<Word extends string>(description: string, words: readonly Word[]
   return setting({ form: "text", description, default: fallback }, (raw) => readChoice(raw, words)).default(fallback);
 }
 
-function addresses(description: string, fallback: string) {
-  const url = setting({ form: "text", description: "`http://host:port`", default: "" }, readListenAddress);
-  const entry = z.preprocess((raw) => (typeof raw === "string" ? { url: raw } : raw), z.strictObject({ url }));
-  return z
-    .array(entry)
-    .min(1)
-    .meta({ setting: { form: "list", description, default: fallback } })
-    .prefault([fallback]);
+function fileName(description: string) {
+  return setting({ form: "text", description, default: "" }, (raw) => readText(raw, 4_096));
 }
+
+const tlsSchema = z
+  .strictObject({
+    certFile: fileName("certificate, with those between it and its authority, in PEM"),
+    keyFile: fileName("its key, in PEM"),
+    clientCaFile: fileName("authorities of clients; with it every client has to show a certificate").optional(),
+  })
+  .optional();
+
+/** Addresses as a list; one that needs nothing besides may be written as a text. */
+function addressList<Entry extends z.ZodObject>(
+  entry: Entry,
+  { description, fallback }: { readonly description: string; readonly fallback: readonly string[] },
+) {
+  const written = z.preprocess((raw) => (typeof raw === "string" ? { url: raw } : raw), entry);
+  return z
+    .array(written)
+    .min(1)
+    .meta({ setting: { form: "list", description, default: fallback.join(", ") } })
+    .prefault([...fallback]);
+}
+
+const publicEntry = z.strictObject({
+  url: setting(
+    {
+      form: "text",
+      description:
+        "`http://`, `https://`, `tcp://`, `tcps://`, `udp://`, `grpc://` or `grpcs://` with host and port, or `unix:/path`; " +
+        "`tcp`, `tcps` and `unix` take `?format=protobuf`",
+      default: "",
+    },
+    readListenAddress,
+  ),
+  pong: yesOrNo("`false`: clients of this `tcp`, `tcps` or `unix` address are not pinged, for `nc`", true),
+  tls: tlsSchema,
+});
+
+const internalEntry = z.strictObject({
+  url: setting(
+    { form: "text", description: "`http://host:port` or `https://host:port`", default: "" },
+    readInternalAddress,
+  ),
+  tls: tlsSchema,
+});
+
+/** Where clients of every wire find the server. */
+const DEFAULT_LISTEN = [
+  "http://127.0.0.1:8000",
+  "tcp://127.0.0.1:7000",
+  "udp://127.0.0.1:7000",
+  "grpc://127.0.0.1:11000",
+] as const;
 
 const historySchema = z.strictObject({
   size: setting({ form: "number", description: "how many publications are kept", default: "" }, (raw) =>
@@ -171,14 +229,14 @@ function readAllowAnonymous(raw: unknown): true {
 
 /** Everything that can be configured. A key that is not here is refused. */
 const configSchema = z.strictObject({
-  listen: addresses(
-    "public addresses, each `http://host:port`: page, client transports, health",
-    "http://127.0.0.1:8000",
-  ),
-  internal: addresses(
-    "internal addresses: health, with figures; one may equal a public address",
-    "http://127.0.0.1:9000",
-  ),
+  listen: addressList(publicEntry, {
+    description: "public addresses: each serves clients, an HTTP address the page and health too",
+    fallback: DEFAULT_LISTEN,
+  }),
+  internal: addressList(internalEntry, {
+    description: "internal addresses: health, with figures; one may equal a public address",
+    fallback: ["http://127.0.0.1:9000"],
+  }),
   client: z
     .strictObject({
       allowAnonymous: setting(
@@ -253,8 +311,8 @@ function completeConfig(checked: z.output<typeof configSchema>): ServerConfig {
   const { listen, internal, client, channels, limits, log } = checked;
   const { pingInterval, pongTimeout, connectTimeout, ...otherClient } = client;
   return {
-    listen: listen.map((entry) => entry.url),
-    internal: internal.map((entry) => entry.url),
+    listen: listen.map(({ url, pong, tls }) => ({ ...url, pong, tls })),
+    internal: internal.map(({ url, tls }) => ({ ...url, tls })),
     client: {
       ...otherClient,
       pingIntervalMs: pingInterval,

@@ -41,7 +41,7 @@ export class ComposedServer implements AsyncDisposable {
     const { config } = loadConfig(undefined, {});
     const changed: ServerConfig = {
       ...config,
-      listen: [listenAddress("127.0.0.1", 0)],
+      listen: [{ ...listenAddress("127.0.0.1", 0), pong: true }],
       internal: [],
       channels: [
         { ...RULE, match: "news*", publish: "clients", history: { size: 400, ttlMs: 600_000 }, recovery: true },

@@ -23,7 +23,7 @@ export function cutDelimited(bytes: Uint8Array): Delimited {
 }
 
 /** Bytes that the first message says it has, its length included; `undefined` while that is not said in full. */
-export function announcedBytes(bytes: Uint8Array): number | undefined {
+function announcedBytes(bytes: Uint8Array): number | undefined {
   const last = bytes.subarray(0, MAX_LENGTH_BYTES).findIndex((byte) => byte < 0x80);
   if (last === -1) return undefined;
   let length = 0;

@@ -9,7 +9,11 @@ export const abilityLaws: readonly LawDefinition[] = [
     about: "links",
     appliesTo: ({ halfClose }) => halfClose,
     async run(world) {
-      const { client, server } = await world.pair();
+      const goesOn = { ended() {} };
+      const { client, server } = await world.pair({
+        client: { reactions: goesOn },
+        server: { reactions: () => goesOn },
+      });
       client.send("question");
       client.halfClosable.end();
       assert.equal(client.link.send("more"), "refused", "send after end");
@@ -26,6 +30,21 @@ export const abilityLaws: readonly LawDefinition[] = [
         assert.equal(info.clean, true, `${probe.name}: clean`);
         assert.equal(info.bytesLost, 0, `${probe.name}: bytesLost`);
       }
+    },
+  },
+  {
+    name: "a sink that has no use for half a link has it closed when the other side ends",
+    about: "links",
+    appliesTo: ({ halfClose }) => halfClose,
+    async run(world) {
+      const { client, server } = await world.pair();
+      client.send("all there is");
+      client.halfClosable.end();
+      const info = await server.closed();
+      assert.notEqual(info.by, "local", "by, of the side that did nothing");
+      assert.equal(info.clean, true, "clean");
+      await expectArrival(server, ["all there is"]);
+      assert.equal((await client.closed()).clean, true, "clean, of the side that ended");
     },
   },
   {

@@ -3,6 +3,7 @@ import { type Peer, PolywireError } from "@polywire/core";
 import type { LawDefinition } from "../law.ts";
 import { expectArrival, isDependable } from "./arrival.ts";
 import { rejection } from "./dialing.ts";
+import { expectRefused } from "./limits.ts";
 
 const hasHandshake: LawDefinition["appliesTo"] = ({ handshake }) => handshake;
 
@@ -26,6 +27,19 @@ export const admissionLaws: readonly LawDefinition[] = [
         assert.equal(accepted.length, 0, "accepted links");
         await listener.close();
       }
+    },
+  },
+  {
+    name: "a peer that admission refuses has its connection closed, and is never accepted",
+    about: "links",
+    appliesTo: ({ handshake, kind }) => !handshake && kind !== "datagram",
+    async run(world) {
+      const { listener, accepted } = await world.listen({
+        admit: () => ({ accepted: false, status: 403, reason: "not you" }),
+      });
+      await expectRefused(world, listener.endpoint, "the refused dial");
+      await world.patience.settle();
+      assert.equal(accepted.length, 0, "accepted links");
     },
   },
   {

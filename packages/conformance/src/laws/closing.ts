@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import type { CloseInfo } from "@polywire/core";
 import type { LawDefinition } from "../law.ts";
 import type { Probe } from "../probe.ts";
-import { bytesOf, expectArrival, isDependable } from "./arrival.ts";
+import { hasConversations, type World } from "../world.ts";
+import { expectArrival, isDependable } from "./arrival.ts";
 
 const CLOSE = { code: 3_000, reason: "bye" };
 
@@ -11,6 +12,7 @@ export const closingLaws: readonly LawDefinition[] = [
   {
     name: "a close by the dialler reaches both sides once, with the right CloseInfo",
     about: "links",
+    appliesTo: hasConversations,
     async run(world) {
       const { client, server } = await world.pair();
       await closeOnce(client, server);
@@ -20,10 +22,30 @@ export const closingLaws: readonly LawDefinition[] = [
   {
     name: "a close by the accepting side reaches both sides once, with the right CloseInfo",
     about: "links",
+    appliesTo: hasConversations,
     async run(world) {
       const { client, server } = await world.pair();
       await closeOnce(server, client);
       await world.patience.settle();
+    },
+  },
+  {
+    name: "where the other side cannot be told of a close, it ends the side that closed and no other",
+    about: "links",
+    appliesTo: (traits) => !hasConversations(traits),
+    async run(world) {
+      const listening = await world.listen();
+      for (const closesFirst of ["client", "server"] as const) {
+        const pair = await world.pairAt(listening);
+        const closer = pair[closesFirst];
+        closer.link.close(CLOSE);
+        assert.equal(closer.recorder.closeInfos.length, 0, "closed came inside close()");
+        expectInfo(await closer.closed(), "local", "bye");
+        expectClosed(closer);
+        await world.patience.settle();
+        const other = closesFirst === "client" ? pair.server : pair.client;
+        assert.deepEqual(other.recorder.closeInfos, [], `${other.name}: closes`);
+      }
     },
   },
   {
@@ -46,7 +68,7 @@ export const closingLaws: readonly LawDefinition[] = [
     appliesTo: isDependable,
     async run(world) {
       const { client, server } = await world.pair();
-      const payloads = Array.from({ length: 200 }, (_, index) => bytesOf(index, 500));
+      const payloads = Array.from({ length: 200 }, (_, index) => world.bytes(index, 500));
       for (const payload of payloads) client.send(payload);
       client.link.close(CLOSE);
       const info = await client.closed();
@@ -58,6 +80,7 @@ export const closingLaws: readonly LawDefinition[] = [
   {
     name: "send after close is refused as closed, on the side that closed and on the other",
     about: "links",
+    appliesTo: hasConversations,
     async run(world) {
       const { client, server } = await world.pair();
       client.link.close();
@@ -92,7 +115,7 @@ export const closingLaws: readonly LawDefinition[] = [
         limits: { waitAboveBytes: 1_024 },
         reactions: { drain: () => inDrain.client.link.close() },
       });
-      assert.equal(inDrain.client.send(bytesOf(1, 10_000)), "wait");
+      assert.equal(inDrain.client.send(world.bytes(1, 10_000)), "wait");
       assert.equal((await inDrain.client.closed()).by, "local");
       await inDrain.server.closed();
       if (world.traits.ping !== "none") {
@@ -115,6 +138,7 @@ export const closingLaws: readonly LawDefinition[] = [
   {
     name: "a link may be closed before it is opened",
     about: "links",
+    appliesTo: hasConversations,
     async run(world) {
       const listening = await world.listen({ openLater: true });
       const link = await world.dialRaw(listening.listener.endpoint);
@@ -135,7 +159,7 @@ export const closingLaws: readonly LawDefinition[] = [
     async run(world) {
       const { client, server } = await world.pair({ client: { limits: { closeTimeoutMs: 60_000 } } });
       server.pause();
-      await fill(client, world.patience.until.bind(world.patience));
+      await fill(client, world);
       client.link.close({ ...CLOSE, discard: true });
       const info = await client.closed();
       assert.equal(info.by, "local", "by");
@@ -153,7 +177,7 @@ export const closingLaws: readonly LawDefinition[] = [
     async run(world) {
       const { client, server } = await world.pair({ client: { limits: { closeTimeoutMs: 200 } } });
       server.pause();
-      await fill(client, world.patience.until.bind(world.patience));
+      await fill(client, world);
       client.link.close(CLOSE);
       const info = await client.closed();
       assert.equal(info.by, "local", "by");
@@ -169,7 +193,7 @@ export const closingLaws: readonly LawDefinition[] = [
     async run(world) {
       const { client, server } = await world.pair({ client: { limits: { closeTimeoutMs: 60_000 } } });
       server.pause();
-      await fill(client, world.patience.until.bind(world.patience));
+      await fill(client, world);
       client.link.close(CLOSE);
       client.link.close({ discard: true });
       assert.equal((await client.closed()).by, "local", "by");
@@ -204,7 +228,10 @@ function expectClosed({ link, name }: Probe): void {
 }
 
 /** Sends until the wire takes no more, which is when bytes wait. */
-async function fill({ link }: Probe, until: (predicate: () => boolean, what: string) => Promise<void>): Promise<void> {
-  const chunk = bytesOf(1, Math.min(link.traits.maxMessageBytes, 65_536));
-  await until(() => link.send(chunk) === "refused" && link.refusal === "overflow", "a send to be refused");
+async function fill({ link }: Probe, world: World): Promise<void> {
+  const chunk = world.bytes(1, Math.min(link.traits.maxMessageBytes, 65_536));
+  await world.patience.until(
+    () => link.send(chunk) === "refused" && link.refusal === "overflow",
+    "a send to be refused",
+  );
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type Admission, PolywireError } from "@polywire/core";
 import type { LawDefinition } from "../law.ts";
-import type { World } from "../world.ts";
+import { hasConversations, type World } from "../world.ts";
 import { expectArrival, isDependable } from "./arrival.ts";
 
 const hasHandshake: LawDefinition["appliesTo"] = ({ handshake }) => handshake;
@@ -65,7 +65,7 @@ export const dialingLaws: readonly LawDefinition[] = [
   {
     name: "a dial to where nobody listens is refused",
     about: "links",
-    appliesTo: ({ kind }) => kind !== "datagram",
+    appliesTo: hasConversations,
     async run(world) {
       const { listener } = await world.listen();
       await listener.close();

@@ -267,6 +267,7 @@ export const exchangeLaws: readonly LawDefinition[] = [
       assert.equal(decoder.decode(await response.body.bytes()), "done", "the response under way");
       await world.patience.within(closed, "close()");
       await world.patience.within(exchanger.close(), "close() again");
+      await world.patience.within(exchanger.closed, "closed");
     },
   },
 ];

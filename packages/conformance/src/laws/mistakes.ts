@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { type Payload, PolywireError, type Sink } from "@polywire/core";
 import type { LawDefinition } from "../law.ts";
 import type { Pair } from "../world.ts";
-import { bytesOf, expectArrival, isDependable } from "./arrival.ts";
+import { expectArrival, isDependable } from "./arrival.ts";
 
 /** A program's mistakes are told where they are made, and harm nobody else. */
 export const mistakeLaws: readonly LawDefinition[] = [
@@ -51,7 +51,7 @@ export const mistakeLaws: readonly LawDefinition[] = [
       });
       const inClosed = await world.pairAt(listening, { reactions: { closed: () => assert.fail("thrown by the law") } });
       const other = await world.pairAt(listening);
-      inDrain.client.send(bytesOf(1, 10_000));
+      inDrain.client.send(world.bytes(1, 10_000));
       inClosed.server.link.close();
       await Promise.all([inDrain.client.closed(), inClosed.client.closed()]);
       await world.patience.settle();
@@ -63,10 +63,10 @@ export const mistakeLaws: readonly LawDefinition[] = [
     name: "a second open throws invalid-state, and a sink without its functions invalid-argument",
     about: "links",
     async run(world) {
-      const { client } = await world.pair({ server: { openLater: true } });
+      const { client, listener } = await world.pair({ server: { openLater: true } });
       const sink: Sink = { message() {}, closed() {} };
       expectThrown(() => client.link.open(sink), "invalid-state", "a second open");
-      const link = await world.dialRaw((await world.listen()).listener.endpoint);
+      const link = await world.dialRaw(listener.endpoint);
       expectThrown(() => link.open({} as Sink), "invalid-argument", "open with an empty object");
       expectThrown(() => link.open(undefined as unknown as Sink), "invalid-argument", "open with nothing");
       const probe = world.probe(link, "dialled link");

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { Payload, Prepared } from "@polywire/core";
 import type { LawDefinition } from "../law.ts";
 import type { Pair, World } from "../world.ts";
-import { bytesOf, expectArrival, isDependable } from "./arrival.ts";
+import { expectArrival, isDependable } from "./arrival.ts";
 
 const LINKS = 5;
 
@@ -17,7 +17,7 @@ export const preparedLaws: readonly LawDefinition[] = [
       for (const group of sharing(pairs)) {
         const expected = group.map((): Payload[] => []);
         for (let round = 0; round < 20; round++) {
-          const payloads: Payload[] = [`shared ${round}`, bytesOf(round, 50 + round), "", new Uint8Array()];
+          const payloads: Payload[] = [`shared ${round}`, world.bytes(round, 50 + round), "", new Uint8Array()];
           const prepared = prepare(group, payloads);
           for (const [index, { server }] of group.entries()) {
             if ((round + index) % 3 === 0) {
@@ -44,11 +44,11 @@ export const preparedLaws: readonly LawDefinition[] = [
     appliesTo: isDependable,
     async run(world) {
       for (const group of sharing(await pairsOf(world, 2))) {
-        const payload = bytesOf(1, 1_000);
+        const payload = world.bytes(1, 1_000);
         const prepared = prepare(group, [payload]);
         payload.fill(0xdb);
         for (const { server } of group) server.send(prepared);
-        for (const { client } of group) await expectArrival(client, [bytesOf(1, 1_000)]);
+        for (const { client } of group) await expectArrival(client, [world.bytes(1, 1_000)]);
       }
     },
   },
@@ -58,7 +58,7 @@ export const preparedLaws: readonly LawDefinition[] = [
     appliesTo: isDependable,
     async run(world) {
       for (const group of sharing(await pairsOf(world, 1))) {
-        const prepared = prepare(group, ["abc", bytesOf(1, 10)]);
+        const prepared = prepare(group, ["abc", world.bytes(1, 10)]);
         assert.equal(prepared.messages, 2, "messages");
         assert.equal(prepared.largestMessageBytes, 10, "largestMessageBytes");
         assert.ok(prepared.byteLength >= 13, "byteLength");

@@ -1,0 +1,12 @@
+import { type Clock, type Handler, type Listener, Network } from "@polywire/core";
+import { centrifuge, centrifugeDatagrams } from "@polywire/dialect-centrifuge";
+import { grpc } from "@polywire/grpc";
+import { http } from "@polywire/http";
+import type { Hub } from "@polywire/realtime";
+import { tcp } from "@polywire/tcp";
+import { udp } from "@polywire/udp";
+import { ws } from "@polywire/ws";
+import type { ClientFormat, ListenAddress } from "./config/address.ts";
+import { readCertificates } from "./config/certificates.ts";
+import type { ConfiguredListener, PublicListener } from "./config/schema.ts";
+import { type Route, site } from "./site.ts";

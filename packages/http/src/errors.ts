@@ -1,0 +1,40 @@
+import { type ErrorCode, PolywireError } from "@polywire/core";
+
+/** What the library's errors mean. */
+const CODES: ReadonlyMap<string, ErrorCode> = new Map<string, ErrorCode>([
+  ["UND_ERR_CONNECT_TIMEOUT", "timed-out"],
+  ["UND_ERR_HEADERS_TIMEOUT", "timed-out"],
+  ["UND_ERR_BODY_TIMEOUT", "timed-out"],
+  ["UND_ERR_SOCKET", "connection-reset"],
+  ["UND_ERR_DESTROYED", "closed"],
+  ["UND_ERR_CLOSED", "closed"],
+  ["UND_ERR_HEADERS_OVERFLOW", "too-large"],
+  ["UND_ERR_RES_EXCEEDED_MAX_SIZE", "too-large"],
+  ["UND_ERR_INVALID_ARG", "invalid-argument"],
+  ["UND_ERR_NOT_SUPPORTED", "invalid-argument"],
+  ["UND_ERR_REQ_CONTENT_LENGTH_MISMATCH", "invalid-argument"],
+  ["UND_ERR_RES_CONTENT_LENGTH_MISMATCH", "protocol-violation"],
+]);
+
+/** Everything that OpenSSL says about a certificate it does not trust. */
+const VERIFY_ERROR =
+  /^(?:CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|ERR_TLS_CERT_|INVALID_CA|INVALID_PURPOSE|HOSTNAME_MISMATCH|PATH_LENGTH_EXCEEDED|CRL_)/;
+/** What Node says of an option that it cannot use, such as a certificate that is none. */
+const ARGUMENT_ERROR = /^ERR_(?:INVALID_|OUT_OF_RANGE|TLS_INVALID_|TLS_PROTOCOL_VERSION_CONFLICT|OSSL_)/;
+
+/** Why a request failed. */
+export function requestError(thrown: unknown, purpose: string): PolywireError {
+  const { code = "", message = "" } = (thrown ?? {}) as { readonly code?: string; readonly message?: string };
+  const known = CODES.get(code);
+  if (known !== undefined) return new PolywireError(known, `${purpose}: ${message}`, { cause: thrown });
+  const fallback: ErrorCode = VERIFY_ERROR.test(code)
+    ? "tls-verify-failed"
+    : ARGUMENT_ERROR.test(code)
+      ? "invalid-argument"
+      : code.startsWith("HPE_") || code.startsWith("ERR_HTTP2_")
+        ? "protocol-violation"
+        : code.startsWith("ERR_SSL_")
+          ? "handshake-failed"
+          : "internal";
+  return PolywireError.from(thrown, fallback, purpose);
+}

@@ -1,0 +1,194 @@
+import { isIP } from "node:net";
+import {
+  type BodySource,
+  checkPayload,
+  checkTimeout,
+  type DialContext,
+  type Endpoint,
+  type Exchanger,
+  PolywireError,
+  type Request,
+  type RequestOptions,
+  type Response,
+  type Traits,
+} from "@polywire/core";
+import { type Dispatcher, Pool } from "undici";
+import { Dispatch, type Outcome } from "./dispatch.ts";
+import { requestError } from "./errors.ts";
+import type { CompleteDialOptions } from "./options.ts";
+import { requestTraits } from "./traits.ts";
+
+const DEFAULT_TIMEOUT_MS = 30_000;
+const MAX_HEADER_BYTES = 16_384;
+/** Longest rest before a request is sent again. */
+const RETRY_REST_MS = 100;
+/** RFC 9110, section 9.2.2. */
+const IDEMPOTENT: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"]);
+/** These belong to the connection, which is the library's. */
+const RESERVED_HEADERS: ReadonlySet<string> = new Set([
+  "connection",
+  "upgrade",
+  "transfer-encoding",
+  "keep-alive",
+  "host",
+]);
+
+/** Figures of an exchanger's connections. */
+export interface HttpExchangerStats {
+  /** Open connections, and those of them that do nothing. */
+  readonly connected: number;
+  readonly free: number;
+  /** Requests under way, and those that wait for a connection. */
+  readonly running: number;
+  readonly waiting: number;
+}
+
+/** Makes requests to one server of HTTP. */
+export class HttpExchanger implements Exchanger {
+  readonly endpoint: Endpoint;
+  readonly traits: Traits;
+  readonly closed: Promise<void>;
+  readonly #context: DialContext;
+  readonly #options: CompleteDialOptions;
+  readonly #pool: Pool;
+  readonly #headers: Readonly<Record<string, string>>;
+  #isClosed = false;
+  #allClosed: () => void = () => {};
+
+  constructor(endpoint: Endpoint, context: DialContext, options: CompleteDialOptions) {
+    this.endpoint = endpoint;
+    this.traits = requestTraits(context.limits);
+    this.#context = context;
+    this.#options = options;
+    this.#headers = checkHeaders({ ...Object.fromEntries(context.metadata), ...options.headers });
+    this.closed = new Promise((resolve) => {
+      this.#allClosed = resolve;
+    });
+    this.#pool = openPool(endpoint, options);
+  }
+
+  stats(): HttpExchangerStats {
+    const { connected, free, running, pending } = this.#pool.stats;
+    return { connected, free, running, waiting: pending };
+  }
+
+  async request(request: Request, options: RequestOptions = {}): Promise<Response> {
+    const { timeoutMs = DEFAULT_TIMEOUT_MS, signal } = options;
+    checkTimeout(timeoutMs);
+    const { method, body } = request;
+    const purpose = `${method} "${this.endpoint}"`;
+    if (this.#isClosed) throw new PolywireError("closed", `${purpose}: the exchanger was closed: open another`);
+    if (typeof method !== "string" || method === "")
+      throw new PolywireError("invalid-argument", "a request needs a method, such as GET");
+    const dispatched: Dispatcher.DispatchOptions = {
+      method: method as Dispatcher.HttpMethod,
+      path: this.#path(request),
+      headers: this.#fields(request),
+      body: bodyOf(body, this.traits.maxMessageBytes) as never,
+    };
+    const { clock, random } = this.#context;
+    const deadlineMs = clock.now() + timeoutMs;
+    const isRepeatable = IDEMPOTENT.has(method) && !isChunks(body);
+    for (let retries = isRepeatable ? this.#options.retries : 0; ; retries--) {
+      const outcome = await this.#send(dispatched, { purpose, deadlineMs, timeoutMs, signal });
+      if ("response" in outcome) return outcome.response;
+      const { error, isUnanswered } = outcome;
+      if (retries === 0 || !isUnanswered || error.code !== "connection-reset") throw error;
+      await new Promise<void>((resolve) => void clock.setTimer(resolve, random() * RETRY_REST_MS));
+      if (clock.now() >= deadlineMs || signal?.aborted === true) throw error;
+    }
+  }
+
+  close(): Promise<void> {
+    if (!this.#isClosed) {
+      this.#isClosed = true;
+      // Waits for the requests under way. What the library says of those that fail is told to whoever made them.
+      void this.#pool.close().then(this.#allClosed, this.#allClosed);
+    }
+    return this.closed;
+  }
+
+  #send(
+    dispatched: Dispatcher.DispatchOptions,
+    parts: {
+      readonly purpose: string;
+      readonly deadlineMs: number;
+      readonly timeoutMs: number;
+      readonly signal: AbortSignal | undefined;
+    },
+  ): Promise<Outcome> {
+    const { purpose, signal } = parts;
+    return new Promise((settled) => {
+      if (signal?.aborted === true) {
+        const message = `${purpose}: aborted by the caller`;
+        const cause: unknown = signal.reason;
+        const error = PolywireError.is(cause) ? cause : new PolywireError("aborted", message, { cause });
+        return settled({ error, isUnanswered: false });
+      }
+      const { maxResponseBytes } = this.#options;
+      const dispatch = new Dispatch({ ...parts, clock: this.#context.clock, maxResponseBytes, settled });
+      try {
+        this.#pool.dispatch(dispatched, dispatch);
+      } catch (thrown) {
+        dispatch.onResponseError(undefined as never, thrown as Error);
+      }
+    });
+  }
+
+  #path({ path }: Request): string {
+    if (path === undefined) return `${this.endpoint.path || "/"}${this.endpoint.query && `?${this.endpoint.query}`}`;
+    if (typeof path === "string" && path.startsWith("/")) return path;
+    throw new PolywireError("invalid-argument", `path "${String(path)}" must begin with a slash`);
+  }
+
+  #fields({ headers }: Request): Readonly<Record<string, string>> {
+    if (headers === undefined || headers.size === 0) return this.#headers;
+    return { ...this.#headers, ...checkHeaders(Object.fromEntries(headers)) };
+  }
+}
+
+function openPool(endpoint: Endpoint, options: CompleteDialOptions): Pool {
+  const { host, scheme, port } = endpoint;
+  const authority = isIP(host) === 6 ? `[${host}]` : host;
+  const { tls, connections, http2, connectTimeoutMs, headersTimeoutMs, bodyGapTimeoutMs } = options;
+  try {
+    return new Pool(`${scheme}://${authority}${port === undefined ? "" : `:${port}`}`, {
+      connections,
+      pipelining: 1,
+      allowH2: http2,
+      maxHeaderSize: MAX_HEADER_BYTES,
+      headersTimeout: headersTimeoutMs,
+      bodyTimeout: bodyGapTimeoutMs,
+      connect: { ...tls, timeout: connectTimeoutMs } as never,
+    });
+  } catch (thrown) {
+    throw requestError(thrown, `open "${endpoint}"`);
+  }
+}
+
+/** @throws PolywireError `invalid-argument` naming the header that is wrong. */
+function checkHeaders(headers: Readonly<Record<string, unknown>>): Record<string, string> {
+  const checked: Record<string, string> = {};
+  for (const [name, value] of Object.entries(headers)) {
+    if (typeof value !== "string") throw new PolywireError("invalid-argument", `header ${name}: give a string`);
+    const lowerCase = name.toLowerCase();
+    if (RESERVED_HEADERS.has(lowerCase))
+      throw new PolywireError("invalid-argument", `header ${name}: it belongs to the connection itself`);
+    checked[lowerCase] = value;
+  }
+  return checked;
+}
+
+function isChunks(body: BodySource): body is AsyncIterable<Uint8Array> {
+  return typeof body === "object" && body !== null && Symbol.asyncIterator in body;
+}
+
+/** What the library takes: bytes are copied, because the caller may reuse them before they have left. */
+function bodyOf(body: BodySource, maxBytes: number): string | Buffer | AsyncIterable<Uint8Array> | null {
+  if (body === undefined) return null;
+  if (isChunks(body)) return body;
+  checkPayload(body);
+  const bytes = Buffer.from(body as string);
+  if (bytes.byteLength <= maxBytes) return bytes;
+  throw new PolywireError("too-large", `the body is over maxMessageBytes (${maxBytes}): send it in chunks`);
+}

@@ -1,0 +1,281 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from "node:http";
+import { createSecureServer, type Http2Session } from "node:http2";
+import { createServer as createTlsServer } from "node:https";
+import type { Socket } from "node:net";
+import { type Endpoint, type LinkLimits, PolywireError, type SharedServer } from "@polywire/core";
+import type { CompleteListenOptions } from "./options.ts";
+import { canonicalTarget, MAX_TARGET_LENGTH, type Target } from "./target.ts";
+
+const MAX_HEADER_BYTES = 16_384;
+/** How often Node looks for requests that take too long. */
+const SWEEP_MS = 2_000;
+
+/** What answers the requests below a path. */
+export interface Door {
+  request(
+    exchange: { readonly request: IncomingMessage; readonly response: ServerResponse },
+    target: Target,
+    proceed: (() => void) | undefined,
+  ): void;
+}
+
+/** One HTTP server with the listeners on it, by path. */
+export class RequestServer implements SharedServer {
+  readonly server: Server;
+  readonly scheme: string;
+  readonly tls: CompleteListenOptions["tls"];
+  readonly #doors = new Map<string, Door>();
+  readonly #isOwn: boolean;
+  readonly #maxConnections: number;
+  readonly #closed: () => void;
+  /** Requests under way on each connection. */
+  readonly #underWay = new Map<Socket, number>();
+  readonly #sessions = new Set<Http2Session>();
+  #isClosing = false;
+
+  private constructor(
+    server: Server,
+    {
+      scheme,
+      tls,
+      isOwn,
+      maxConnections,
+      closed,
+    }: {
+      readonly scheme: string;
+      readonly tls: CompleteListenOptions["tls"];
+      readonly isOwn: boolean;
+      readonly maxConnections: number;
+      readonly closed: () => void;
+    },
+  ) {
+    this.server = server;
+    this.scheme = scheme;
+    this.tls = tls;
+    this.#isOwn = isOwn;
+    this.#maxConnections = maxConnections;
+    this.#closed = closed;
+    server.on("request", this.#onRequest);
+    server.on("checkContinue", this.#onCheckContinue);
+    if (!isOwn) return;
+    server.on("connection", this.#onConnection);
+    server.on("clientError", onClientError);
+    server.on("session", this.#onSession);
+  }
+
+  /** Fulfilled when bound. `closed` is called when the last listener has gone. */
+  static async open(
+    endpoint: Endpoint,
+    { options, limits, closed }: { options: CompleteListenOptions; limits: LinkLimits; closed: () => void },
+  ): Promise<RequestServer> {
+    const server = makeServer(endpoint, options, limits);
+    const { scheme } = endpoint;
+    const own = new RequestServer(server, {
+      scheme,
+      tls: options.tls,
+      isOwn: true,
+      maxConnections: limits.maxLinks,
+      closed,
+    });
+    await listening(server, endpoint);
+    return own;
+  }
+
+  /** A server that the program made and shares with us. */
+  static share(server: Server, scheme: string, closed: () => void): RequestServer {
+    const maxConnections = Number.POSITIVE_INFINITY;
+    return new RequestServer(server, { scheme, tls: undefined, isOwn: false, maxConnections, closed });
+  }
+
+  get port(): number | undefined {
+    const address = this.server.address();
+    return typeof address === "object" ? address?.port : undefined;
+  }
+
+  get isClosing(): boolean {
+    return this.#isClosing;
+  }
+
+  /** @throws PolywireError `address-in-use` if the path is taken. */
+  add(path: string, door: Door, endpoint: Endpoint): void {
+    if (this.#doors.has(path)) {
+      throw new PolywireError("address-in-use", `listen on "${endpoint}": this network listens on that path already`);
+    }
+    this.#doors.set(path, door);
+  }
+
+  remove(path: string): void {
+    this.#doors.delete(path);
+    if (this.#doors.size > 0) return;
+    this.#isClosing = true;
+    this.#closed();
+    if (this.#isOwn) this.#close();
+    else {
+      this.server.off("request", this.#onRequest);
+      this.server.off("checkContinue", this.#onCheckContinue);
+    }
+  }
+
+  /** Frees the address. Requests under way are answered; connections without one are closed. */
+  #close(): void {
+    this.server.close();
+    for (const [socket, requests] of this.#underWay) if (requests === 0) socket.destroy();
+    for (const session of this.#sessions) session.close();
+  }
+
+  readonly #onConnection = (socket: Socket): void => {
+    if (this.#underWay.size >= this.#maxConnections) {
+      socket.destroy();
+      return;
+    }
+    this.#underWay.set(socket, 0);
+    socket.once("close", () => void this.#underWay.delete(socket));
+  };
+
+  readonly #onSession = (session: Http2Session): void => {
+    this.#sessions.add(session);
+    session.on("error", () => {});
+    session.once("close", () => void this.#sessions.delete(session));
+    // Its streams are counted by the session itself.
+    const socket = session.socket as unknown as Socket;
+    this.#underWay.delete(socket);
+  };
+
+  readonly #onRequest = (request: IncomingMessage, response: ServerResponse): void => {
+    this.#serve(request, response, undefined);
+  };
+
+  readonly #onCheckContinue = (request: IncomingMessage, response: ServerResponse): void => {
+    this.#serve(request, response, () => response.writeContinue());
+  };
+
+  #serve(request: IncomingMessage, response: ServerResponse, proceed: (() => void) | undefined): void {
+    request.on("error", () => {});
+    this.#count(request, response);
+    const { url = "", headers } = request;
+    if (url.length > MAX_TARGET_LENGTH)
+      return refuse(request, response, { status: 414, reason: "the target is too long" });
+    const target = canonicalTarget(url);
+    if (target === undefined || (headers["transfer-encoding"] ?? "chunked") !== "chunked") {
+      return refuse(request, response, { status: 400, reason: "this is no request for a server of origin" });
+    }
+    const door = this.#find(target.path);
+    if (door !== undefined) door.request({ request, response }, target, proceed);
+    else if (this.#isOwn || this.server.listenerCount("request") === 1) {
+      refuse(request, response, { status: 404, reason: "nothing is here" });
+    }
+  }
+
+  #count(request: IncomingMessage, response: ServerResponse): void {
+    const { socket } = request;
+    const before = this.#underWay.get(socket);
+    if (before === undefined) return;
+    this.#underWay.set(socket, before + 1);
+    response.once("close", () => {
+      const requests = this.#underWay.get(socket);
+      if (requests === undefined) return;
+      this.#underWay.set(socket, requests - 1);
+      if (this.#isClosing && requests === 1) socket.destroySoon();
+    });
+  }
+
+  /** The path itself, else the longest one above it that ends in a slash. */
+  #find(path: string): Door | undefined {
+    const exact = this.#doors.get(path);
+    if (exact !== undefined) return exact;
+    for (let end = path.lastIndexOf("/"); end >= 0; end = path.lastIndexOf("/", end - 1)) {
+      const above = this.#doors.get(path.slice(0, end + 1));
+      if (above !== undefined) return above;
+      if (end === 0) return undefined;
+    }
+    return undefined;
+  }
+}
+
+export interface Refusal {
+  readonly status: number;
+  readonly reason: string;
+}
+
+/** Answers for nobody, and lets no further request come on the connection of a body that nobody reads. */
+export function refuse(request: IncomingMessage, response: ServerResponse, { status, reason }: Refusal): void {
+  const body = `${reason}\n`;
+  response.on("error", () => {});
+  response.writeHead(status, {
+    "content-type": "text/plain; charset=utf-8",
+    "content-length": Buffer.byteLength(body),
+    "x-content-type-options": "nosniff",
+    ...(request.httpVersionMajor < 2 && { connection: "close" }),
+  });
+  response.end(request.method === "HEAD" ? undefined : body);
+}
+
+function makeServer(endpoint: Endpoint, options: CompleteListenOptions, limits: LinkLimits): Server {
+  const settings = {
+    maxHeaderSize: MAX_HEADER_BYTES,
+    headersTimeout: limits.handshakeTimeoutMs,
+    requestTimeout: Math.max(options.requestTimeoutMs, limits.handshakeTimeoutMs),
+    connectionsCheckingInterval: Math.min(SWEEP_MS, limits.handshakeTimeoutMs),
+    keepAliveTimeout: options.keepAliveTimeoutMs,
+    requireHostHeader: true,
+    insecureHTTPParser: false,
+    noDelay: true,
+  };
+  if (endpoint.scheme === "http") return createServer(settings);
+  const { tls } = options;
+  if (tls === undefined) {
+    throw new PolywireError(
+      "invalid-argument",
+      `listen on "${endpoint}": https needs the option tls with a certificate and its key`,
+    );
+  }
+  const secure = { handshakeTimeout: limits.handshakeTimeoutMs, ...tls, ...settings };
+  try {
+    if (!options.http2) return createTlsServer(secure);
+    const server = createSecureServer({ ...secure, allowHTTP1: true, maxSessionMemory: 10 });
+    // Its requests and responses have the members that are used here.
+    return server as unknown as Server;
+  } catch (thrown) {
+    throw PolywireError.from(thrown, "invalid-argument", `listen on "${endpoint}"`);
+  }
+}
+
+function onClientError(error: Error & { code?: string }, socket: Socket): void {
+  socket.on("error", destroySocket);
+  if (!socket.writable || socket.bytesWritten > 0) socket.destroy();
+  else if (error.code === "HPE_HEADER_OVERFLOW") refuseSocket(socket, 431, "headers are over 16 KiB");
+  else if (error.code === "ERR_HTTP_REQUEST_TIMEOUT") refuseSocket(socket, 408, "the request took too long");
+  else if (error.code?.startsWith("HPE_") === true) refuseSocket(socket, 400, "this is no HTTP request");
+  else socket.destroy();
+}
+
+function refuseSocket(socket: Socket, status: number, reason: string): void {
+  const body = `${reason}\n`;
+  const head = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? "Refused"}`,
+    "Connection: close",
+    "Content-Type: text/plain; charset=utf-8",
+    "X-Content-Type-Options: nosniff",
+    `Content-Length: ${Buffer.byteLength(body)}`,
+  ];
+  socket.once("finish", () => socket.destroy());
+  socket.end(`${head.join("\r\n")}\r\n\r\n${body}`);
+}
+
+function destroySocket(this: Socket): void {
+  this.destroy();
+}
+
+function listening(server: Server, endpoint: Endpoint): Promise<void> {
+  const port = endpoint.port ?? (endpoint.scheme === "https" ? 443 : 80);
+  return new Promise((resolve, reject) => {
+    const fail = (thrown: Error): void => reject(PolywireError.from(thrown, "internal", `listen on "${endpoint}"`));
+    server.once("error", fail);
+    server.listen({ host: endpoint.host, port }, () => {
+      server.off("error", fail);
+      // Running out of descriptors must not end the process.
+      server.on("error", () => {});
+      resolve();
+    });
+  });
+}

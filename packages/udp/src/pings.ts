@@ -1,0 +1,74 @@
+import { type Clock, type DeliveryOwner, PolywireError, type Timer } from "@polywire/core";
+
+type Done = (roundTripMs: number | undefined) => void;
+
+interface Pending {
+  readonly token: number;
+  readonly done: Done;
+  readonly sentAtMs: number;
+  readonly deadline: Timer;
+}
+
+/** Most pings of one link that wait for their answer. */
+const MAX_PENDING = 64;
+const TIMEOUT_MS = 8_000;
+
+/** The pings of one link that wait for their answer. Each carries a token, so that answers find their question. */
+export class Pings {
+  readonly #clock: Clock;
+  readonly #owner: DeliveryOwner;
+  #pending: readonly Pending[] = [];
+  #nextToken = 1;
+
+  constructor(clock: Clock, owner: DeliveryOwner) {
+    this.#clock = clock;
+    this.#owner = owner;
+  }
+
+  /**
+   * Returns the token to send, or nothing if the link is closed.
+   *
+   * @throws PolywireError `limit-reached` while 64 are unanswered.
+   */
+  add(done: Done, isOpen: boolean): number | undefined {
+    if (typeof done !== "function") throw new PolywireError("invalid-argument", "ping needs a function to call back");
+    if (!isOpen) {
+      queueMicrotask(() => this.#tell(done, undefined));
+      return undefined;
+    }
+    if (this.#pending.length >= MAX_PENDING) {
+      throw new PolywireError("limit-reached", `${MAX_PENDING} pings wait for an answer: wait for one`);
+    }
+    const token = this.#nextToken;
+    // 0 is for pings of the link's own.
+    this.#nextToken = (token + 1) >>> 0 || 1;
+    const deadline = this.#clock.setTimer(() => this.#settle(token, undefined), TIMEOUT_MS);
+    this.#pending = [...this.#pending, { token, done, sentAtMs: this.#clock.now(), deadline }];
+    return token;
+  }
+
+  answered(token: number): void {
+    this.#settle(token, this.#clock.now());
+  }
+
+  /** The link is over. */
+  abandon(): void {
+    for (const { token } of this.#pending) this.#settle(token, undefined);
+  }
+
+  #settle(token: number, answeredAtMs: number | undefined): void {
+    const pending = this.#pending.find((other) => other.token === token);
+    if (pending === undefined) return;
+    this.#pending = this.#pending.filter((other) => other !== pending);
+    pending.deadline.cancel();
+    this.#tell(pending.done, answeredAtMs === undefined ? undefined : answeredAtMs - pending.sentAtMs);
+  }
+
+  #tell(done: Done, roundTripMs: number | undefined): void {
+    try {
+      done(roundTripMs);
+    } catch (thrown) {
+      this.#owner.sinkFailed(PolywireError.from(thrown, "internal", "the callback of a ping threw"));
+    }
+  }
+}

@@ -1,0 +1,38 @@
+import type { Clock } from "@polywire/core";
+
+const MAX_SOURCES = 10_000;
+
+interface Bucket {
+  tokens: number;
+  filledAtMs: number;
+}
+
+/** A token bucket for every source: so many a second, and as many at once. */
+export class Rate {
+  readonly #clock: Clock;
+  readonly #perSecond: number;
+  readonly #buckets = new Map<string, Bucket>();
+
+  constructor(clock: Clock, perSecond: number) {
+    this.#clock = clock;
+    this.#perSecond = perSecond;
+  }
+
+  /** Whether the source may have one more. */
+  allows(source: string): boolean {
+    const nowMs = this.#clock.now();
+    let bucket = this.#buckets.get(source);
+    if (bucket === undefined) {
+      // The oldest goes: it has had the longest time to fill up again.
+      if (this.#buckets.size >= MAX_SOURCES) this.#buckets.delete(this.#buckets.keys().next().value as string);
+      bucket = { tokens: this.#perSecond, filledAtMs: nowMs };
+      this.#buckets.set(source, bucket);
+    }
+    const filled = bucket.tokens + ((nowMs - bucket.filledAtMs) * this.#perSecond) / 1_000;
+    bucket.tokens = Math.min(filled, this.#perSecond);
+    bucket.filledAtMs = nowMs;
+    if (bucket.tokens < 1) return false;
+    bucket.tokens--;
+    return true;
+  }
+}

@@ -1,0 +1,23 @@
+/** Things in the order in which they were last heard of; the one that was silent the longest is known at once. */
+export class Recency<Thing> {
+  readonly #things = new Set<Thing>();
+
+  get size(): number {
+    return this.#things.size;
+  }
+
+  /** It has been heard of just now. */
+  touch(thing: Thing): void {
+    this.#things.delete(thing);
+    this.#things.add(thing);
+  }
+
+  remove(thing: Thing): void {
+    this.#things.delete(thing);
+  }
+
+  /** Undefined if there is none. */
+  get oldest(): Thing | undefined {
+    return this.#things.values().next().value;
+  }
+}

@@ -1,0 +1,124 @@
+import type { RemoteInfo, Socket } from "node:dgram";
+import { type Endpoint, type HostContext, PolywireError, type SharedServer } from "@polywire/core";
+import { Connections } from "./connections.ts";
+import { type DropReason, noDrops, type UdpDrops } from "./drops.ts";
+import type { CompleteListenOptions, UdpMode } from "./options.ts";
+import { MAGIC } from "./packet.ts";
+import { Rate } from "./rate.ts";
+import { bindSocket, closeSocket, openSocket, resolveHost } from "./socket.ts";
+
+/** What takes the datagrams without a header: a listener in plain mode. */
+export interface PlainDoor {
+  arrived(datagram: Buffer, from: RemoteInfo): void;
+}
+
+/**
+ * One bound socket, shared by a listener of each mode and by the links that they accepted. It stays until all of them
+ * have gone, for the datagrams of all links pass through it.
+ */
+export class UdpServer implements SharedServer {
+  readonly port: number;
+  readonly socket: Socket;
+  readonly drops: UdpDrops = noDrops();
+  readonly connections: Connections;
+  readonly #address: string;
+  readonly #maxDatagramBytes: number;
+  readonly #rate: Rate;
+  readonly #closed: () => void;
+  readonly #modes = new Set<UdpMode>();
+  #plain: PlainDoor | undefined = undefined;
+  #users = 0;
+  #isClosed = false;
+  #closing: Promise<void> = Promise.resolve();
+
+  private constructor(socket: Socket, context: HostContext, settings: UdpServerSettings) {
+    const { address, port } = socket.address();
+    this.socket = socket;
+    this.port = port;
+    this.#address = address;
+    this.#maxDatagramBytes = settings.options.maxDatagramBytes;
+    this.#rate = new Rate(context.clock, settings.options.maxDatagramsPerSecond);
+    this.#closed = settings.closed;
+    this.connections = new Connections(context.clock, this);
+    socket.on("message", (datagram, from) => this.#arrived(datagram, from));
+  }
+
+  /** Binds the endpoint's address. */
+  static async bind(endpoint: Endpoint, context: HostContext, settings: UdpServerSettings): Promise<UdpServer> {
+    const { address, family } = await resolveHost(endpoint);
+    const { options } = settings;
+    // What the system says of a listener's socket is about one of its peers, or about none.
+    const socket = openSocket(family, options, (error) => {
+      context.logger.log("warn", "udp", "a socket failed", { endpoint: endpoint.display, error: error.message });
+    });
+    try {
+      await bindSocket(socket, { port: endpoint.port ?? 0, address });
+    } catch (thrown) {
+      await closeSocket(socket);
+      throw PolywireError.from(thrown, "internal", `listen on "${endpoint}"`);
+    }
+    return new UdpServer(socket, context, settings);
+  }
+
+  /** @throws PolywireError `address-in-use` when a listener of this mode is there. */
+  addDoor(mode: UdpMode, endpoint: Endpoint, plain?: PlainDoor): void {
+    if (this.#modes.has(mode)) {
+      throw new PolywireError("address-in-use", `"${endpoint}" is listened on in ${mode} mode already`);
+    }
+    this.#modes.add(mode);
+    if (plain !== undefined) this.#plain = plain;
+    this.hold();
+  }
+
+  /** Fulfilled when the address is free, or when only links still use it. */
+  async removeDoor(mode: UdpMode): Promise<void> {
+    if (!this.#modes.delete(mode)) return this.#closing;
+    if (mode === "plain") this.#plain = undefined;
+    this.letGo();
+    await this.#closing;
+  }
+
+  /** Someone needs the socket. */
+  hold(): void {
+    this.#users++;
+  }
+
+  /** Someone needs the socket no more. The last one closes it. */
+  letGo(): void {
+    if (--this.#users > 0 || this.#isClosed) return;
+    this.#isClosed = true;
+    this.#closed();
+    this.#closing = closeSocket(this.socket);
+  }
+
+  dropped(reason: DropReason): void {
+    this.drops[reason]++;
+  }
+
+  /** Sends a datagram that belongs to no link. */
+  answer(datagram: Buffer, { address, port }: { readonly address: string; readonly port: number }): void {
+    // Whether it leaves is nobody's concern: the peer asks again.
+    if (!this.#isClosed) this.socket.send(datagram, 0, datagram.length, port, address, ignore);
+  }
+
+  #arrived(datagram: Buffer, from: RemoteInfo): void {
+    if (this.#isClosed) return;
+    if (datagram.length === 0) return this.dropped("empty");
+    if (datagram.length > this.#maxDatagramBytes) return this.dropped("tooLarge");
+    if (from.port === this.port && from.address === this.#address) return this.dropped("loop");
+    const hasHeader = datagram[0] === MAGIC && (this.connections.isServing || this.#plain === undefined);
+    if (hasHeader && this.connections.arrivedForLink(datagram, from)) return;
+    if (!this.#rate.allows(from.address)) return this.dropped("rateLimited");
+    if (!hasHeader && this.#plain !== undefined) this.#plain.arrived(datagram, from);
+    else if (this.connections.isServing) this.connections.arrived(datagram, from);
+    else this.dropped("noListener");
+  }
+}
+
+export interface UdpServerSettings {
+  readonly options: CompleteListenOptions;
+  /** The socket is being closed. */
+  readonly closed: () => void;
+}
+
+function ignore(): void {}

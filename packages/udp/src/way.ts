@@ -1,0 +1,90 @@
+import type { Socket } from "node:dgram";
+
+/** Who is told what becomes of datagrams. */
+export interface WayOwner {
+  /** The system took a datagram. Not told of each one. */
+  sent(): void;
+  /** The system could not send one. */
+  failed(error: Error): void;
+}
+
+/** How the datagrams of one link leave. */
+export interface Way {
+  owner: WayOwner | undefined;
+  /** The datagram must not change from here on. */
+  transmit(datagram: Buffer): void;
+  /** Bytes that the system has not taken yet. */
+  readonly queuedBytes: number;
+  /** The process may end although the way is still there. */
+  linger(): void;
+  /** The link needs it no more. */
+  leave(): void;
+}
+
+/** A socket of the link's own, connected to the peer. */
+export class OwnWay implements Way {
+  owner: WayOwner | undefined = undefined;
+  readonly #socket: Socket;
+  #isClosed = false;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+  }
+
+  transmit(datagram: Buffer): void {
+    if (!this.#isClosed) this.#socket.send(datagram, this.#sent);
+  }
+
+  get queuedBytes(): number {
+    return this.#isClosed ? 0 : this.#socket.getSendQueueSize();
+  }
+
+  linger(): void {
+    this.#socket.unref();
+  }
+
+  leave(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#socket.close();
+  }
+
+  readonly #sent = (error: Error | null): void => {
+    if (error === null) this.owner?.sent();
+    else this.owner?.failed(error);
+  };
+}
+
+/** The socket of a listener, towards one of its peers. */
+export class SharedWay implements Way {
+  owner: WayOwner | undefined = undefined;
+  readonly #socket: Socket;
+  readonly #port: number;
+  readonly #address: string;
+  #isLeft = false;
+
+  constructor(socket: Socket, port: number, address: string) {
+    this.#socket = socket;
+    this.#port = port;
+    this.#address = address;
+  }
+
+  transmit(datagram: Buffer): void {
+    if (!this.#isLeft) this.#socket.send(datagram, 0, datagram.length, this.#port, this.#address, this.#sent);
+  }
+
+  get queuedBytes(): number {
+    return this.#isLeft ? 0 : this.#socket.getSendQueueSize();
+  }
+
+  linger(): void {}
+
+  leave(): void {
+    this.#isLeft = true;
+  }
+
+  readonly #sent = (error: Error | null): void => {
+    if (error === null) this.owner?.sent();
+    else this.owner?.failed(error);
+  };
+}
