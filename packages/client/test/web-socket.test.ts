@@ -268,7 +268,7 @@ describe("how each wire is dialled and framed", () => {
     ["tcps", "protobuf", { framing: "varint" }, "single"],
     ["unix", "json", { framing: "lines" }, "single"],
     ["udp", "json", { mode: "reliable" }, "joined"],
-    ["udp", "protobuf", { mode: "reliable" }, "joined"],
+    ["udp", "protobuf", { mode: "reliable", subprotocols: ["centrifuge-protobuf"] }, "joined"],
     ["wss", "json", {}, "joined"],
     ["wss", "protobuf", { subprotocols: ["centrifuge-protobuf"] }, "joined"],
     ["grpcs", "protobuf", {}, "single"],
