@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { type Route, staticRoute } from "./http.ts";
+import { type Route, staticRoute } from "./site.ts";
 
 const CONTENT_TYPES = {
   html: "text/html; charset=utf-8",

@@ -1,17 +1,21 @@
 import { createRequire } from "node:module";
-import { type Clock, type Logger, Network, systemClock } from "@polywire/core";
-import { centrifuge } from "@polywire/dialect-centrifuge";
+import { type Clock, type Logger, PolywireError, systemClock } from "@polywire/core";
 import { Hub } from "@polywire/realtime";
-import { ws } from "@polywire/ws";
+import {
+  type BoundAddress,
+  ClientWires,
+  type ExchangeClients,
+  listenSite,
+  type ServerNetwork,
+  serverNetwork,
+} from "./client-wires.ts";
 import type { ListenAddress } from "./config/address.ts";
-import type { ServerConfig } from "./config/schema.ts";
+import type { ConfiguredListener, PublicListener, ServerConfig } from "./config/schema.ts";
 import { admitAnonymous } from "./display-name.ts";
 import { openFileLimit, socketsWithin } from "./file-descriptors.ts";
-import { type HttpListener, jsonRoute, listenHttp, type Route } from "./http.ts";
 import { pageRoutes } from "./page.ts";
+import { jsonRoute, type Route, type SiteOptions, site } from "./site.ts";
 import { SocketBudget } from "./socket-budget.ts";
-
-const WEBSOCKET_PATH = "/connection/websocket";
 
 /** Sockets beyond the clients: pages being loaded, handshakes. */
 const SPARE_SOCKETS = 256;
@@ -53,11 +57,14 @@ export async function startServer(config: ServerConfig, options: ServerOptions):
   return server;
 }
 
-/** What an address answers. */
-interface Place {
-  readonly address: ListenAddress;
-  readonly isPublic: boolean;
-  readonly isInternal: boolean;
+/** An address of the configuration, with who may use it. */
+type Place =
+  | { readonly isPublic: true; readonly isInternal: boolean; readonly listener: PublicListener }
+  | { readonly isPublic: false; readonly isInternal: true; readonly listener: ConfiguredListener };
+
+interface BoundPlace {
+  readonly place: Place;
+  readonly bound: BoundAddress;
 }
 
 class PolywireServer implements RunningServer {
@@ -65,8 +72,8 @@ class PolywireServer implements RunningServer {
   readonly #logger: Logger;
   readonly #clock: Clock;
   readonly #hub: Hub;
-  readonly #network: Network<readonly [ReturnType<typeof ws>]>;
-  readonly #bound: { readonly place: Place; readonly listener: HttpListener }[] = [];
+  readonly #network: ServerNetwork;
+  readonly #bound: BoundPlace[] = [];
   #isReady = false;
   #stopped: Promise<void> | undefined;
 
@@ -75,43 +82,41 @@ class PolywireServer implements RunningServer {
     this.#logger = logger;
     this.#clock = clock;
     this.#hub = new Hub({ ...hubOptions(config), logger, clock });
-    // The hub pings its sessions itself.
-    this.#network = new Network({
-      protocols: [ws({ heartbeat: false })],
-      services: [this.#hub],
-      logger: networkLogger(logger),
-      clock,
-    });
+    this.#network = serverNetwork({ services: [this.#hub], logger: networkLogger(logger), clock });
   }
 
   get listen(): readonly ListenAddress[] {
-    return this.#bound.filter(({ place }) => place.isPublic).map(({ listener }) => listener.address);
+    return this.#bound.filter(({ place }) => place.isPublic).map(({ bound }) => bound.address);
   }
 
   get internal(): readonly ListenAddress[] {
-    return this.#bound.filter(({ place }) => place.isInternal).map(({ listener }) => listener.address);
+    return this.#bound.filter(({ place }) => place.isInternal).map(({ bound }) => bound.address);
   }
 
   async start(): Promise<void> {
     const budgets = this.#budgetSockets();
     const page = pageRoutes();
+    const { client, limits } = this.#config;
+    const wires = new ClientWires({
+      hub: this.#hub,
+      network: this.#network,
+      clock: this.#clock,
+      allowedOrigins: client.allowedOrigins,
+      maxClients: limits.clients,
+    });
     try {
       for (const place of placesOf(this.#config)) {
-        const listener = await listenHttp(place.address, {
-          routes: this.#routesOf(place, page),
-          upgradePaths: new Set(place.isPublic ? [WEBSOCKET_PATH] : []),
-          sockets: place.isPublic ? budgets.public : budgets.internal,
-          logger: this.#logger,
-        });
-        this.#bound.push({ place, listener });
+        const bound = await bind(place.listener, () => this.#listenAt(place, wires, page));
+        const budget = place.isPublic ? budgets.public : budgets.internal;
+        if (bound.server !== undefined) budget.watch(bound.server);
+        this.#bound.push({ place, bound });
       }
-      await this.#listenWebSocket();
     } catch (thrown) {
       await this.stop();
       throw thrown;
     }
     this.#isReady = true;
-    for (const { place, listener } of this.#bound) this.#logListener(place, listener);
+    for (const each of this.#bound) this.#logListener(each);
   }
 
   stop(): Promise<void> {
@@ -121,27 +126,19 @@ class PolywireServer implements RunningServer {
 
   async #stop(): Promise<void> {
     this.#isReady = false;
-    for (const { listener } of this.#bound) listener.stop();
     await this.#network.close({ timeoutMs: STOP_TIMEOUT_MS });
-    await Promise.all(this.#bound.map(({ listener }) => listener.close()));
   }
 
-  async #listenWebSocket(): Promise<void> {
-    const { client, limits } = this.#config;
-    const handler = centrifuge(this.#hub, { allowedOrigins: client.allowedOrigins, clock: this.#clock });
-    for (const { place, listener } of this.#bound) {
-      if (!place.isPublic) continue;
-      const url = `${listener.address.url.replace("http://", "ws://")}${WEBSOCKET_PATH}` as const;
-      await this.#network.listen(url as `ws://${string}`, handler, {
-        server: listener.server,
-        limits: { maxLinks: limits.clients },
-      });
-    }
-  }
-
-  #routesOf(place: Place, page: ReadonlyMap<string, Route>): Map<string, Route> {
+  #listenAt(place: Place, wires: ClientWires, page: ReadonlyMap<string, Route>): Promise<BoundAddress> {
     const health = jsonRoute(() => this.#health(place.isPublic));
-    return new Map([...(place.isPublic ? page : []), ["/health", health]]);
+    const siteWith = (clients?: ExchangeClients): ReturnType<typeof site> => {
+      const routes = new Map([...(place.isPublic ? page : []), ["/health", health] as const]);
+      const options: SiteOptions = { routes, clients, logger: this.#logger };
+      return site(options);
+    };
+    return place.isPublic
+      ? wires.listen(place.listener, siteWith)
+      : listenSite(this.#network, place.listener, siteWith());
   }
 
   /** Live: this answers. Ready: clients are welcome. What the server holds is told to the internal address alone. */
@@ -174,10 +171,31 @@ class PolywireServer implements RunningServer {
     };
   }
 
-  #logListener({ isPublic, isInternal }: Place, { address }: HttpListener): void {
-    const serves = isPublic ? { page: "/", websocket: WEBSOCKET_PATH, health: "/health" } : { health: "/health" };
+  #logListener({ place, bound }: BoundPlace): void {
+    const { isPublic, isInternal, listener } = place;
     const audience = isPublic ? (isInternal ? "public and internal" : "public") : "internal";
-    this.#logger.log("info", "server", "listening", { address: address.url, audience, tls: "off", ...serves });
+    const tls = listener.tls === undefined ? "off" : "on";
+    this.#logger.log("info", "server", "listening", { address: bound.address.url, audience, tls, ...bound.serves });
+  }
+}
+
+/** Why an address cannot be bound, and what to do. */
+async function bind(listener: ConfiguredListener, listen: () => Promise<BoundAddress>): Promise<BoundAddress> {
+  try {
+    return await listen();
+  } catch (thrown) {
+    const error = PolywireError.from(thrown, "not-available");
+    const { url, port } = listener;
+    const place = listener.scheme === "unix" ? "the path" : `port ${port}`;
+    const advice: Partial<Record<typeof error.code, string>> = {
+      "address-in-use": `${place} is in use by another program: stop it, or choose another`,
+      "permission-denied": `${place} needs a right that this user does not have: choose another`,
+      "host-unreachable": "this machine does not have that address",
+      "host-not-found": "the host name has no address",
+    };
+    throw new PolywireError(error.code, `cannot listen at ${url}: ${advice[error.code] ?? error.message}`, {
+      cause: error,
+    });
   }
 }
 
@@ -194,13 +212,13 @@ function networkLogger(logger: Logger): Logger {
 function placesOf({ listen, internal }: ServerConfig): Place[] {
   // Port 0 is any free port, so two of them are two places.
   const isSame = (one: ListenAddress, other: ListenAddress): boolean => one.port !== 0 && one.url === other.url;
-  const places = listen.map((address) => ({
-    address,
-    isPublic: true,
-    isInternal: internal.some((other) => isSame(address, other)),
+  const outside = listen.map((listener) => ({
+    isPublic: true as const,
+    isInternal: internal.some((other) => isSame(listener, other)),
+    listener,
   }));
-  const apart = internal.filter((address) => !listen.some((other) => isSame(address, other)));
-  return [...places, ...apart.map((address) => ({ address, isPublic: false, isInternal: true }))];
+  const apart = internal.filter((listener) => !listen.some((other) => isSame(listener, other)));
+  return [...outside, ...apart.map((listener) => ({ isPublic: false as const, isInternal: true as const, listener }))];
 }
 
 function hubOptions({ channels, client, limits }: ServerConfig): ConstructorParameters<typeof Hub>[0] {

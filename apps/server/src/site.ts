@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Exchange, Handler, Headers, Logger } from "@polywire/core";
+import type { ExchangeClients } from "./client-wires.ts";
 
 /** Longest text of a peer's that is logged. */
 const LOGGED_CHARACTERS = 256;
@@ -26,10 +27,8 @@ export interface Answer {
 export interface SiteOptions {
   /** By exact path. */
   readonly routes: ReadonlyMap<string, Route>;
-  /** Paths that another handler answers, and that handler. */
-  readonly clients?: { readonly paths: ReadonlySet<string>; readonly handler: Handler };
-  /** Paths that answer upgrades alone. */
-  readonly upgradePaths: ReadonlySet<string>;
+  /** Clients that come as requests, at a public address. */
+  readonly clients?: ExchangeClients | undefined;
   readonly logger: Logger;
 }
 
@@ -87,9 +86,9 @@ function serve(exchange: Exchange, { status, headers, body }: Answer): number {
   return told;
 }
 
-function answerTo({ path, method }: Exchange, { routes, upgradePaths }: SiteOptions): Answer {
+function answerTo({ path, method }: Exchange, { routes, clients }: SiteOptions): Answer {
   const route = routes.get(path);
-  if (route === undefined && !upgradePaths.has(path)) return plain(404, "Not found");
+  if (route === undefined && clients?.upgradePaths.has(path) !== true) return plain(404, "Not found");
   if (method !== "GET" && method !== "HEAD") return plain(405, "Method not allowed", { allow: "GET, HEAD" });
   if (route !== undefined) return route();
   return plain(426, "Upgrade required: this path speaks WebSocket", { upgrade: "websocket" });

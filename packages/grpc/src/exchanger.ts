@@ -41,17 +41,21 @@ interface PreparedCall {
 export class GrpcExchanger implements Exchanger {
   readonly endpoint: Endpoint;
   readonly traits: Traits;
+  readonly closed: Promise<void>;
   readonly #parts: DialParts;
   readonly #context: DialContext;
   readonly #metadata: OutgoingMetadata;
   #connection: Promise<ClientConnection> | ClientConnection | undefined;
   #underWay = 0;
   #isClosed = false;
-  #allDone: (() => void)[] = [];
+  #allDone: () => void = () => {};
 
   private constructor(connection: ClientConnection, endpoint: Endpoint, parts: DialParts) {
     const { context, options } = parts;
     this.endpoint = endpoint;
+    this.closed = new Promise((resolve) => {
+      this.#allDone = resolve;
+    });
     this.#connection = connection;
     this.#parts = parts;
     this.#context = context;
@@ -103,10 +107,8 @@ export class GrpcExchanger implements Exchanger {
 
   close(): Promise<void> {
     this.#isClosed = true;
-    return new Promise((resolve) => {
-      this.#allDone.push(resolve);
-      this.#closeIfDone();
-    });
+    this.#closeIfDone();
+    return this.closed;
   }
 
   #typed<Request, Answer>(
@@ -213,7 +215,7 @@ export class GrpcExchanger implements Exchanger {
   #closeIfDone(): void {
     if (!this.#isClosed || this.#underWay > 0) return;
     if (this.#connection instanceof ClientConnection) this.#connection.close();
-    for (const resolve of this.#allDone.splice(0)) resolve();
+    this.#allDone();
   }
 }
 

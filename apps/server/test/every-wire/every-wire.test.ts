@@ -1,0 +1,140 @@
+import { silentLogger } from "@polywire/core";
+import { expect, test, vi } from "vitest";
+import { type ListenScheme, listenAddress } from "../../src/config/address.ts";
+import { loadConfig } from "../../src/config/load.ts";
+import { startServer } from "../../src/server.ts";
+import { Member, type Ports, ways } from "./members.ts";
+
+vi.setConfig({ testTimeout: 300_000 });
+
+const CHANNEL = "chat:everybody";
+/** Publications of one member that are under way at once. */
+const WINDOW = 16;
+
+/** The server as the command starts it, at free ports, on every wire. */
+async function serve(data: "json" | "binary" = "json"): Promise<{ readonly ports: Ports } & AsyncDisposable> {
+  const { config } = loadConfig(undefined, {});
+  const schemes: readonly ListenScheme[] = ["http", "tcp", "udp", "grpc"];
+  const server = await startServer(
+    {
+      ...config,
+      listen: schemes.map((scheme) => ({ ...listenAddress("127.0.0.1", 0, scheme), pong: true })),
+      internal: [],
+      channels: [
+        {
+          match: "chat:*",
+          kind: "public",
+          publish: "subscribers",
+          data,
+          history: { size: 20_000, ttlMs: 600_000 },
+          recovery: true,
+          presence: false,
+          joinLeave: false,
+          read: "subscribers",
+        },
+      ],
+    },
+    { logger: silentLogger },
+  );
+  return {
+    ports: (scheme) => server.listen.find((address) => address.scheme === scheme)?.port ?? 0,
+    [Symbol.asyncDispose]: () => server.stop(),
+  };
+}
+
+async function joinAll(stack: AsyncDisposableStack, ports: Ports): Promise<Member[]> {
+  const members: Member[] = [];
+  for (const way of ways) members.push(stack.use(await Member.join(way, ports, CHANNEL)));
+  return members;
+}
+
+function offsetsOf(member: Member): number[] {
+  return member.heard.map(({ offset }) => offset);
+}
+
+function range(from: number, to: number): number[] {
+  return Array.from({ length: to - from + 1 }, (_, index) => from + index);
+}
+
+test("a client on each wire publishes 1,000 messages: everybody gets all of them, in order, none twice", async () => {
+  await using server = await serve();
+  await using stack = new AsyncDisposableStack();
+  const members = await joinAll(stack, server.ports);
+  const each = 1_000;
+  const total = members.length * each;
+
+  await Promise.all(
+    members.map(async (member) => {
+      let number = 0;
+      const publishOn = async (): Promise<void> => {
+        while (number < each) await member.publish({ from: member.way.name, number: number++ });
+      };
+      await Promise.all(Array.from({ length: WINDOW }, publishOn));
+    }),
+  );
+  await Promise.all(members.map((member) => member.until(total)));
+
+  const [first] = members;
+  for (const member of members) {
+    expect(offsetsOf(member), member.way.name).toEqual(range(1, total));
+    expect(member.heard, member.way.name).toEqual(first?.heard);
+  }
+  for (const { way } of members) {
+    const numbers = first?.heard.filter(({ said }) => said.from === way.name).map(({ said }) => said.number);
+    expect(
+      numbers?.toSorted((one, other) => one - other),
+      way.name,
+    ).toEqual(range(0, each - 1));
+  }
+});
+
+test("clients that lose their links 20 times each end with all 10,000 messages, in order, once", async () => {
+  await using server = await serve();
+  await using stack = new AsyncDisposableStack();
+  const [speaker, ...listeners] = await joinAll(stack, server.ports);
+  if (speaker === undefined) throw new Error("nobody joined");
+  const total = 10_000;
+  const mostMissed = 250;
+  const cuts = 20;
+  const random = seeded(7);
+  const due = new Map(listeners.map((member) => [member, momentsFor(cuts, total, random)] as const));
+
+  for (let number = 0; number < total; ) {
+    const batch = Math.min(WINDOW, total - number);
+    await Promise.all(
+      range(number, number + batch - 1).map((each) => speaker.publish({ from: "speaker", number: each })),
+    );
+    number += batch;
+    for (const [member, moments] of due) {
+      if (moments[0] === undefined || moments[0] > number) continue;
+      moments.shift();
+      member.cut();
+    }
+    // Whoever misses more than a recovery holds is told so, and that is another test's business.
+    await Promise.all(listeners.map((member) => member.until(number - mostMissed)));
+  }
+  await Promise.all(listeners.map((member) => member.until(total)));
+
+  for (const member of listeners) {
+    expect(offsetsOf(member), member.way.name).toEqual(range(1, total));
+    expect(member.failures, `${member.way.name}: recoveries that failed`).toBe(0);
+    expect(member.recoveries, `${member.way.name}: recoveries`).toBeGreaterThan(cuts / 2);
+  }
+});
+
+/** Moments of a run at which something happens, spread by chance. */
+function momentsFor(count: number, total: number, random: () => number): number[] {
+  const span = total / count;
+  return Array.from({ length: count }, (_, index) => Math.floor((index + random()) * span));
+}
+
+/** The same numbers in every run (mulberry32). */
+function seeded(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
