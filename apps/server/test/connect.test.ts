@@ -4,6 +4,8 @@ import path from "node:path";
 import { makeCertificate } from "@polywire/conformance/testing";
 import { type AnyProtocol, type Handler, type Listener, Network } from "@polywire/core";
 import { grpc } from "@polywire/grpc";
+import { tcp } from "@polywire/tcp";
+import { udp } from "@polywire/udp";
 import { ws } from "@polywire/ws";
 import { afterAll, describe, expect, test } from "vitest";
 import { cableTo } from "./cable.ts";
@@ -52,6 +54,34 @@ interface Wire {
 /** Wires that carry text lines both ways; another is a line. */
 const WIRES: readonly Wire[] = [
   { name: "ws", url: "ws://127.0.0.1:0/echo", protocol: () => ws(), flags: [] },
+  {
+    name: "tcp lines",
+    url: "tcp://127.0.0.1:0",
+    protocol: () => tcp(),
+    listen: { framing: "lines" },
+    flags: ["--framing", "lines"],
+  },
+  {
+    name: "tcp varint",
+    url: "tcp://127.0.0.1:0",
+    protocol: () => tcp(),
+    listen: { framing: "varint" },
+    flags: ["--framing", "varint"],
+  },
+  {
+    name: "unix",
+    url: `unix:${path.join(directory, "u32.sock")}`,
+    protocol: () => tcp(),
+    listen: { framing: "u32" },
+    flags: ["--framing", "u32"],
+  },
+  {
+    name: "udp reliable",
+    url: "udp://127.0.0.1:0",
+    protocol: () => udp(),
+    listen: { mode: "reliable" },
+    flags: ["--mode", "reliable"],
+  },
   { name: "grpc", url: "grpc://127.0.0.1:0/test.Echo/Talk", protocol: () => grpc(), flags: [] },
 ];
 
@@ -208,6 +238,24 @@ describe("connect", TIMEOUT, () => {
     cable.cut();
     expect(await command.ended()).toBe(1);
     expect(command.errors).toMatch(/\npolywire: cut off: .+\n$/);
+  });
+
+  test("--framing none: bytes pass as they are, both ways", async () => {
+    await using server = await serve({ url: "tcp://127.0.0.1:0", protocol: () => tcp() });
+    await using command = connect(server.url, "--framing", "none");
+    command.process.stdin?.write("no line");
+    await command.printed(/^no line$/);
+    command.process.stdin?.end("\nnor two");
+    await command.printed(/^no line\nnor two$/);
+    expect(await command.ended()).toBe(0);
+  });
+
+  test("plain datagrams", async () => {
+    await using server = await serve({ url: "udp://127.0.0.1:0", protocol: () => udp() });
+    await using command = connect(server.url, "--mode", "plain");
+    command.process.stdin?.end("hello\n");
+    await command.printed(/^hello\n$/);
+    expect(await command.ended()).toBe(0);
   });
 
   test("nobody there: one line, exit 1", async () => {

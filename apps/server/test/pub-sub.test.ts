@@ -5,6 +5,8 @@ import { type AnyProtocol, type Handler, type Listener, Network, type Peer } fro
 import { type CentrifugeOptions, centrifuge } from "@polywire/dialect-centrifuge";
 import { grpc } from "@polywire/grpc";
 import { Hub, type HubOptions } from "@polywire/realtime";
+import { tcp } from "@polywire/tcp";
+import { udp } from "@polywire/udp";
 import { ws } from "@polywire/ws";
 import { afterAll, describe, expect, test } from "vitest";
 import { cableTo } from "./cable.ts";
@@ -32,6 +34,16 @@ const WS = { url: "ws://127.0.0.1:0/connection/websocket", protocol: () => ws() 
 const WIRES: readonly Wire[] = [
   { name: "ws", ...WS, flags: [] },
   { name: "ws in Protobuf", ...WS, flags: ["--protobuf"] },
+  { name: "tcp", url: "tcp://127.0.0.1:0", protocol: () => tcp(), listen: { framing: "lines" }, flags: [] },
+  {
+    name: "tcp in Protobuf",
+    url: "tcp://127.0.0.1:0",
+    protocol: () => tcp(),
+    listen: { framing: "varint" },
+    dialect: { format: "protobuf", delimited: false },
+    flags: ["--protobuf"],
+  },
+  { name: "udp", url: "udp://127.0.0.1:0", protocol: () => udp(), listen: { mode: "reliable" }, flags: [] },
   {
     name: "grpc",
     url: "grpc://127.0.0.1:0/polywire.centrifuge.v1.Centrifuge/Connect",
