@@ -4,6 +4,7 @@ import path from "node:path";
 import { makeCertificate } from "@polywire/conformance/testing";
 import { type AnyProtocol, type Handler, type Listener, Network } from "@polywire/core";
 import { grpc } from "@polywire/grpc";
+import { http } from "@polywire/http";
 import { tcp } from "@polywire/tcp";
 import { udp } from "@polywire/udp";
 import { ws } from "@polywire/ws";
@@ -303,5 +304,48 @@ describe("connect", TIMEOUT, () => {
       expect(command.output).toContain(flag);
     for (const flag of ["--header", "--subprotocol", "--timeout", "--method", "--wait", "Examples:", "Exit codes:"])
       expect(command.output).toContain(flag);
+  });
+});
+
+describe("connect over http", TIMEOUT, () => {
+  async function serveHttp(): Promise<{ readonly url: string } & AsyncDisposable> {
+    const network = new Network({ protocols: [http()] });
+    const listener = await network.listen("http://127.0.0.1:0/", {
+      async exchange(exchange) {
+        const body = Buffer.from(await exchange.body.bytes()).toString();
+        const { method, path: asked, query } = exchange;
+        const told = [method, asked, query, exchange.headers.get("x-key") ?? "", body].join(" ");
+        exchange.respond({ status: asked === "/nowhere" ? 404 : 200, headers: new Map([["x-made-by", "test"]]) }, told);
+      },
+    });
+    return { url: listener.endpoint.href, [Symbol.asyncDispose]: () => network.close({ timeoutMs: 1_000 }) };
+  }
+
+  test("a request whose response's body is the output", async () => {
+    await using server = await serveHttp();
+    await using command = connect(`${server.url}items?a=1`, "-H", "X-Key: right");
+    expect(await command.ended()).toBe(0);
+    expect(command.output).toBe("GET /items a=1 right ");
+    expect(command.errors).toMatch(/^polywire: http:.* answered 200\n$/);
+  });
+
+  test("the input is the body of a method that has one", async () => {
+    await using server = await serveHttp();
+    await using command = connect(`${server.url}items`, "--method", "post");
+    command.process.stdin?.end("two\nlines\n");
+    expect(await command.ended()).toBe(0);
+    expect(command.output).toBe("POST /items   two\nlines\n");
+  });
+
+  test("a status from 400 is a failure; --json tells head and body", async () => {
+    await using server = await serveHttp();
+    await using command = connect(`${server.url}nowhere`, "--json");
+    expect(await command.ended()).toBe(1);
+    const [head, body] = command.output
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line) as unknown);
+    expect(head).toMatchObject({ event: "response", status: 404, headers: { "x-made-by": "test" } });
+    expect(body).toEqual({ event: "body", base64: Buffer.from("GET /nowhere   ").toString("base64") });
   });
 });

@@ -4,6 +4,7 @@ import path from "node:path";
 import { type AnyProtocol, type Handler, type Listener, Network, type Peer } from "@polywire/core";
 import { type CentrifugeOptions, centrifuge } from "@polywire/dialect-centrifuge";
 import { grpc } from "@polywire/grpc";
+import { http } from "@polywire/http";
 import { Hub, type HubOptions } from "@polywire/realtime";
 import { tcp } from "@polywire/tcp";
 import { udp } from "@polywire/udp";
@@ -43,6 +44,7 @@ const WIRES: readonly Wire[] = [
     dialect: { format: "protobuf", delimited: false },
     flags: ["--protobuf"],
   },
+  { name: "http", url: "http://127.0.0.1:0/", protocol: () => http(), flags: [] },
   { name: "udp", url: "udp://127.0.0.1:0", protocol: () => udp(), listen: { mode: "reliable" }, flags: [] },
   {
     name: "grpc",
