@@ -190,7 +190,7 @@ export const limitLaws: readonly LawDefinition[] = [
           }),
         },
       });
-      const sent = Array.from({ length: 200 }, (_, index) => bytesOf(index, 1_000));
+      const sent = Array.from({ length: 200 }, (_, index) => world.bytes(index, 1_000));
       for (const payload of sent) client.send(payload);
       await expectArrival(client, sent);
     },
