@@ -60,8 +60,11 @@ export interface BoundAddress {
   /** What it serves, by name, for the log. */
   readonly serves: Readonly<Record<string, string>>;
   /** Node's server below it, where there is one: its sockets can be counted. */
-  readonly server?: Server | undefined;
+  readonly server?: NodeServer | undefined;
 }
+
+/** A server of Node's; those of HTTP alone can close their connections. */
+type NodeServer = Pick<Server, "prependListener"> & Partial<Pick<Server, "closeAllConnections">>;
 
 /** The network of a server: the one place that names the protocols. */
 export function serverNetwork(options: Omit<NetworkOptions<readonly []>, "protocols">): ServerNetwork {

@@ -127,6 +127,8 @@ class PolywireServer implements RunningServer {
   async #stop(): Promise<void> {
     this.#isReady = false;
     await this.#network.close({ timeoutMs: STOP_TIMEOUT_MS });
+    // What is left of HTTP: requests that never came to their end.
+    for (const { bound } of this.#bound) bound.server?.closeAllConnections?.();
   }
 
   #listenAt(place: Place, wires: ClientWires, page: ReadonlyMap<string, Route>): Promise<BoundAddress> {
@@ -186,10 +188,12 @@ async function bind(listener: ConfiguredListener, listen: () => Promise<BoundAdd
   } catch (thrown) {
     const error = PolywireError.from(thrown, "not-available");
     const { url, port } = listener;
-    const place = listener.scheme === "unix" ? "the path" : `port ${port}`;
+    const isUnix = listener.scheme === "unix";
+    const [place, what] = isUnix ? ["the path", "path"] : [`port ${port}`, "port"];
+    const other = isUnix ? "another path" : "a port from 1024 on";
     const advice: Partial<Record<typeof error.code, string>> = {
-      "address-in-use": `${place} is in use by another program: stop it, or choose another`,
-      "permission-denied": `${place} needs a right that this user does not have: choose another`,
+      "address-in-use": `${place} is in use by another program: stop it, or choose another ${what}`,
+      "permission-denied": `${place} needs a right that this user does not have: choose ${other}`,
       "host-unreachable": "this machine does not have that address",
       "host-not-found": "the host name has no address",
     };

@@ -33,7 +33,7 @@ export class SocketBudget {
   }
 
   /** Counts the server's sockets from here on. */
-  watch(server: Server): void {
+  watch(server: Pick<Server, "prependListener">): void {
     server.prependListener("connection", (socket: Socket) => {
       if (this.#open >= this.limit) {
         this.#refuse(socket);

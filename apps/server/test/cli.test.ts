@@ -83,13 +83,13 @@ describe("check-config", TIMEOUT, () => {
     const file = configFile("limits: { clients: 5 }");
     expect(await result("check-config", file)).toEqual({
       code: 0,
-      output: `${file}: ok (2 addresses, 2 channel rules)\n`,
+      output: `${file}: ok (5 addresses, 2 channel rules)\n`,
       errors: "",
     });
   });
 
   test("the defaults, and all of them as JSON", async () => {
-    expect((await result("check-config")).output).toBe("defaults: ok (2 addresses, 2 channel rules)\n");
+    expect((await result("check-config")).output).toBe("defaults: ok (5 addresses, 2 channel rules)\n");
     const { output } = await result("check-config", "--json");
     expect(JSON.parse(output)).toMatchObject({ limits: { clients: 10_000 }, log: { form: "tree" } });
   });

@@ -28,8 +28,7 @@ export class RequestServer implements SharedServer {
   readonly #isOwn: boolean;
   readonly #maxConnections: number;
   readonly #closed: () => void;
-  /** Requests under way on each connection. */
-  readonly #underWay = new Map<Socket, number>();
+  readonly #connections = new Set<Socket>();
   readonly #sessions = new Set<Http2Session>();
   #isClosing = false;
 
@@ -116,29 +115,29 @@ export class RequestServer implements SharedServer {
     }
   }
 
-  /** Frees the address. Requests under way are answered; connections without one are closed. */
+  /**
+   * Frees the address. Requests under way are answered, also those that are still being sent; connections without one are
+   * closed: by Node where there was one before, by us where nothing has come yet. What was upgraded is somebody else's.
+   */
   #close(): void {
     this.server.close();
-    for (const [socket, requests] of this.#underWay) if (requests === 0) socket.destroy();
+    for (const socket of this.#connections) if (socket.bytesRead === 0) socket.destroy();
     for (const session of this.#sessions) session.close();
   }
 
   readonly #onConnection = (socket: Socket): void => {
-    if (this.#underWay.size >= this.#maxConnections) {
+    if (this.#connections.size >= this.#maxConnections) {
       socket.destroy();
       return;
     }
-    this.#underWay.set(socket, 0);
-    socket.once("close", () => void this.#underWay.delete(socket));
+    this.#connections.add(socket);
+    socket.once("close", () => void this.#connections.delete(socket));
   };
 
   readonly #onSession = (session: Http2Session): void => {
     this.#sessions.add(session);
     session.on("error", () => {});
     session.once("close", () => void this.#sessions.delete(session));
-    // Its streams are counted by the session itself.
-    const socket = session.socket as unknown as Socket;
-    this.#underWay.delete(socket);
   };
 
   readonly #onRequest = (request: IncomingMessage, response: ServerResponse): void => {
@@ -151,7 +150,6 @@ export class RequestServer implements SharedServer {
 
   #serve(request: IncomingMessage, response: ServerResponse, proceed: (() => void) | undefined): void {
     request.on("error", () => {});
-    this.#count(request, response);
     const { url = "", headers } = request;
     if (url.length > MAX_TARGET_LENGTH)
       return refuse(request, response, { status: 414, reason: "the target is too long" });
@@ -164,19 +162,6 @@ export class RequestServer implements SharedServer {
     else if (this.#isOwn || this.server.listenerCount("request") === 1) {
       refuse(request, response, { status: 404, reason: "nothing is here" });
     }
-  }
-
-  #count(request: IncomingMessage, response: ServerResponse): void {
-    const { socket } = request;
-    const before = this.#underWay.get(socket);
-    if (before === undefined) return;
-    this.#underWay.set(socket, before + 1);
-    response.once("close", () => {
-      const requests = this.#underWay.get(socket);
-      if (requests === undefined) return;
-      this.#underWay.set(socket, requests - 1);
-      if (this.#isClosing && requests === 1) socket.destroySoon();
-    });
   }
 
   /** The path itself, else the longest one above it that ends in a slash. */
