@@ -4,6 +4,9 @@ import path from "node:path";
 import { makeCertificate } from "@polywire/conformance/testing";
 import { type AnyProtocol, type Handler, type Listener, Network } from "@polywire/core";
 import { grpc } from "@polywire/grpc";
+import { http } from "@polywire/http";
+import { tcp } from "@polywire/tcp";
+import { udp } from "@polywire/udp";
 import { ws } from "@polywire/ws";
 import { afterAll, describe, expect, test } from "vitest";
 import { cableTo } from "./cable.ts";
@@ -33,8 +36,9 @@ const echo: Handler = {
         const [, word, rest = ""] = /^!(\w+) ?(.*)$/.exec(text) ?? [];
         if (word === "close") link.close({ code: Number(rest.split(" ")[0]), reason: rest.split(" ")[1] ?? "" });
         else if (word === "hex") link.send(Buffer.from(rest, "hex"));
-        else link.send(payload);
+        else if (link.send(payload) === "wait") link.pause();
       },
+      drain: () => link.resume(),
       closed() {},
     }),
 };
@@ -51,6 +55,34 @@ interface Wire {
 /** Wires that carry text lines both ways; another is a line. */
 const WIRES: readonly Wire[] = [
   { name: "ws", url: "ws://127.0.0.1:0/echo", protocol: () => ws(), flags: [] },
+  {
+    name: "tcp lines",
+    url: "tcp://127.0.0.1:0",
+    protocol: () => tcp(),
+    listen: { framing: "lines" },
+    flags: ["--framing", "lines"],
+  },
+  {
+    name: "tcp varint",
+    url: "tcp://127.0.0.1:0",
+    protocol: () => tcp(),
+    listen: { framing: "varint" },
+    flags: ["--framing", "varint"],
+  },
+  {
+    name: "unix",
+    url: `unix:${path.join(directory, "u32.sock")}`,
+    protocol: () => tcp(),
+    listen: { framing: "u32" },
+    flags: ["--framing", "u32"],
+  },
+  {
+    name: "udp reliable",
+    url: "udp://127.0.0.1:0",
+    protocol: () => udp(),
+    listen: { mode: "reliable" },
+    flags: ["--mode", "reliable"],
+  },
   { name: "grpc", url: "grpc://127.0.0.1:0/test.Echo/Talk", protocol: () => grpc(), flags: [] },
 ];
 
@@ -100,13 +132,21 @@ describe.each(WIRES)("connect over $name", TIMEOUT, (wire) => {
     expect(await command.ended()).toBe(0);
   });
 
-  test("much input arrives whole and in order", async () => {
+  test("more than any buffer holds arrives whole and in order", async () => {
     await using server = await serve(wire);
     await using command = connect(server.url, ...wire.flags, "--wait", "5s");
-    const sent = Array.from({ length: 5_000 }, (_, index) => `${index} ${"x".repeat(200)}`).join("\n");
-    command.process.stdin?.end(`${sent}\nlast\n`);
-    await command.printed(/last\n/);
-    expect(command.output).toBe(`${sent}\nlast\n`);
+    const sent = Array.from({ length: 10_000 }, (_, index) => `${index} ${"x".repeat(1_000)}\n`).join("");
+    // Counted, because a pattern would look through everything again for every chunk.
+    let missing = 10_000;
+    const all = new Promise<void>((resolve) => {
+      command.process.stdout?.on("data", (text: string) => {
+        missing -= text.split("\n").length - 1;
+        if (missing === 0) resolve();
+      });
+    });
+    command.process.stdin?.on("error", () => {}).end(sent);
+    await Promise.race([all, command.ended()]);
+    expect(command.output === sent).toBe(true);
     command.process.kill("SIGINT");
     expect(await command.ended()).toBe(0);
   });
@@ -201,6 +241,24 @@ describe("connect", TIMEOUT, () => {
     expect(command.errors).toMatch(/\npolywire: cut off: .+\n$/);
   });
 
+  test("--framing none: bytes pass as they are, both ways", async () => {
+    await using server = await serve({ url: "tcp://127.0.0.1:0", protocol: () => tcp() });
+    await using command = connect(server.url, "--framing", "none");
+    command.process.stdin?.write("no line");
+    await command.printed(/^no line$/);
+    command.process.stdin?.end("\nnor two");
+    await command.printed(/^no line\nnor two$/);
+    expect(await command.ended()).toBe(0);
+  });
+
+  test("plain datagrams", async () => {
+    await using server = await serve({ url: "udp://127.0.0.1:0", protocol: () => udp() });
+    await using command = connect(server.url, "--mode", "plain");
+    command.process.stdin?.end("hello\n");
+    await command.printed(/^hello\n$/);
+    expect(await command.ended()).toBe(0);
+  });
+
   test("nobody there: one line, exit 1", async () => {
     const [port = 0] = await freePorts(1);
     await using command = connect(`ws://127.0.0.1:${port}/`);
@@ -246,5 +304,48 @@ describe("connect", TIMEOUT, () => {
       expect(command.output).toContain(flag);
     for (const flag of ["--header", "--subprotocol", "--timeout", "--method", "--wait", "Examples:", "Exit codes:"])
       expect(command.output).toContain(flag);
+  });
+});
+
+describe("connect over http", TIMEOUT, () => {
+  async function serveHttp(): Promise<{ readonly url: string } & AsyncDisposable> {
+    const network = new Network({ protocols: [http()] });
+    const listener = await network.listen("http://127.0.0.1:0/", {
+      async exchange(exchange) {
+        const body = Buffer.from(await exchange.body.bytes()).toString();
+        const { method, path: asked, query } = exchange;
+        const told = [method, asked, query, exchange.headers.get("x-key") ?? "", body].join(" ");
+        exchange.respond({ status: asked === "/nowhere" ? 404 : 200, headers: new Map([["x-made-by", "test"]]) }, told);
+      },
+    });
+    return { url: listener.endpoint.href, [Symbol.asyncDispose]: () => network.close({ timeoutMs: 1_000 }) };
+  }
+
+  test("a request whose response's body is the output", async () => {
+    await using server = await serveHttp();
+    await using command = connect(`${server.url}items?a=1`, "-H", "X-Key: right");
+    expect(await command.ended()).toBe(0);
+    expect(command.output).toBe("GET /items a=1 right ");
+    expect(command.errors).toMatch(/^polywire: http:.* answered 200\n$/);
+  });
+
+  test("the input is the body of a method that has one", async () => {
+    await using server = await serveHttp();
+    await using command = connect(`${server.url}items`, "--method", "post");
+    command.process.stdin?.end("two\nlines\n");
+    expect(await command.ended()).toBe(0);
+    expect(command.output).toBe("POST /items   two\nlines\n");
+  });
+
+  test("a status from 400 is a failure; --json tells head and body", async () => {
+    await using server = await serveHttp();
+    await using command = connect(`${server.url}nowhere`, "--json");
+    expect(await command.ended()).toBe(1);
+    const [head, body] = command.output
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line) as unknown);
+    expect(head).toMatchObject({ event: "response", status: 404, headers: { "x-made-by": "test" } });
+    expect(body).toEqual({ event: "body", base64: Buffer.from("GET /nowhere   ").toString("base64") });
   });
 });

@@ -4,7 +4,10 @@ import path from "node:path";
 import { type AnyProtocol, type Handler, type Listener, Network, type Peer } from "@polywire/core";
 import { type CentrifugeOptions, centrifuge } from "@polywire/dialect-centrifuge";
 import { grpc } from "@polywire/grpc";
+import { http } from "@polywire/http";
 import { Hub, type HubOptions } from "@polywire/realtime";
+import { tcp } from "@polywire/tcp";
+import { udp } from "@polywire/udp";
 import { ws } from "@polywire/ws";
 import { afterAll, describe, expect, test } from "vitest";
 import { cableTo } from "./cable.ts";
@@ -32,6 +35,17 @@ const WS = { url: "ws://127.0.0.1:0/connection/websocket", protocol: () => ws() 
 const WIRES: readonly Wire[] = [
   { name: "ws", ...WS, flags: [] },
   { name: "ws in Protobuf", ...WS, flags: ["--protobuf"] },
+  { name: "tcp", url: "tcp://127.0.0.1:0", protocol: () => tcp(), listen: { framing: "lines" }, flags: [] },
+  {
+    name: "tcp in Protobuf",
+    url: "tcp://127.0.0.1:0",
+    protocol: () => tcp(),
+    listen: { framing: "varint" },
+    dialect: { format: "protobuf", delimited: false },
+    flags: ["--protobuf"],
+  },
+  { name: "http", url: "http://127.0.0.1:0/", protocol: () => http(), flags: [] },
+  { name: "udp", url: "udp://127.0.0.1:0", protocol: () => udp(), listen: { mode: "reliable" }, flags: [] },
   {
     name: "grpc",
     url: "grpc://127.0.0.1:0/polywire.centrifuge.v1.Centrifuge/Connect",
@@ -235,6 +249,15 @@ describe("sub", TIMEOUT, () => {
 });
 
 describe("pub", TIMEOUT, () => {
+  test("sent away while it waits for input: exit 1, and why", async () => {
+    await using server = await serve(WS, { authenticate: () => ({ user: "ada" }) });
+    await using pub = runPolywire(["pub", server.url, "open"]);
+    await pub.said(/connected/);
+    await server.hub.disconnect("ada");
+    expect(await pub.ended()).toBe(1);
+    expect(pub.errors).toMatch(/polywire: .*force disconnect \(3503\)\n$/);
+  });
+
   test("what may not be published: one line, exit 1", async () => {
     await using server = await serve(WS);
     await using pub = runPolywire(["pub", server.url, "closed", "x"]);

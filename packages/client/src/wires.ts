@@ -31,7 +31,7 @@ const BYTES: WireRow = {
 };
 const DATAGRAMS: WireRow = {
   json: { frames: "joined", dial: { mode: "reliable" } },
-  protobuf: { frames: "joined", dial: { mode: "reliable" } },
+  protobuf: { frames: "joined", dial: { mode: "reliable", subprotocols: ["centrifuge-protobuf"] } },
 };
 const CALLS: WireRow = {
   protobuf: { frames: "single", dial: {}, path: "/polywire.centrifuge.v1.Centrifuge/Connect" },

@@ -1,10 +1,11 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import {
   type AnyProtocol,
   type Endpoint,
   type Handler,
   type Link,
   Network,
-  type PolywireError,
+  PolywireError,
   withPort,
 } from "@polywire/core";
 import { centrifuge } from "@polywire/dialect-centrifuge";
@@ -70,6 +71,7 @@ export class Serving implements AsyncDisposable {
   client(options: Partial<Options> = {}, adapter: WebSocketOverOptions = {}): Centrifuge {
     const websocket = webSocketOver(this.#clientNetwork, {
       onError: (error) => void this.errors.push(error),
+      dial: this.#wire.dial ?? {},
       ...adapter,
     });
     const { Sdk } = this.#wire.encoding;
@@ -113,12 +115,20 @@ export class Serving implements AsyncDisposable {
         return handler.link?.(link, place);
       },
     };
-    const listener = await this.#network.listen(
-      this.#endpoint?.href ?? this.#wire.url,
-      keeping,
-      this.#wire.listen ?? {},
-    );
-    this.#endpoint = listener.endpoint;
+    this.#endpoint = await this.#listen(keeping);
+  }
+
+  /** A UDP socket that links shared is free only a turn or two after the last of them is closed. */
+  async #listen(handler: Handler): Promise<Endpoint> {
+    const url = this.#endpoint?.href ?? this.#wire.url;
+    for (;;) {
+      try {
+        return (await this.#network.listen(url, handler, this.#wire.listen ?? {})).endpoint;
+      } catch (thrown) {
+        if (!PolywireError.is(thrown) || thrown.code !== "address-in-use" || this.#endpoint === undefined) throw thrown;
+        await nextTurn();
+      }
+    }
   }
 }
 

@@ -63,6 +63,7 @@ async function serving(options: WebSocketOverOptions & { admit?: Handler["admit"
     url: listener.endpoint.href,
     socket: (subprotocols?: string) => new Socket(listener.endpoint.href, subprotocols),
     network,
+    close: () => listener.close(),
     [Symbol.asyncDispose]: () => network.close({ timeoutMs: 1_000 }),
   };
 }
@@ -150,6 +151,16 @@ describe("a WebSocket over a link", () => {
     expect(await closed).toMatchObject({ code: 1006, wasClean: false });
     expect(events.at(-1)).toBe(1006);
     expect(errors.map(({ code }) => code)).toEqual(["connection-reset"]);
+  });
+
+  it("a dial that fails is reported, with the cause that the SDK never sees", async () => {
+    const errors: PolywireError[] = [];
+    await using server = await serving({ onError: (error) => void errors.push(error) });
+    await server.close();
+    const { events, closed } = watched(server.socket());
+    expect(await closed).toMatchObject({ code: 1006, reason: "", wasClean: false });
+    expect(events).toEqual(["connection-refused", 1006]);
+    expect(errors.map(({ code }) => code)).toEqual(["connection-refused"]);
   });
 
   it("a command over the limit fails alone, and the socket stays open", async () => {
@@ -268,7 +279,7 @@ describe("how each wire is dialled and framed", () => {
     ["tcps", "protobuf", { framing: "varint" }, "single"],
     ["unix", "json", { framing: "lines" }, "single"],
     ["udp", "json", { mode: "reliable" }, "joined"],
-    ["udp", "protobuf", { mode: "reliable" }, "joined"],
+    ["udp", "protobuf", { mode: "reliable", subprotocols: ["centrifuge-protobuf"] }, "joined"],
     ["wss", "json", {}, "joined"],
     ["wss", "protobuf", { subprotocols: ["centrifuge-protobuf"] }, "joined"],
     ["grpcs", "protobuf", {}, "single"],

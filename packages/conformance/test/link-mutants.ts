@@ -53,6 +53,7 @@ const LAW = {
   drain: "a send that says wait is followed by drain, and one that says sent is not",
   pause: "no message comes after pause, even in the middle of what arrived together",
   pausedAtOnce: "a link that is paused as soon as it is opened delivers nothing until it is resumed",
+  rest: "a reader that rests until its own drain, and goes on inside it, hears everything",
   nested: "a message that is sent or resumed for inside message comes after it, never inside it",
   maxLinks: "a listener takes no more links than maxLinks, and takes one again when one has gone",
   abortedBefore: "a dial whose signal has fired before rejects with its reason and reaches nobody",
@@ -154,6 +155,24 @@ class LosesWhatIsPaused extends MutantLink {
 
   override resume(): void {
     this.#isPaused = false;
+  }
+}
+
+class ResumesOutsideOnly extends MutantLink {
+  #isInside = false;
+  override sink(real: Sink): Sink {
+    return {
+      message: (payload) => real.message(payload),
+      closed: (info) => real.closed(info),
+      drain: () => {
+        this.#isInside = true;
+        real.drain?.();
+        this.#isInside = false;
+      },
+    };
+  }
+  override resume(): void {
+    if (!this.#isInside) super.resume();
   }
 }
 
@@ -498,6 +517,7 @@ export const linkMutants: readonly Mutant[] = [
   { does: "never drains", breaks: LAW.drain, says: /in vain for drain/, fault: sink(() => ({ drain() {} })) },
   { does: "never drains after a pause", breaks: LAW.flow, says: /in vain for drain/, fault: sink(() => ({ drain() {} })) },
   { does: "drains without a wait", breaks: LAW.drain, says: /drain without a wait|drains after one wait/, fault: sink((real) => ({ message: (payload) => { real.message(payload); }, drain: () => { real.drain?.(); real.drain?.(); } })) },
+  { does: "stays paused when resumed inside drain", breaks: LAW.rest, says: /in vain for/, fault: link(ResumesOutsideOnly) },
   { does: "delivers inside a delivery", breaks: LAW.nested, says: /message came inside message/, fault: link(ResumesInside) },
   { does: "has no limit of links", breaks: LAW.maxLinks, says: /maxLinks 2 was not refused/, fault: withLimits({ maxLinks: 1_000 }) },
   { does: "dials although its signal has fired", breaks: LAW.abortedBefore, says: /was fulfilled/, fault: { dialContext: (context) => ({ ...context, signal: new AbortController().signal }) } },

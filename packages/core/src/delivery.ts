@@ -44,9 +44,12 @@ export class Delivery {
     return !this.#isDropping && (this.#isPaused || !this.#isStarted);
   }
 
-  /** A message waits here to be delivered: the wire must not read on. */
+  /**
+   * A message waits here for the holder's `resume`: the wire must not read on. One that only waits for a callback to return
+   * is no reason to stop: it is delivered right then, and nobody would tell the wire to go on.
+   */
   get isHolding(): boolean {
-    return this.#held !== undefined;
+    return this.#held !== undefined && !(this.#isBusy && !this.#isPaused);
   }
 
   get isOpened(): boolean {

@@ -319,3 +319,23 @@ test("random steps from outside and inside calls: order, no message while paused
     { numRuns: 1_000 },
   );
 });
+
+test("a resume inside drain lets the wire read on, although messages wait for drain to return", () => {
+  const delivery = new Delivery({ sinkFailed: () => {} });
+  const sink = new RecordingSink();
+  const holding: boolean[] = [];
+  sink.act = (what) => {
+    if (what !== "drain") return;
+    holding.push(delivery.isHolding);
+    delivery.resume();
+    holding.push(delivery.isHolding);
+  };
+  delivery.open(sink);
+  delivery.start();
+  delivery.pause();
+  delivery.message("held");
+  delivery.drain();
+  expect(holding).toEqual([true, false]);
+  expect(sink.log).toEqual(["drain", "held"]);
+  expect(delivery.isHolding).toBe(false);
+});

@@ -90,7 +90,15 @@ export class ChannelPrinter {
     return undefined;
   }
 
-  #print({ data, offset, tags, info }: PublicationContext): void {
+  #print(publication: PublicationContext): void {
+    try {
+      this.#write(publication);
+    } catch (thrown) {
+      this.#place.failed(PolywireError.from(thrown));
+    }
+  }
+
+  #write({ data, offset, tags, info }: PublicationContext): void {
     const { channel } = this.#subscription;
     const { data: form, isJson, isNamed, output, take } = this.#place;
     if (!take()) return;

@@ -68,7 +68,7 @@ async function connect(url: string, flags: ConnectFlags, host: CommandHost): Pro
       const exchanger = await network.open(url, options);
       return await request(exchanger, { flags, host, signal });
     }
-    const connection = await network.connect(url, options);
+    const connection = await network.connect(url, { ...options, metadata: headersOf(flags) });
     host.error(oneLine(`connected to ${endpoint}`));
     const conversation = new Conversation(connection, { form: formOf(flags), isJson: flags.json === true, host });
     return await conversation.run({ signal, waitMs: flags.wait });
@@ -87,7 +87,6 @@ function dialOptions(flags: ConnectFlags, host: CommandHost): object {
     ...(framing === undefined ? {} : { framing }),
     ...(mode === undefined ? {} : { mode }),
     ...(subprotocol.length === 0 ? {} : { subprotocols: subprotocol }),
-    metadata: headersOf(flags),
     timeoutMs: timeout,
   };
 }

@@ -1,4 +1,8 @@
 import type { Writable } from "node:stream";
+import { PolywireError, systemClock } from "@polywire/core";
+
+/** What may wait for a reader that is behind, where the source cannot be held back. */
+const MAX_WAITING_BYTES = 64 * 1_048_576;
 
 /** Who can be asked to deliver nothing for a while. */
 interface Source {
@@ -11,20 +15,39 @@ export class Output {
   readonly #stream: Writable;
   readonly #source: Source;
   #isBehind = false;
+  #isGathering = false;
 
   constructor(stream: Writable, source: Source = { pause() {}, resume() {} }) {
     this.#stream = stream;
     this.#source = source;
   }
 
+  /** @throws PolywireError `overflow` if the reader is behind for too long. */
   write(data: string | Uint8Array): void {
     if (this.#stream.destroyed || this.#stream.errored !== null) return;
+    if (this.#stream.writableLength > MAX_WAITING_BYTES)
+      throw new PolywireError(
+        "overflow",
+        "whoever reads the output does not keep up: read faster, or subscribe to less",
+      );
+    this.#gather();
     if (this.#stream.write(data) || this.#isBehind) return;
     this.#isBehind = true;
     this.#source.pause();
     this.#stream.once("drain", () => {
       this.#isBehind = false;
       this.#source.resume();
+    });
+  }
+
+  /** What one turn of the event loop prints leaves in one system call. */
+  #gather(): void {
+    if (this.#isGathering) return;
+    this.#isGathering = true;
+    this.#stream.cork();
+    systemClock.endOfTurn(() => {
+      this.#isGathering = false;
+      this.#stream.uncork();
     });
   }
 

@@ -20,7 +20,7 @@ interface PubPlace {
   readonly host: CommandHost;
 }
 
-/** Publications under way at once. */
+/** Publications under way at once, where they cannot overtake one another. */
 const WINDOW = 64;
 /** What the server answers where subscribers alone may publish. */
 const PERMISSION_DENIED = 103;
@@ -68,10 +68,14 @@ async function pub({ url, channel, data }: PubCall, { flags, host }: PubPlace): 
     const form = formOf(flags);
     await using session = new SdkSession(url, flags, host);
     await session.connect(signal);
-    const publisher = new Publisher(session.client, channel);
-    session.onEnd((error) => publisher.fail(error));
+    const publisher = new Publisher(session, channel);
+    const over = new AbortController();
+    session.onEnd((error) => {
+      publisher.fail(error);
+      over.abort();
+    });
     const output = new Output(host.output);
-    const source = data === undefined ? lines(host.input, signal) : [data];
+    const source = data === undefined ? lines(host.input, AbortSignal.any([signal, over.signal])) : [data];
     let published = 0;
     for await (const line of source) {
       if (data === undefined && line === "") continue;
@@ -99,12 +103,14 @@ function formOf({ protobuf, raw }: PubFlags): ChannelData {
 class Publisher {
   readonly #client: Centrifuge;
   readonly #channel: string;
+  readonly #window: number;
   readonly #underWay = new Set<Promise<void>>();
   #isAllowed = false;
   #failure: PolywireError | undefined = undefined;
 
-  constructor(client: Centrifuge, channel: string) {
+  constructor({ client, keepsOrder }: SdkSession, channel: string) {
     this.#client = client;
+    this.#window = keepsOrder ? WINDOW : 1;
     this.#channel = channel;
   }
 
@@ -124,7 +130,7 @@ class Publisher {
       },
     );
     this.#underWay.add(publishing);
-    if (this.#underWay.size >= WINDOW) await Promise.race(this.#underWay);
+    if (this.#underWay.size >= this.#window) await Promise.race(this.#underWay);
   }
 
   async done(): Promise<void> {

@@ -14,6 +14,8 @@ const CLOSE_TIMEOUT_MS = 2_000;
 /** The official SDK, connected to a hub over any wire. */
 export class SdkSession implements AsyncDisposable {
   readonly client: Centrifuge;
+  /** Commands given one after the other arrive so. Over HTTP each is a request of its own, and they overtake one another. */
+  readonly keepsOrder: boolean;
   readonly #network: Network<ReturnType<CommandHost["protocols"]>>;
   readonly #host: CommandHost;
   readonly #shownUrl: string;
@@ -30,6 +32,7 @@ export class SdkSession implements AsyncDisposable {
     this.#network = new Network({ protocols: host.protocols() });
     const { scheme } = endpoint;
     const isHttp = scheme === "http" || scheme === "https";
+    this.keepsOrder = !isHttp;
     const tls = tlsOptions(flags, host);
     const headers = headersOf(flags);
     if (isHttp && "tls" in tls) {

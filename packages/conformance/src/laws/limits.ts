@@ -174,6 +174,28 @@ export const limitLaws: readonly LawDefinition[] = [
     },
   },
   {
+    name: "a reader that rests until its own drain, and goes on inside it, hears everything",
+    about: "links",
+    appliesTo: isDependable,
+    async run(world) {
+      const { client, server } = await world.pair({
+        server: {
+          // What arrives together is more than this, so the rest begins in the middle of it.
+          limits: { waitAboveBytes: 4_096 },
+          reactions: () => ({
+            message(payload) {
+              if (server.link.send(payload) === "wait") server.pause();
+            },
+            drain: () => server.resume(),
+          }),
+        },
+      });
+      const sent = Array.from({ length: 200 }, (_, index) => world.bytes(index, 1_000));
+      for (const payload of sent) client.send(payload);
+      await expectArrival(client, sent);
+    },
+  },
+  {
     name: "a listener takes no more links than maxLinks, and takes one again when one has gone",
     about: "links",
     appliesTo: isDependable,
