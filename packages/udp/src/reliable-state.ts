@@ -60,7 +60,7 @@ export class ReliableState {
   #latestPacket = 0;
   #unacknowledged = 0;
   #acknowledgeAtMs = Infinity;
-  #toldWindowBytes = INITIAL_WINDOW_BYTES;
+  #toldWindowBytes = WINDOW_BYTES;
   readonly #held = new HeldStream();
   #isReading = false;
   #lastWord: Buffer | undefined = undefined;
