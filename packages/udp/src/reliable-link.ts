@@ -11,7 +11,7 @@ import {
 } from "@polywire/core";
 import type { DropReason } from "./drops.ts";
 import { HeaderLink, type LinkIds } from "./header-link.ts";
-import { asPayload, isOver, type LinkPlace, type LocalEnd } from "./link.ts";
+import { asPayload, isOver, type LinkPlace } from "./link.ts";
 import { TYPE } from "./packet.ts";
 import { type RecordFault, record, recordFraming } from "./reliable-records.ts";
 import { type ReliableOwner, ReliableState } from "./reliable-state.ts";

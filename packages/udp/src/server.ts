@@ -1,4 +1,5 @@
 import type { RemoteInfo, Socket } from "node:dgram";
+import { networkInterfaces } from "node:os";
 import { type Endpoint, type HostContext, PolywireError, type SharedServer } from "@polywire/core";
 import { Connections } from "./connections.ts";
 import { type DropReason, noDrops, type UdpDrops } from "./drops.ts";
@@ -21,7 +22,8 @@ export class UdpServer implements SharedServer {
   readonly socket: Socket;
   readonly drops: UdpDrops = noDrops();
   readonly connections: Connections;
-  readonly #address: string;
+  /** Addresses that datagrams of our own would come from. */
+  readonly #ownAddresses: ReadonlySet<string>;
   readonly #maxDatagramBytes: number;
   readonly #rate: Rate;
   readonly #closed: () => void;
@@ -35,7 +37,7 @@ export class UdpServer implements SharedServer {
     const { address, port } = socket.address();
     this.socket = socket;
     this.port = port;
-    this.#address = address;
+    this.#ownAddresses = ownAddresses(address);
     this.#maxDatagramBytes = settings.options.maxDatagramBytes;
     this.#rate = new Rate(context.clock, settings.options.maxDatagramsPerSecond);
     this.#closed = settings.closed;
@@ -105,7 +107,7 @@ export class UdpServer implements SharedServer {
     if (this.#isClosed) return;
     if (datagram.length === 0) return this.dropped("empty");
     if (datagram.length > this.#maxDatagramBytes) return this.dropped("tooLarge");
-    if (from.port === this.port && from.address === this.#address) return this.dropped("loop");
+    if (from.port === this.port && this.#ownAddresses.has(from.address)) return this.dropped("loop");
     const hasHeader = datagram[0] === MAGIC && (this.connections.isServing || this.#plain === undefined);
     if (hasHeader && this.connections.arrivedForLink(datagram, from)) return;
     if (!this.#rate.allows(from.address)) return this.dropped("rateLimited");
@@ -119,6 +121,13 @@ export interface UdpServerSettings {
   readonly options: CompleteListenOptions;
   /** The socket is being closed. */
   readonly closed: () => void;
+}
+
+/** A socket bound to every address has all those of the machine. */
+function ownAddresses(bound: string): ReadonlySet<string> {
+  if (bound !== "0.0.0.0" && bound !== "::") return new Set([bound]);
+  const all = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
+  return new Set(all.map(({ address }) => address));
 }
 
 function ignore(): void {}

@@ -55,10 +55,12 @@ describe("a stream over a bad network", () => {
   });
 
   test("U33: half of everything lost for 10 s, then it heals within 5 s, whatever the seed", () => {
-    for (let seed = 0; seed < 100; seed++) heal(seed);
+    const tookMs = Array.from({ length: 100 }, (_, seed) => heal(seed));
+    expect(Math.max(...tookMs)).toBeLessThan(5_000);
   });
 
-  function heal(seed: number): void {
+  /** Milliseconds from the moment when nothing is lost any more until everything has arrived. */
+  function heal(seed: number): number {
     const { clock, left, right } = lossyPair(seed, { loss: 0.5, duplicates: 0, delayMs: [10, 30] });
     const sent: string[] = [];
     for (let second = 0; second < 100; second++) {
@@ -70,8 +72,8 @@ describe("a stream over a bad network", () => {
     left.weather.loss = 0;
     right.weather.loss = 0;
     const tookMs = waitUntil(clock, () => right.messages.length === sent.length, 60_000);
-    expect(tookMs, `seed ${seed}`).toBeLessThan(5_000);
-    expect(right.messages).toEqual(sent);
+    expect(right.messages, `seed ${seed}`).toEqual(sent);
+    return tookMs;
   }
 
   test("U34: acknowledgements alone get lost, and everything arrives", () => {
@@ -240,7 +242,7 @@ test("every datagram that a state sends has a type of its own and fits", () => {
   left.send(new Uint8Array(100_000));
   right.send(new Uint8Array(100_000));
   waitUntil(clock, () => left.state.isIdle && right.state.isIdle, 60_000);
-  expect([...types].sort()).toEqual([TYPE.data, TYPE.ack]);
+  expect([...types].sort((one, other) => one - other)).toEqual([TYPE.data, TYPE.ack]);
 });
 
 function asSent(payload: string | Uint8Array): string | Uint8Array {
