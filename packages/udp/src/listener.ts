@@ -145,11 +145,12 @@ export class HeaderListener implements UdpListener, HeaderDoor {
       dropped: server.dropped.bind(server),
       gone: () => {
         this.#links--;
+        server.rest();
       },
       forgotten: () => {
         connections.removeLink(link);
         connections.remove(hello.id, conversation);
-        server.letGo();
+        server.letGoRested();
       },
     };
     const link = mode === "reliable" ? new ReliableLink(place, ids) : new SequencedLink(place, ids);

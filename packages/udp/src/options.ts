@@ -83,7 +83,7 @@ export type CompleteListenOptions = CompleteOptions & {
 };
 
 /** What an IPv4 datagram can hold. */
-export const MOST_DATAGRAM_BYTES = 65_507;
+const MOST_DATAGRAM_BYTES = 65_507;
 /** A header mode needs room for its handshake. */
 const LEAST_HEADER_DATAGRAM_BYTES = 512;
 const MAX_TIMEOUT_MS = 0x7fff_ffff;

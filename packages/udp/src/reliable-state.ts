@@ -13,9 +13,9 @@ import { type RecordFault, RecordReader, type RecordSink } from "./reliable-reco
 import { ReliableSender, type Segment } from "./reliable-sender.ts";
 
 /** What either side takes before it has said what it takes. */
-export const INITIAL_WINDOW_BYTES = 65_536;
+const INITIAL_WINDOW_BYTES = 65_536;
 /** What a receiver holds: messages that wait for a paused holder, and pieces beyond a gap. */
-export const WINDOW_BYTES = 262_144;
+const WINDOW_BYTES = 262_144;
 /** Long enough for an answer to carry the acknowledgement, short beside every timeout. */
 const ACKNOWLEDGEMENT_DELAY_MS = 25;
 /** Every second packet is acknowledged at once: RFC 5681, section 4.2. */

@@ -30,6 +30,7 @@ export class UdpServer implements SharedServer {
   readonly #modes = new Set<UdpMode>();
   #plain: PlainDoor | undefined = undefined;
   #users = 0;
+  #resting = 0;
   #isClosed = false;
   #closing: Promise<void> = Promise.resolve();
 
@@ -83,11 +84,26 @@ export class UdpServer implements SharedServer {
   /** Someone needs the socket. */
   hold(): void {
     this.#users++;
+    this.socket.ref();
+  }
+
+  /** Someone needs the socket only to answer late datagrams: the process may end without. */
+  rest(): void {
+    this.#resting++;
+    if (this.#resting === this.#users) this.socket.unref();
+  }
+
+  /** A link that rested needs the socket no more. */
+  letGoRested(): void {
+    this.#resting--;
+    this.letGo();
   }
 
   /** Someone needs the socket no more. The last one closes it. */
   letGo(): void {
-    if (--this.#users > 0 || this.#isClosed) return;
+    this.#users--;
+    if (this.#users === this.#resting && !this.#isClosed) this.socket.unref();
+    if (this.#users > 0 || this.#isClosed) return;
     this.#isClosed = true;
     this.#closed();
     this.#closing = closeSocket(this.socket);

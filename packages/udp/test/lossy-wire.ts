@@ -14,7 +14,7 @@ export interface Weather {
   delayMs: readonly [number, number];
 }
 
-export const CALM: Weather = { loss: 0, duplicates: 0, delayMs: [5, 5] };
+const CALM: Weather = { loss: 0, duplicates: 0, delayMs: [5, 5] };
 
 const PEER = { high: 1, low: 2 };
 

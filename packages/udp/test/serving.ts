@@ -106,6 +106,6 @@ export class Serving implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.network.close({ timeoutMs: 2_000 });
+    await this.network.close({ timeoutMs: 300 });
   }
 }
