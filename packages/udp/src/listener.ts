@@ -142,6 +142,7 @@ export class HeaderListener implements UdpListener, HeaderDoor {
       host: this.#context,
       options: this.#options,
       way: new SharedWay(server.socket, from.port, from.address),
+      reassembly: server.reassembly,
       dropped: server.dropped.bind(server),
       gone: () => {
         this.#links--;

@@ -108,9 +108,19 @@ export class ReliableState {
     return this.#receiver.isFinished;
   }
 
-  /** A message has arrived in part. */
+  /** Bytes that have arrived and that the holder cannot have yet, or does not want. */
+  get retainedBytes(): number {
+    return this.#records.partialBytes + this.#held.byteLength + this.#receiver.waitingBytes;
+  }
+
+  /** How many segments have been put in order: it grows with all progress. */
+  get segmentsInOrder(): number {
+    return this.#receiver.next;
+  }
+
+  /** A message has arrived in part, and the rest of it has not. */
   get isMidway(): boolean {
-    return this.#records.isMidway;
+    return this.#records.isMidway && this.#held.byteLength === 0;
   }
 
   /** When {@link tick} has something to do. */

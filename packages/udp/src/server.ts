@@ -6,6 +6,7 @@ import { type DropReason, noDrops, type UdpDrops } from "./drops.ts";
 import type { CompleteListenOptions, UdpMode } from "./options.ts";
 import { MAGIC } from "./packet.ts";
 import { Rate } from "./rate.ts";
+import { Reassembly } from "./reassembly.ts";
 import { bindSocket, closeSocket, openSocket, resolveHost } from "./socket.ts";
 
 /** What takes the datagrams without a header: a listener in plain mode. */
@@ -22,6 +23,7 @@ export class UdpServer implements SharedServer {
   readonly socket: Socket;
   readonly drops: UdpDrops = noDrops();
   readonly connections: Connections;
+  readonly reassembly: Reassembly;
   /** Addresses that datagrams of our own would come from. */
   readonly #ownAddresses: ReadonlySet<string>;
   readonly #maxDatagramBytes: number;
@@ -42,6 +44,7 @@ export class UdpServer implements SharedServer {
     this.#maxDatagramBytes = settings.options.maxDatagramBytes;
     this.#rate = new Rate(context.clock, settings.options.maxDatagramsPerSecond);
     this.#closed = settings.closed;
+    this.reassembly = new Reassembly(context.clock, settings.options.maxReassemblyBytes);
     this.connections = new Connections(context.clock, this);
     socket.on("message", (datagram, from) => this.#arrived(datagram, from));
   }

@@ -5,7 +5,7 @@ import type { DropReason } from "../src/index.ts";
 import { HEADER_BYTES, MAGIC, packet, pingPacket, TYPE, typeOf } from "../src/packet.ts";
 import { dataPacket } from "./lossy-wire.ts";
 import { RawPeer } from "./raw-peer.ts";
-import { Serving } from "./serving.ts";
+import { type HeldLink, Serving } from "./serving.ts";
 
 const RELIABLE = { udp: { mode: "reliable" } } as const;
 const NOBODY = { high: 9, low: 9 };
@@ -221,6 +221,60 @@ describe("what is remembered is bounded", () => {
     expect(typeOf(answer)).toBe(TYPE.refuse);
     expect(answer.readUInt16BE(HEADER_BYTES)).toBe(503);
     expect((await serving.next()).closeInfo).toBeUndefined();
+  });
+
+  test("U35: messages that are never completed are bounded together, and who stalls for 5 s makes room", async () => {
+    const clock = new ManualClock();
+    await using serving = await Serving.start({
+      ...RELIABLE,
+      listen: { maxReassemblyBytes: 10_000 },
+      network: { clock },
+    });
+    await using peer = await RawPeer.to(serving.port);
+    const begin = async (low: number): Promise<HeldLink> => {
+      const id = await peer.connect("reliable", { high: 0, low });
+      // 1,000,000 bytes are announced, a thousand come.
+      const payload = Buffer.concat([Buffer.from([0x80, 0x89, 0x7a]), Buffer.alloc(1_000)]);
+      const datagram = dataPacket({ packetNumber: 0, number: 0, payload });
+      datagram.writeUInt32BE(id.high, 2);
+      datagram.writeUInt32BE(id.low, 6);
+      await peer.send(datagram);
+      return serving.next();
+    };
+    const { reassembly } = serving.server as { reassembly: { bytes: number } };
+    const arrived = async (bytes: number): Promise<void> => {
+      while (reassembly.bytes !== bytes) await new Promise((resolve) => void setImmediate(resolve));
+    };
+    const first = await begin(1);
+    const others: HeldLink[] = [];
+    for (let low = 2; low <= 10; low++) others.push(await begin(low));
+    await arrived(10_000);
+    const greedy = await begin(11);
+    expect((await greedy.closed).error?.code).toBe("limit-reached");
+    expect(first.closeInfo).toBeUndefined();
+    clock.advance(5_000);
+    const late = await begin(12);
+    expect((await first.closed).error?.code).toBe("limit-reached");
+    expect(late.closeInfo).toBeUndefined();
+    expect(reassembly.bytes).toBe(10_000);
+    // The clock stands still: nobody would wait for their peer in vain.
+    for (const { link } of [late, ...others]) link.close({ discard: true });
+  });
+
+  test("U35: half a message without the rest loses its link after giveUpMs", async () => {
+    const clock = new ManualClock();
+    await using serving = await Serving.start({ ...RELIABLE, network: { clock } });
+    await using peer = await RawPeer.to(serving.port);
+    const id = await peer.connect();
+    const datagram = dataPacket({ packetNumber: 0, number: 0, payload: new Uint8Array([200, 1, 1, 2, 3]) });
+    datagram.writeUInt32BE(id.high, 2);
+    datagram.writeUInt32BE(id.low, 6);
+    await peer.send(datagram);
+    const server = await serving.next();
+    await peer.send(peer.hello());
+    await peer.nextOf(TYPE.cookie);
+    clock.advance(30_000);
+    expect(await server.closed).toMatchObject({ by: "local", clean: false, error: { code: "timed-out" } });
   });
 
   test("a hello makes no state before its cookie has come back", async () => {

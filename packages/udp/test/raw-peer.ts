@@ -46,6 +46,17 @@ export class RawPeer implements AsyncDisposable {
     return this.received.shift() as Buffer;
   }
 
+  /** The next datagram of this type; others stay where they are. */
+  async nextOf(type: number): Promise<Buffer> {
+    for (;;) {
+      const index = this.received.findIndex((datagram) => datagram.length > 1 && typeOf(datagram) === type);
+      if (index >= 0) return this.received.splice(index, 1)[0] as Buffer;
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+
   /** A hello as a client of ours sends it. */
   hello(mode: "sequenced" | "reliable" = "reliable", cookie: Buffer = Buffer.alloc(0), id: ConnectionId = ID): Buffer {
     const request = requestBytes({ path: "/raw", query: "", subprotocols: [], headers: new Map() });
@@ -56,16 +67,14 @@ export class RawPeer implements AsyncDisposable {
   /** Asks for a cookie. */
   async cookie(mode: "sequenced" | "reliable" = "reliable", id: ConnectionId = ID): Promise<Buffer> {
     await this.send(this.hello(mode, undefined, id));
-    const answer = await this.next();
-    if (typeOf(answer) !== TYPE.cookie) throw new Error(`type ${typeOf(answer)} instead of a cookie`);
+    const answer = await this.nextOf(TYPE.cookie);
     return Buffer.from(answer.subarray(HEADER_BYTES));
   }
 
   /** Shakes hands; returns the id that the listener gave. */
   async connect(mode: "sequenced" | "reliable" = "reliable", id: ConnectionId = ID): Promise<ConnectionId> {
     await this.send(this.hello(mode, await this.cookie(mode, id), id));
-    const answer = await this.next();
-    if (typeOf(answer) !== TYPE.welcome) throw new Error(`type ${typeOf(answer)} instead of a welcome`);
+    const answer = await this.nextOf(TYPE.welcome);
     return readId(answer, HEADER_BYTES);
   }
 
