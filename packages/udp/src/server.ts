@@ -66,6 +66,11 @@ export class UdpServer implements SharedServer {
     return new UdpServer(socket, context, settings);
   }
 
+  /** The socket is gone, or going. */
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
   /** @throws PolywireError `address-in-use` when a listener of this mode is there. */
   addDoor(mode: UdpMode, endpoint: Endpoint, plain?: PlainDoor): void {
     if (this.#modes.has(mode)) {
