@@ -3,7 +3,7 @@ export type UdpDrops = { [Reason in DropReason]: number };
 
 export type DropReason = (typeof DROP_REASONS)[number];
 
-export const DROP_REASONS = [
+const DROP_REASONS = [
   "empty",
   "tooLarge",
   "loop",

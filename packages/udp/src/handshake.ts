@@ -8,6 +8,8 @@ import { type ConnectionId, HEADER_BYTES, hasId, malformed, packet, TYPE, typeOf
 
 /** The first datagram is one of few and small ones: half of RFC 6298's second is bold enough. */
 const FIRST_REPEAT_MS = 500;
+/** What RFC 8085, section 3.1, allows to whoever knows nothing of the network. */
+const MOST_REPEAT_MS = 3_000;
 /** A cookie lives 30 s over there. */
 const COOKIE_LIFE_MS = 20_000;
 const NO_COOKIE = Buffer.alloc(0);
@@ -88,14 +90,17 @@ export class Handshake {
     }
     this.#timer?.cancel();
     this.#timer = context.clock.setTimer(() => this.#ask(), this.#repeatMs);
-    this.#repeatMs *= 2;
+    this.#repeatMs = Math.min(this.#repeatMs * 2, MOST_REPEAT_MS);
   }
 
   #arrived(datagram: Buffer): void {
     const { options, id } = this.#parts;
     const isOurs = datagram.length <= options.maxDatagramBytes && malformed(datagram) === undefined;
-    if (!isOurs || !hasId(datagram, id)) return;
+    if (!isOurs) return;
     const type = typeOf(datagram);
+    // Who knows nothing of a link can only say by which id it was called.
+    const expected = type === TYPE.unknown && this.#link !== undefined ? this.#link.ids.peer : id;
+    if (!hasId(datagram, expected)) return;
     if (type === TYPE.unknown) return this.#unknown();
     if (this.#link !== undefined) {
       // An answer that was repeated says nothing new.

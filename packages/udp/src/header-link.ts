@@ -78,7 +78,8 @@ export abstract class HeaderLink extends DatagramLink implements Pingable {
     if (this.isOver) return;
     if (this.ending !== undefined) {
       const isDone = this.isDone;
-      this.over({ ...this.ending, by: "local", clean: isDone, bytesLost: isDone ? 0 : this.forget() });
+      const bytesLost = this.forget();
+      this.over({ ...this.ending, by: "local", clean: isDone, bytesLost: isDone ? 0 : bytesLost });
     } else {
       this.over({ by: "network", clean: false, bytesLost: this.forget(), error });
     }

@@ -7,7 +7,7 @@ const NO_ID: ConnectionId = { high: 0, low: 0 };
 /** Id, mode, largest datagram, length of the cookie. */
 const FIXED_BYTES = 12;
 /** A first datagram is as large as this, so that no answer to it is larger, and it proves that the way takes the size. */
-export const HELLO_BYTES = 1_200;
+const HELLO_BYTES = 1_200;
 const MAX_NAMES = 32;
 
 /** What a peer that dials says of itself. */

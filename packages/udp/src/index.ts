@@ -72,9 +72,12 @@ export function udp(options: UdpOptions = {}): UdpProtocol {
       async listen(endpoint, accept, context) {
         requireHost(endpoint.host, String(endpoint));
         const complete = completeListenOptions(endpoint, defaults);
-        const server = await serversOf(context.turn).find(endpoint, (closed) =>
-          UdpServer.bind(endpoint, context, { options: complete, closed }),
-        );
+        const open = (closed: () => void): Promise<UdpServer> =>
+          UdpServer.bind(endpoint, context, { options: complete, closed });
+        const servers = serversOf(context.turn);
+        let server = await servers.find(endpoint, open);
+        // Its last user may have gone in the meantime.
+        while (server.isClosed) server = await servers.find(endpoint, open);
         const parts: { context: ListenContext; options: CompleteListenOptions; server: UdpServer } = {
           context,
           options: complete,

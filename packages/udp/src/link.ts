@@ -19,6 +19,7 @@ import {
 } from "@polywire/core";
 import type { DropReason } from "./drops.ts";
 import type { CompleteOptions } from "./options.ts";
+import type { Reassembly } from "./reassembly.ts";
 import type { Way, WayOwner } from "./way.ts";
 
 /** What a link is made from. */
@@ -28,6 +29,8 @@ export interface LinkPlace {
   readonly host: HostContext;
   readonly options: CompleteOptions;
   readonly way: Way;
+  /** What bounds the memory of all links of a listener together. */
+  readonly reassembly?: Reassembly;
   /** A datagram was of no use. */
   dropped(reason: DropReason): void;
   /** The link is over. It may still answer its peer. */

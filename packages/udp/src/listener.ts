@@ -142,14 +142,16 @@ export class HeaderListener implements UdpListener, HeaderDoor {
       host: this.#context,
       options: this.#options,
       way: new SharedWay(server.socket, from.port, from.address),
+      reassembly: server.reassembly,
       dropped: server.dropped.bind(server),
       gone: () => {
         this.#links--;
+        server.rest();
       },
       forgotten: () => {
         connections.removeLink(link);
         connections.remove(hello.id, conversation);
-        server.letGo();
+        server.letGoRested();
       },
     };
     const link = mode === "reliable" ? new ReliableLink(place, ids) : new SequencedLink(place, ids);

@@ -61,6 +61,11 @@ export interface UdpDialOptions extends UdpOptions {
 export interface UdpListenOptions extends UdpOptions {
   /** Most peers that the listener knows: 10,000. Plain ones that were silent the longest make room for others. */
   readonly maxPeers?: number;
+  /**
+   * What all reliable links of the listener may hold together of messages that have arrived in part, or that a paused
+   * holder has not taken: 256 MiB.
+   */
+  readonly maxReassemblyBytes?: number;
   /** Datagrams a second that one address may send before it has an established link, and all plain ones: 20,000. */
   readonly maxDatagramsPerSecond?: number;
   /** Joins a multicast group. `plain` mode only. */
@@ -78,12 +83,13 @@ export type CompleteDialOptions = CompleteOptions & {
 
 export type CompleteListenOptions = CompleteOptions & {
   readonly maxPeers: number;
+  readonly maxReassemblyBytes: number;
   readonly maxDatagramsPerSecond: number;
   readonly multicast: UdpMulticastListenOptions | undefined;
 };
 
 /** What an IPv4 datagram can hold. */
-export const MOST_DATAGRAM_BYTES = 65_507;
+const MOST_DATAGRAM_BYTES = 65_507;
 /** A header mode needs room for its handshake. */
 const LEAST_HEADER_DATAGRAM_BYTES = 512;
 const MAX_TIMEOUT_MS = 0x7fff_ffff;
@@ -93,7 +99,7 @@ const DEFAULTS: CompleteOptions = { mode: "plain", maxDatagramBytes: 1_200, idle
 const BUFFER_NAMES = ["receiveBufferBytes", "sendBufferBytes"] as const;
 const GENERAL_NAMES = [...Object.keys(DEFAULTS), ...BUFFER_NAMES];
 const DIAL_NAMES = [...GENERAL_NAMES, "subprotocols", "multicast"];
-const LISTEN_NAMES = [...GENERAL_NAMES, "maxPeers", "maxDatagramsPerSecond", "multicast"];
+const LISTEN_NAMES = [...GENERAL_NAMES, "maxPeers", "maxReassemblyBytes", "maxDatagramsPerSecond", "multicast"];
 
 /** @throws PolywireError `invalid-argument` naming the option that is wrong. */
 export function completeOptions(given: UdpOptions, defaults: CompleteOptions = DEFAULTS): CompleteOptions {
@@ -150,8 +156,10 @@ export function completeListenOptions({ options, host }: Endpoint, defaults: Com
   const given = options as UdpListenOptions;
   checkOptionNames("", given, LISTEN_NAMES);
   const general = completeOptions(given, defaults);
-  const { maxPeers = 10_000, maxDatagramsPerSecond = 20_000, multicast } = given;
+  const { maxPeers = 10_000, maxReassemblyBytes = 268_435_456 } = given;
+  const { maxDatagramsPerSecond = 20_000, multicast } = given;
   checkCountOption("maxPeers", maxPeers);
+  checkCountOption("maxReassemblyBytes", maxReassemblyBytes);
   checkCountOption("maxDatagramsPerSecond", maxDatagramsPerSecond);
   if (multicast !== undefined) {
     checkMulticastMode(general.mode);
@@ -164,7 +172,7 @@ export function completeListenOptions({ options, host }: Endpoint, defaults: Com
     }
     checkInterface(multicast.interface);
   }
-  return { ...general, maxPeers, maxDatagramsPerSecond, multicast };
+  return { ...general, maxPeers, maxReassemblyBytes, maxDatagramsPerSecond, multicast };
 }
 
 function checkMulticastMode(mode: UdpMode): void {

@@ -1,6 +1,6 @@
 /** Begins every datagram with a header. No UTF-8 text has this byte anywhere, so text and JSON are told apart by it. */
 export const MAGIC = 0xf5;
-export const VERSION = 1;
+const VERSION = 1;
 /** Magic, version with type, connection id, length of the datagram. */
 export const HEADER_BYTES = 12;
 

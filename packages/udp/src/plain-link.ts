@@ -10,6 +10,8 @@ export class PlainLink extends DatagramLink {
   readonly #inbox: Inbox;
   #refusal: Refusal | undefined = undefined;
   #isWaiting = false;
+  /** What the system had not taken after the last send: mostly nothing, and then it need not be asked before the next. */
+  #queuedBytes = 0;
   /** Bytes that may be sent to an address that nobody has proven; without a limit on the side that dialled. */
   #allowance: number;
 
@@ -34,12 +36,13 @@ export class PlainLink extends DatagramLink {
     // The system may take it later, when its memory is the sender's again.
     const datagram = typeof own === "string" ? Buffer.from(own) : Buffer.from(own);
     const { maxBufferedBytes, waitAboveBytes } = this.host.limits;
-    const queuedBytes = this.way.queuedBytes;
+    const queuedBytes = this.#queuedBytes === 0 ? 0 : this.way.queuedBytes;
     const isFull = queuedBytes > 0 && queuedBytes + datagram.length > maxBufferedBytes;
     if (isFull || datagram.length > this.#allowance) return this.#refuse("overflow");
     this.#allowance -= datagram.length;
     this.way.transmit(datagram);
-    if (this.way.queuedBytes <= waitAboveBytes) return "sent";
+    this.#queuedBytes = this.way.queuedBytes;
+    if (this.#queuedBytes <= waitAboveBytes) return "sent";
     this.#isWaiting = true;
     return "wait";
   }
@@ -57,6 +60,7 @@ export class PlainLink extends DatagramLink {
   }
 
   sent(): void {
+    if (!this.#isWaiting && this.ending === undefined) return;
     const queuedBytes = this.way.queuedBytes;
     if (this.#isWaiting && queuedBytes <= this.host.limits.waitAboveBytes / 2) {
       this.#isWaiting = false;

@@ -70,8 +70,8 @@ export class PlainListener implements UdpListener, PlainDoor {
   close(): Promise<void> {
     if (!this.#isClosed) {
       this.#isClosed = true;
-      for (const ports of [...this.#peers.values()]) {
-        for (const peer of [...ports.values()]) if (peer.link === undefined) this.#forget(peer);
+      for (const ports of this.#peers.values()) {
+        for (const peer of ports.values()) if (peer.link === undefined) this.#forget(peer);
       }
     }
     return this.#server.removeDoor("plain");

@@ -12,6 +12,9 @@ export class Rate {
   readonly #clock: Clock;
   readonly #perSecond: number;
   readonly #buckets = new Map<string, Bucket>();
+  /** Datagrams come in bursts: the bucket of the last one is mostly that of the next. */
+  #lastSource: string | undefined = undefined;
+  #lastBucket: Bucket | undefined = undefined;
 
   constructor(clock: Clock, perSecond: number) {
     this.#clock = clock;
@@ -21,13 +24,15 @@ export class Rate {
   /** Whether the source may have one more. */
   allows(source: string): boolean {
     const nowMs = this.#clock.now();
-    let bucket = this.#buckets.get(source);
+    let bucket = source === this.#lastSource ? this.#lastBucket : this.#buckets.get(source);
     if (bucket === undefined) {
       // The oldest goes: it has had the longest time to fill up again.
       if (this.#buckets.size >= MAX_SOURCES) this.#buckets.delete(this.#buckets.keys().next().value as string);
       bucket = { tokens: this.#perSecond, filledAtMs: nowMs };
       this.#buckets.set(source, bucket);
     }
+    this.#lastSource = source;
+    this.#lastBucket = bucket;
     const filled = bucket.tokens + ((nowMs - bucket.filledAtMs) * this.#perSecond) / 1_000;
     bucket.tokens = Math.min(filled, this.#perSecond);
     bucket.filledAtMs = nowMs;

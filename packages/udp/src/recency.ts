@@ -1,6 +1,7 @@
 /** Things in the order in which they were last heard of; the one that was silent the longest is known at once. */
 export class Recency<Thing> {
   readonly #things = new Set<Thing>();
+  #newest: Thing | undefined = undefined;
 
   get size(): number {
     return this.#things.size;
@@ -8,11 +9,14 @@ export class Recency<Thing> {
 
   /** It has been heard of just now. */
   touch(thing: Thing): void {
+    if (thing === this.#newest) return;
+    this.#newest = thing;
     this.#things.delete(thing);
     this.#things.add(thing);
   }
 
   remove(thing: Thing): void {
+    if (thing === this.#newest) this.#newest = undefined;
     this.#things.delete(thing);
   }
 

@@ -33,10 +33,10 @@ export class Congestion {
     this.#recoveryEnd = nextPacketNumber;
   }
 
-  /** Nothing was acknowledged for a whole timeout: begins anew. */
+  /** Nothing was acknowledged for a whole timeout: begins anew, with the least window of RFC 9002. */
   timedOut(nextPacketNumber: number): void {
     this.#threshold = Math.max(this.#window / 2, LEAST_WINDOW);
-    this.#window = 1;
+    this.#window = LEAST_WINDOW;
     this.#recoveryEnd = nextPacketNumber;
   }
 }

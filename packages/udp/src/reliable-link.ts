@@ -11,22 +11,28 @@ import {
 } from "@polywire/core";
 import type { DropReason } from "./drops.ts";
 import { HeaderLink, type LinkIds } from "./header-link.ts";
-import { asPayload, isOver, type LinkPlace, type LocalEnd } from "./link.ts";
+import { asPayload, isOver, type LinkPlace } from "./link.ts";
 import { TYPE } from "./packet.ts";
+import type { Reassembling } from "./reassembly.ts";
 import { type RecordFault, record, recordFraming } from "./reliable-records.ts";
 import { type ReliableOwner, ReliableState } from "./reliable-state.ts";
 
 /** Whole messages, each one once and in order. */
-export class ReliableLink extends HeaderLink implements OutboxWire, ReliableOwner {
+export class ReliableLink extends HeaderLink implements OutboxWire, ReliableOwner, Reassembling {
+  retainedBytes = 0;
+  progressAtMs = 0;
   readonly #outbox: Outbox;
   readonly #state: ReliableState;
   /** The outbox waits to hear that its last write is done. */
   #isWriting = false;
   #isFlushScheduled = false;
   #isFinSent = false;
+  /** When the last segment was put in order. */
+  #movedAtMs: number;
 
   constructor(place: LinkPlace, ids: LinkIds & { readonly datagramBytes: number }) {
     super(place, ids);
+    this.#movedAtMs = this.now;
     this.#outbox = new Outbox(place.host.turn, this, place.host.limits);
     this.#state = new ReliableState({
       peerId: ids.peer,
@@ -99,6 +105,13 @@ export class ReliableLink extends HeaderLink implements OutboxWire, ReliableOwne
     this.delivery.message(payload);
   }
 
+  /** The listener's links hold too much together. */
+  starve(): void {
+    const message = "the links of the listener hold too many bytes that wait for the rest of a message";
+    const end = { code: undefined, reason: message, error: new PolywireError("limit-reached", message) };
+    this.closeWith(end, true);
+  }
+
   /** For the state. */
   peerFinished(code: number | undefined, reason: string): void {
     this.transmit(this.#state.acknowledgement());
@@ -118,7 +131,10 @@ export class ReliableLink extends HeaderLink implements OutboxWire, ReliableOwne
   }
 
   protected take(type: number, datagram: Buffer): DropReason | undefined {
+    const { segmentsInOrder } = this.#state;
     const drop = this.#take(type, datagram);
+    if (this.#state.segmentsInOrder > segmentsInOrder) this.#movedAtMs = this.now;
+    this.#count();
     this.#finishIfDone();
     if (this.#state.isFlushDue) this.#scheduleFlush();
     return drop;
@@ -131,7 +147,7 @@ export class ReliableLink extends HeaderLink implements OutboxWire, ReliableOwne
   }
 
   protected get dueMs(): number {
-    return this.#state.dueMs;
+    return Math.min(this.#state.dueMs, this.#state.isMidway ? this.#movedAtMs + this.place.options.giveUpMs : Infinity);
   }
 
   protected tick(nowMs: number): void {
@@ -140,11 +156,18 @@ export class ReliableLink extends HeaderLink implements OutboxWire, ReliableOwne
       const message = `the peer acknowledged nothing for ${giveUpMs} ms: it is gone or unreachable`;
       return this.unknownToPeer(new PolywireError("timed-out", message));
     }
+    // The peer would have given up by now, if it had wanted the rest to arrive.
+    if (this.#state.isMidway && nowMs - this.#movedAtMs >= giveUpMs) {
+      const message = `the rest of a message did not come within ${giveUpMs} ms`;
+      const end = { code: undefined, reason: message, error: new PolywireError("timed-out", message) };
+      return this.closeWith(end, true);
+    }
     this.#state.tick(nowMs);
     this.#flushed();
   }
 
   protected forget(): number {
+    this.place.reassembly?.update(this, 0);
     return this.#outbox.discard() + this.#state.unacknowledgedBytes;
   }
 
@@ -155,6 +178,7 @@ export class ReliableLink extends HeaderLink implements OutboxWire, ReliableOwne
 
   protected deliverHeld(): void {
     if (!this.isOver) this.#state.read();
+    this.#count();
     if (this.#state.isFlushDue && !this.isOver) this.#scheduleFlush();
   }
 
@@ -179,6 +203,10 @@ export class ReliableLink extends HeaderLink implements OutboxWire, ReliableOwne
       default:
         return "badType";
     }
+  }
+
+  #count(): void {
+    this.place.reassembly?.update(this, this.isOver ? 0 : this.#state.retainedBytes);
   }
 
   #scheduleFlush(): void {
@@ -216,6 +244,7 @@ export class ReliableLink extends HeaderLink implements OutboxWire, ReliableOwne
 
   #finishIfDone(): void {
     if (this.ending === undefined || !this.#isFinSent || !this.#state.isIdle) return;
+    this.forget();
     this.over({ ...this.ending, by: "local", clean: true, bytesLost: 0 });
   }
 }

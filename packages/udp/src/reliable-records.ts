@@ -77,6 +77,11 @@ export class RecordReader {
     return this.#byteLength !== -1 || this.#lengthBytes > 0;
   }
 
+  /** Bytes of that message. */
+  get partialBytes(): number {
+    return this.#partialBytes;
+  }
+
   /** What is wrong with the stream; nothing more is read from it. */
   get fault(): RecordFault | undefined {
     return this.#fault;

@@ -179,8 +179,10 @@ export class ReliableSender {
   }
 
   #findLost(): void {
+    // With fewer than four under way three can never follow: RFC 5827, early retransmit.
+    const reordering = Math.max(Math.min(this.#segments.length - 1, REORDERING), 1);
     for (const segment of this.#segments) {
-      if (segment.state !== "sent" || segment.packetNumber + REORDERING > this.#latestPacket) continue;
+      if (segment.state !== "sent" || segment.packetNumber + reordering > this.#latestPacket) continue;
       this.#lose(segment);
       this.#congestion.lost(segment.packetNumber, this.#nextPacket);
     }

@@ -13,9 +13,9 @@ import { type RecordFault, RecordReader, type RecordSink } from "./reliable-reco
 import { ReliableSender, type Segment } from "./reliable-sender.ts";
 
 /** What either side takes before it has said what it takes. */
-export const INITIAL_WINDOW_BYTES = 65_536;
+const INITIAL_WINDOW_BYTES = 65_536;
 /** What a receiver holds: messages that wait for a paused holder, and pieces beyond a gap. */
-export const WINDOW_BYTES = 262_144;
+const WINDOW_BYTES = 262_144;
 /** Long enough for an answer to carry the acknowledgement, short beside every timeout. */
 const ACKNOWLEDGEMENT_DELAY_MS = 25;
 /** Every second packet is acknowledged at once: RFC 5681, section 4.2. */
@@ -60,7 +60,7 @@ export class ReliableState {
   #latestPacket = 0;
   #unacknowledged = 0;
   #acknowledgeAtMs = Infinity;
-  #toldWindowBytes = INITIAL_WINDOW_BYTES;
+  #toldWindowBytes = WINDOW_BYTES;
   readonly #held = new HeldStream();
   #isReading = false;
   #lastWord: Buffer | undefined = undefined;
@@ -108,9 +108,19 @@ export class ReliableState {
     return this.#receiver.isFinished;
   }
 
-  /** A message has arrived in part. */
+  /** Bytes that have arrived and that the holder cannot have yet, or does not want. */
+  get retainedBytes(): number {
+    return this.#records.partialBytes + this.#held.byteLength + this.#receiver.waitingBytes;
+  }
+
+  /** How many segments have been put in order: it grows with all progress. */
+  get segmentsInOrder(): number {
+    return this.#receiver.next;
+  }
+
+  /** A message has arrived in part, and the rest of it has not. */
   get isMidway(): boolean {
-    return this.#records.isMidway;
+    return this.#records.isMidway && this.#held.byteLength === 0;
   }
 
   /** When {@link tick} has something to do. */

@@ -1,10 +1,12 @@
 import type { RemoteInfo, Socket } from "node:dgram";
+import { networkInterfaces } from "node:os";
 import { type Endpoint, type HostContext, PolywireError, type SharedServer } from "@polywire/core";
 import { Connections } from "./connections.ts";
 import { type DropReason, noDrops, type UdpDrops } from "./drops.ts";
 import type { CompleteListenOptions, UdpMode } from "./options.ts";
 import { MAGIC } from "./packet.ts";
 import { Rate } from "./rate.ts";
+import { Reassembly } from "./reassembly.ts";
 import { bindSocket, closeSocket, openSocket, resolveHost } from "./socket.ts";
 
 /** What takes the datagrams without a header: a listener in plain mode. */
@@ -21,13 +23,16 @@ export class UdpServer implements SharedServer {
   readonly socket: Socket;
   readonly drops: UdpDrops = noDrops();
   readonly connections: Connections;
-  readonly #address: string;
+  readonly reassembly: Reassembly;
+  /** Addresses that datagrams of our own would come from. */
+  readonly #ownAddresses: ReadonlySet<string>;
   readonly #maxDatagramBytes: number;
   readonly #rate: Rate;
   readonly #closed: () => void;
   readonly #modes = new Set<UdpMode>();
   #plain: PlainDoor | undefined = undefined;
   #users = 0;
+  #resting = 0;
   #isClosed = false;
   #closing: Promise<void> = Promise.resolve();
 
@@ -35,10 +40,11 @@ export class UdpServer implements SharedServer {
     const { address, port } = socket.address();
     this.socket = socket;
     this.port = port;
-    this.#address = address;
+    this.#ownAddresses = ownAddresses(address);
     this.#maxDatagramBytes = settings.options.maxDatagramBytes;
     this.#rate = new Rate(context.clock, settings.options.maxDatagramsPerSecond);
     this.#closed = settings.closed;
+    this.reassembly = new Reassembly(context.clock, settings.options.maxReassemblyBytes);
     this.connections = new Connections(context.clock, this);
     socket.on("message", (datagram, from) => this.#arrived(datagram, from));
   }
@@ -58,6 +64,11 @@ export class UdpServer implements SharedServer {
       throw PolywireError.from(thrown, "internal", `listen on "${endpoint}"`);
     }
     return new UdpServer(socket, context, settings);
+  }
+
+  /** The socket is gone, or going. */
+  get isClosed(): boolean {
+    return this.#isClosed;
   }
 
   /** @throws PolywireError `address-in-use` when a listener of this mode is there. */
@@ -81,11 +92,26 @@ export class UdpServer implements SharedServer {
   /** Someone needs the socket. */
   hold(): void {
     this.#users++;
+    this.socket.ref();
+  }
+
+  /** Someone needs the socket only to answer late datagrams: the process may end without. */
+  rest(): void {
+    this.#resting++;
+    if (this.#resting === this.#users) this.socket.unref();
+  }
+
+  /** A link that rested needs the socket no more. */
+  letGoRested(): void {
+    this.#resting--;
+    this.letGo();
   }
 
   /** Someone needs the socket no more. The last one closes it. */
   letGo(): void {
-    if (--this.#users > 0 || this.#isClosed) return;
+    this.#users--;
+    if (this.#users === this.#resting && !this.#isClosed) this.socket.unref();
+    if (this.#users > 0 || this.#isClosed) return;
     this.#isClosed = true;
     this.#closed();
     this.#closing = closeSocket(this.socket);
@@ -105,7 +131,7 @@ export class UdpServer implements SharedServer {
     if (this.#isClosed) return;
     if (datagram.length === 0) return this.dropped("empty");
     if (datagram.length > this.#maxDatagramBytes) return this.dropped("tooLarge");
-    if (from.port === this.port && from.address === this.#address) return this.dropped("loop");
+    if (from.port === this.port && this.#ownAddresses.has(from.address)) return this.dropped("loop");
     const hasHeader = datagram[0] === MAGIC && (this.connections.isServing || this.#plain === undefined);
     if (hasHeader && this.connections.arrivedForLink(datagram, from)) return;
     if (!this.#rate.allows(from.address)) return this.dropped("rateLimited");
@@ -119,6 +145,13 @@ export interface UdpServerSettings {
   readonly options: CompleteListenOptions;
   /** The socket is being closed. */
   readonly closed: () => void;
+}
+
+/** A socket bound to every address has all those of the machine. */
+function ownAddresses(bound: string): ReadonlySet<string> {
+  if (bound !== "0.0.0.0" && bound !== "::") return new Set([bound]);
+  const all = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
+  return new Set(all.map(({ address }) => address));
 }
 
 function ignore(): void {}
