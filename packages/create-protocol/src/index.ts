@@ -1,0 +1,2 @@
+// What programs use that make plugins themselves.
+export { type PluginOptions, writePlugin } from "./write-plugin.ts";

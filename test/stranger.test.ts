@@ -1,0 +1,67 @@
+import { cpSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { install, pack } from "./tarballs.ts";
+import { root, run, scratchFolder } from "./workspace.ts";
+
+// What somebody has who writes a protocol: the packed core and kit, plain npm, and Node's own test runner.
+const packed = ["packages/core", "packages/conformance", "packages/create-protocol"];
+const tarballs: string[] = [];
+let folder: ({ readonly path: string } & AsyncDisposable) | undefined;
+
+beforeAll(async () => {
+  folder = await scratchFolder();
+  await run(root, "turbo", "run", "build", "--filter=./packages/*", "--output-logs=errors-only");
+  for (const each of packed) tarballs.push(await pack(join(root, each), folder.path));
+}, 120_000);
+afterAll(() => folder?.[Symbol.asyncDispose]());
+
+const TIMEOUT = { timeout: 120_000 };
+
+/** The first line that the template marks as what a law needs. */
+const BREAK_ME = /\n\s*\/\/ Break me:.*\n.*\n.*\n/;
+
+test("a plugin made by the command passes its laws, and breaks the one law that a marked line keeps", TIMEOUT, async () => {
+  await using project = await scratchFolder();
+  const [core = "", conformance = "", createProtocol = ""] = tarballs;
+  await install(project.path, createProtocol);
+  const said = await run(project.path, "npx", "create-protocol", "slow-boat");
+  expect(said).toContain("slow-boat/src/link.ts");
+
+  const plugin = join(project.path, "slow-boat");
+  localDependencies(plugin, { "@polywire/core": core, "@polywire/conformance": conformance });
+  await run(plugin, "npm", "install", "--no-audit", "--no-fund", "--prefer-offline");
+  await run(plugin, "npm", "run", "check");
+  await run(plugin, "npm", "run", "build");
+  expect(await run(plugin, "npm", "test")).toMatch(/fail 0/);
+
+  const link = join(plugin, "src/link.ts");
+  const source = readFileSync(link, "utf8");
+  expect(source).toMatch(BREAK_ME);
+  writeFileSync(link, source.replace(BREAK_ME, "\n"));
+  const broken = run(plugin, "npm", "test");
+  await expect(broken).rejects.toThrow(/fail 1\b/);
+  await expect(broken).rejects.toThrow(/✖ a paused reader stops the sender at the limit/);
+});
+
+test("the example plugin passes its laws from the packed core and kit alone", TIMEOUT, async () => {
+  await using project = await scratchFolder();
+  const [core = "", conformance = ""] = tarballs;
+  cpSync(join(root, "examples/protocol-serial"), project.path, {
+    recursive: true,
+    filter: (source) => !source.includes("node_modules"),
+  });
+  localDependencies(project.path, { "@polywire/core": core, "@polywire/conformance": conformance });
+  await run(project.path, "npm", "install", "--no-audit", "--no-fund", "--prefer-offline");
+  await run(project.path, "npm", "run", "check");
+  expect(await run(project.path, "npm", "test")).toMatch(/fail 0/);
+});
+
+/** Puts the tarballs where the registry's versions would be. */
+function localDependencies(project: string, packages: Readonly<Record<string, string>>): void {
+  const file = join(project, "package.json");
+  const manifest = JSON.parse(readFileSync(file, "utf8"));
+  for (const [name, tarball] of Object.entries(packages)) manifest.devDependencies[name] = `file:${tarball}`;
+  delete manifest.peerDependencies;
+  writeFileSync(file, JSON.stringify(manifest, undefined, 2));
+}
