@@ -56,10 +56,8 @@ export class PlainListener implements UdpListener, PlainDoor {
     const peer = this.#peers.get(address)?.get(port) ?? this.#add(address, port);
     if (peer === undefined) return;
     peer.heardAtMs = this.#context.clock.now();
-    if (peer.link !== undefined) {
-      this.#recency.touch(peer);
-      return peer.link.arrived(datagram);
-    }
+    this.#recency.touch(peer);
+    if (peer.link !== undefined) return peer.link.arrived(datagram);
     // A refused peer stays so until it has been silent: it must not keep admission busy.
     if (peer.isRefused) return this.#server.dropped("refused");
     if (peer.early.length >= MAX_EARLY) return this.#server.dropped("notAdmittedYet");

@@ -5,7 +5,7 @@ import type { DropReason } from "../src/index.ts";
 import { HEADER_BYTES, MAGIC, packet, pingPacket, TYPE, typeOf } from "../src/packet.ts";
 import { dataPacket } from "./lossy-wire.ts";
 import { RawPeer } from "./raw-peer.ts";
-import { type HeldLink, Serving } from "./serving.ts";
+import { HeldLink, Serving } from "./serving.ts";
 
 const RELIABLE = { udp: { mode: "reliable" } } as const;
 const NOBODY = { high: 9, low: 9 };
@@ -213,6 +213,34 @@ describe("what is remembered is bounded", () => {
     clock.advance(80_000);
     expect(await link.closed).toMatchObject({ by: "network", error: { code: "timed-out" } });
     expect(clock.pending).toBe(0);
+  });
+
+  test("a refused peer that goes on sending is judged once, and keeps no silent one alive", async () => {
+    const clock = new ManualClock();
+    let verdicts = 0;
+    await using serving = await Serving.start({
+      network: { clock },
+      handler: {
+        link: (link) => void links.push(new HeldLink(link)),
+        admit: () => (verdicts++ === 0 ? { accepted: false, status: 403, reason: "no" } : { accepted: true }),
+      },
+    });
+    const links: HeldLink[] = [];
+    await using refused = await RawPeer.to(serving.port);
+    await using silent = await RawPeer.to(serving.port);
+    const knock = async (count: number): Promise<void> => {
+      await refused.send(Buffer.from("let me in"));
+      while (serving.drops.refused < count) await new Promise((resolve) => void setImmediate(resolve));
+    };
+    await knock(1);
+    await silent.send(Buffer.from("once"));
+    while (links.length === 0) await new Promise((resolve) => void setImmediate(resolve));
+    clock.advance(50_000);
+    await knock(2);
+    clock.advance(30_000);
+    expect((await links[0]?.closed)?.error?.code).toBe("timed-out");
+    expect(verdicts).toBe(2);
+    expect(refused.received).toEqual([]);
   });
 
   test("established links are never evicted: further peers are refused", async () => {
