@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { cpSync, globSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { install, pack } from "./tarballs.ts";
 import { freePort, manifestOf, root, run, scratchFolder } from "./workspace.ts";
 
 // What a user gets: tarballs, installed by plain npm into an empty folder.
@@ -69,11 +70,6 @@ const compilerOptions = [
   "es2024",
 ].concat(["--skipLibCheck", "false", "--types", "node", "--typeRoots", join(root, "node_modules/@types")]);
 
-async function pack(folder: string, destination: string): Promise<string> {
-  const { filename } = JSON.parse(await run(folder, "pnpm", "pack", "--json", "--pack-destination", destination));
-  return filename;
-}
-
 /** A tarball of core as the next minor version would be. */
 async function packNewerCore(scratch: string): Promise<string> {
   const copy = join(scratch, "newer-core");
@@ -86,11 +82,6 @@ async function packNewerCore(scratch: string): Promise<string> {
     await run(copy, "npm", "pack", "--json", "--ignore-scripts", "--pack-destination", scratch),
   );
   return join(scratch, filename);
-}
-
-async function install(folder: string, ...specs: string[]): Promise<void> {
-  writeFileSync(join(folder, "package.json"), JSON.stringify({ private: true, type: "module" }));
-  await run(folder, "npm", "install", "--no-audit", "--no-fund", "--prefer-offline", "--ignore-scripts", ...specs);
 }
 
 function firstExample(readme: string): string {

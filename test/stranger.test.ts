@@ -21,28 +21,32 @@ const TIMEOUT = { timeout: 120_000 };
 /** The first line that the template marks as what a law needs. */
 const BREAK_ME = /\n\s*\/\/ Break me:.*\n.*\n.*\n/;
 
-test("a plugin made by the command passes its laws, and breaks the one law that a marked line keeps", TIMEOUT, async () => {
-  await using project = await scratchFolder();
-  const [core = "", conformance = "", createProtocol = ""] = tarballs;
-  await install(project.path, createProtocol);
-  const said = await run(project.path, "npx", "create-protocol", "slow-boat");
-  expect(said).toContain("slow-boat/src/link.ts");
+test(
+  "a plugin made by the command passes its laws, and breaks the one law that a marked line keeps",
+  TIMEOUT,
+  async () => {
+    await using project = await scratchFolder();
+    const [core = "", conformance = "", createProtocol = ""] = tarballs;
+    await install(project.path, createProtocol);
+    const said = await run(project.path, "npx", "create-protocol", "slow-boat");
+    expect(said).toContain("slow-boat/src/link.ts");
 
-  const plugin = join(project.path, "slow-boat");
-  localDependencies(plugin, { "@polywire/core": core, "@polywire/conformance": conformance });
-  await run(plugin, "npm", "install", "--no-audit", "--no-fund", "--prefer-offline");
-  await run(plugin, "npm", "run", "check");
-  await run(plugin, "npm", "run", "build");
-  expect(await run(plugin, "npm", "test")).toMatch(/fail 0/);
+    const plugin = join(project.path, "slow-boat");
+    localDependencies(plugin, { "@polywire/core": core, "@polywire/conformance": conformance });
+    await run(plugin, "npm", "install", "--no-audit", "--no-fund", "--prefer-offline");
+    await run(plugin, "npm", "run", "check");
+    await run(plugin, "npm", "run", "build");
+    expect(await run(plugin, "npm", "test")).toMatch(/fail 0/);
 
-  const link = join(plugin, "src/link.ts");
-  const source = readFileSync(link, "utf8");
-  expect(source).toMatch(BREAK_ME);
-  writeFileSync(link, source.replace(BREAK_ME, "\n"));
-  const broken = run(plugin, "npm", "test");
-  await expect(broken).rejects.toThrow(/fail 1\b/);
-  await expect(broken).rejects.toThrow(/✖ a paused reader stops the sender at the limit/);
-});
+    const link = join(plugin, "src/link.ts");
+    const source = readFileSync(link, "utf8");
+    expect(source).toMatch(BREAK_ME);
+    writeFileSync(link, source.replace(BREAK_ME, "\n"));
+    const broken = run(plugin, "npm", "test");
+    await expect(broken).rejects.toThrow(/fail 1\b/);
+    await expect(broken).rejects.toThrow(/✖ a paused reader stops the sender at the limit/);
+  },
+);
 
 test("the example plugin passes its laws from the packed core and kit alone", TIMEOUT, async () => {
   await using project = await scratchFolder();

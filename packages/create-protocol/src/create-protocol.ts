@@ -16,7 +16,10 @@ Writes a protocol plugin for Polywire that works and passes its conformance test
 const { version } = createRequire(import.meta.url)("../package.json") as { readonly version: string };
 
 function run(): number {
-  const { positionals, values } = parseArgs({ allowPositionals: true, options: { help: { type: "boolean", short: "h" } } });
+  const { positionals, values } = parseArgs({
+    allowPositionals: true,
+    options: { help: { type: "boolean", short: "h" } },
+  });
   const [name, folder = name, extra] = positionals;
   if (values.help === true) {
     process.stdout.write(USAGE);
@@ -27,7 +30,9 @@ function run(): number {
     return 2;
   }
   const files = writePlugin({ name, folder, range: `^${version}` });
-  process.stdout.write(`${files.map((file) => `  ${folder}/${file}`).join("\n")}\n\n  cd ${folder}\n  npm install\n  npm test\n`);
+  process.stdout.write(
+    `${files.map((file) => `  ${folder}/${file}`).join("\n")}\n\n  cd ${folder}\n  npm install\n  npm test\n`,
+  );
   return 0;
 }
 

@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { namesOf, type Names } from "./names.ts";
+import { type Names, namesOf } from "./names.ts";
 
 /** `template` lies beside both `src` and `dist`. */
 const TEMPLATE = fileURLToPath(new URL("../template", import.meta.url));

@@ -6,6 +6,7 @@ import {
   Delivery,
   type DeliveryOwner,
   type FramedBytes,
+  type Framing,
   type HostContext,
   type Link,
   Outbox,
@@ -37,7 +38,7 @@ interface Ending {
  */
 export class MywireLink implements Link, OutboxWire, DeliveryOwner {
   readonly traits: Traits;
-  readonly framing = framing;
+  readonly framing: Framing = framing;
   readonly peer: Peer;
   readonly #socket: Socket;
   readonly #host: HostContext;

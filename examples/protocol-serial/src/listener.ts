@@ -1,0 +1,101 @@
+import { createServer, type Server, type Socket } from "node:net";
+import {
+  type Admission,
+  type Endpoint,
+  type Link,
+  type ListenContext,
+  type Listener,
+  PolywireError,
+} from "@polywire/core";
+import { SerialLink } from "./link.ts";
+
+interface ListenerParts {
+  readonly context: ListenContext;
+  readonly path: string;
+}
+
+/** A bound address: judges whoever comes and makes links of those that are welcome. */
+export class SerialListener implements Listener {
+  readonly endpoint: Endpoint;
+  readonly #server: Server;
+  readonly #accept: (link: Link) => void;
+  readonly #context: ListenContext;
+  /** Peers that are being judged. */
+  readonly #arriving = new Set<Socket>();
+  #links = 0;
+  #isClosed = false;
+
+  private constructor(server: Server, endpoint: Endpoint, accept: (link: Link) => void, context: ListenContext) {
+    this.endpoint = endpoint;
+    this.#server = server;
+    this.#accept = accept;
+    this.#context = context;
+    server.on("connection", (socket: Socket) => this.#arrived(socket));
+  }
+
+  /** Fulfilled when bound. */
+  static open(
+    endpoint: Endpoint,
+    accept: (link: Link) => void,
+    { context, path }: ListenerParts,
+  ): Promise<SerialListener> {
+    const server = createServer({ pauseOnConnect: true });
+    return new Promise((resolve, reject) => {
+      const fail = (thrown: Error): void => reject(PolywireError.from(thrown, "internal", `listen on "${endpoint}"`));
+      server.once("error", fail);
+      server.listen({ path }, () => {
+        server.off("error", fail);
+        // Running out of descriptors must not end the process.
+        server.on("error", () => {});
+        resolve(new SerialListener(server, endpoint, accept, context));
+      });
+    });
+  }
+
+  close(): Promise<void> {
+    if (this.#isClosed) return Promise.resolve();
+    this.#isClosed = true;
+    this.#server.close();
+    for (const socket of this.#arriving) socket.destroy();
+    return Promise.resolve();
+  }
+
+  #arrived(socket: Socket): void {
+    socket.on("error", destroySocket);
+    const { maxLinks, maxHandshakes, handshakeTimeoutMs } = this.#context.limits;
+    if (this.#links + this.#arriving.size >= maxLinks || this.#arriving.size >= maxHandshakes) {
+      socket.destroy();
+      return;
+    }
+    this.#arriving.add(socket);
+    const timer = this.#context.clock.setTimer(() => socket.destroy(), handshakeTimeoutMs);
+    const judged = (verdict: Admission): void => {
+      timer.cancel();
+      this.#arriving.delete(socket);
+      if (!verdict.accepted || this.#isClosed) socket.destroy();
+      else if (!socket.destroyed) this.#established(socket);
+    };
+    socket.once("close", () => {
+      timer.cancel();
+      this.#arriving.delete(socket);
+    });
+    const verdict = this.#context.admit({ address: "serial line", secure: false });
+    if (verdict instanceof Promise) void verdict.then(judged);
+    else judged(verdict);
+  }
+
+  #established(socket: Socket): void {
+    this.#links++;
+    const link = new SerialLink(socket, this.#context, () => {
+      this.#links--;
+    });
+    socket.off("error", destroySocket);
+    this.#accept(link);
+    link.handOver();
+  }
+}
+
+/** The error handler of a socket that is nobody else's yet. */
+function destroySocket(this: Socket): void {
+  this.destroy();
+}
