@@ -24,14 +24,15 @@ const ARGUMENT_ERROR = /^ERR_(?:INVALID_|OUT_OF_RANGE|TLS_INVALID_|TLS_PROTOCOL_
 
 /** Why a request failed. */
 export function requestError(thrown: unknown, purpose: string): PolywireError {
-  const { code = "", name = "", message = "" } = (thrown ?? {}) as Partial<Record<"code" | "name" | "message", string>>;
+  const { code = "", message = "", name } = (thrown ?? {}) as Partial<Record<"code" | "message" | "name", string>>;
   const known = CODES.get(code);
   if (known !== undefined) return new PolywireError(known, `${purpose}: ${message}`, { cause: thrown });
   const fallback: ErrorCode = VERIFY_ERROR.test(code)
     ? "tls-verify-failed"
     : ARGUMENT_ERROR.test(code)
       ? "invalid-argument"
-      : name === "HTTPParserError" || code.startsWith("ERR_HTTP2_")
+      : // Its code is missing for some of what the parser finds.
+        name === "HTTPParserError" || code.startsWith("HPE_") || code.startsWith("ERR_HTTP2_")
         ? "protocol-violation"
         : code.startsWith("ERR_SSL_")
           ? "handshake-failed"

@@ -92,13 +92,14 @@ export class HttpExchange implements Exchange {
     this.respond({ status, headers: PLAIN_TEXT }, `${reason}\n`);
   }
 
-  #begin({ status, headers }: ResponseHead, length: number | undefined): void {
+  #begin(head: ResponseHead, length: number | undefined): void {
+    const { status } = head;
     if (!Number.isInteger(status) || status < 200 || status > 599)
       throw new PolywireError("invalid-argument", `status is ${String(status)}: give an integer from 200 to 599`);
     if (this.#isAnswered)
       throw new PolywireError("invalid-state", `"${this.path}" was answered already: answer an exchange once`);
     try {
-      this.#response.writeHead(status, this.#fields(headers, length));
+      this.#response.writeHead(status, this.#fields(head, length));
     } catch (thrown) {
       throw PolywireError.from(thrown, "invalid-argument", `the answer to "${this.path}"`);
     }
@@ -106,14 +107,21 @@ export class HttpExchange implements Exchange {
     this.#answerTimer.cancel();
   }
 
-  #fields(headers: Headers | undefined, length: number | undefined): OutgoingHttpHeaders {
+  #fields({ status, headers }: ResponseHead, length: number | undefined): OutgoingHttpHeaders {
     const fields: OutgoingHttpHeaders = { "x-content-type-options": "nosniff" };
     if (headers !== undefined) for (const [name, value] of headers) fields[name.toLowerCase()] = value;
-    if (length !== undefined && fields["content-length"] === undefined) fields["content-length"] = length;
+    if (length !== undefined && this.#tellsLength(status, length) && fields["content-length"] === undefined)
+      fields["content-length"] = length;
     const isBodyLeft = !this.#request.complete && hasBody(this.#request);
     // What is left of a body would be taken for the next request, or have to be read to its end.
     if (this.#request.httpVersionMajor < 2 && (isBodyLeft || this.#place.isClosing())) fields["connection"] = "close";
     return fields;
+  }
+
+  /** RFC 9110, section 8.6: never for a 204, and only the length of what a GET would get for a 304 or to HEAD. */
+  #tellsLength(status: number, length: number): boolean {
+    if (status === 204) return false;
+    return length > 0 || (status !== 304 && this.method !== "HEAD");
   }
 
   async #sendChunks(chunks: AsyncIterable<Uint8Array>): Promise<void> {

@@ -12,7 +12,7 @@ import { type ExchangePlace, HttpExchange, hasBody } from "./exchange.ts";
 import type { CompleteListenOptions } from "./options.ts";
 import { RequestPeer } from "./peer.ts";
 import { type Door, type RequestServer, refuse } from "./server.ts";
-import type { Target } from "./target.ts";
+import { singleSlashes, type Target } from "./target.ts";
 
 /** A listener whose server other protocols can share: `ws` takes it as its option `server`. */
 export interface HttpListener extends Listener {
@@ -45,7 +45,7 @@ export class RequestListener implements HttpListener, Door {
     this.#serve = serve;
     this.#context = context;
     this.#requests = requests;
-    this.#path = endpoint.path === "" ? "/" : endpoint.path;
+    this.#path = endpoint.path === "" ? "/" : singleSlashes(endpoint.path);
     const isClosing = (): boolean => requests.isClosing;
     this.#place = { clock, limits, logger, turn, maxBodyBytes, answerTimeoutMs, isClosing };
     requests.add(this.#path, this, this.endpoint);

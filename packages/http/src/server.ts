@@ -9,6 +9,8 @@ import { canonicalTarget, MAX_TARGET_LENGTH, type Target } from "./target.ts";
 const MAX_HEADER_BYTES = 16_384;
 /** How often Node looks for requests that take too long. */
 const SWEEP_MS = 2_000;
+/** Requests at once on one connection of HTTP/2, which Node leaves open to any number. RFC 9113 advises 100 or more. */
+const MAX_STREAMS = 100;
 
 /** How many of us answer the requests of one server: two networks may share it. */
 const sharers = new WeakMap<Server, number>();
@@ -159,7 +161,8 @@ export class RequestServer implements SharedServer {
     if (url.length > MAX_TARGET_LENGTH)
       return refuse(request, response, { status: 414, reason: "the target is too long" });
     const target = canonicalTarget(url);
-    if (target === undefined || (headers["transfer-encoding"] ?? "chunked") !== "chunked") {
+    const isCoded = (headers["transfer-encoding"] ?? "chunked") !== "chunked";
+    if (target === undefined || isCoded || hasTwoHosts(request)) {
       return refuse(request, response, { status: 400, reason: "this is no request for a server of origin" });
     }
     if (this.#isClosing) return refuse(request, response, { status: 503, reason: "closing" });
@@ -191,6 +194,16 @@ export class RequestServer implements SharedServer {
     }
     return undefined;
   }
+}
+
+/** RFC 9112, section 3.2: whoever stands before us may have gone by the other one. Node keeps the first in silence. */
+function hasTwoHosts({ rawHeaders }: IncomingMessage): boolean {
+  let hosts = 0;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index] as string;
+    if (name.length === 4 && name.toLowerCase() === "host") hosts++;
+  }
+  return hosts > 1;
 }
 
 export interface Refusal {
@@ -233,7 +246,12 @@ function makeServer(endpoint: Endpoint, options: CompleteListenOptions, limits: 
   const secure = { handshakeTimeout: limits.handshakeTimeoutMs, ...tls, ...settings };
   try {
     if (!options.http2) return createTlsServer(secure);
-    const server = createSecureServer({ ...secure, allowHTTP1: true, maxSessionMemory: 10 });
+    const server = createSecureServer({
+      ...secure,
+      allowHTTP1: true,
+      maxSessionMemory: 10,
+      settings: { maxConcurrentStreams: MAX_STREAMS, maxHeaderListSize: MAX_HEADER_BYTES },
+    });
     // Its requests and responses have the members that are used here.
     return server as unknown as Server;
   } catch (thrown) {

@@ -15,12 +15,20 @@ export interface Target {
 export function canonicalTarget(target: string): Target | undefined {
   if (!target.startsWith("/") || target.length > MAX_TARGET_LENGTH) return undefined;
   const canonical = CANONICAL_TARGET.exec(target);
-  if (canonical !== null) return { path: canonical[1] as string, query: canonical[2] ?? "" };
+  if (canonical !== null) return { path: singleSlashes(canonical[1] as string), query: canonical[2] ?? "" };
+  const queryStart = target.indexOf("?");
+  // No character of a target (RFC 3986, appendix A), and a slash to some of what may stand behind us.
+  if ((queryStart < 0 ? target : target.slice(0, queryStart)).includes("\\")) return undefined;
   try {
     // The same parser that made the listener's path canonical; the host stands in for the one that was left out.
     const { path, query } = parseEndpoint(`http://host${target}`);
-    return { path, query };
+    return { path: singleSlashes(path), query };
   } catch {
     return undefined;
   }
+}
+
+/** The path without empty segments, so that a check for `/private/` holds for `//private/`, too. */
+export function singleSlashes(path: string): string {
+  return path.includes("//") ? path.replace(/\/{2,}/g, "/") : path;
 }

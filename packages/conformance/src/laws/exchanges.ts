@@ -158,7 +158,8 @@ export const exchangeLaws: readonly LawDefinition[] = [
     async run(world) {
       const seen: Exchange[] = [];
       const exchanger = await served(world, (exchange) => void seen.push(exchange));
-      const asked = exchanger.request(naming(world, "GET"), { timeoutMs: 50 });
+      // Long enough for a handshake on a busy machine: what never arrived has no signal to fire.
+      const asked = exchanger.request(naming(world, "GET"), { timeoutMs: 500 });
       const thrown = await rejection(world, asked, "the request");
       assert.ok(PolywireError.is(thrown) && thrown.code === "timed-out", `it threw ${String(thrown)}`);
       await world.patience.until(() => seen[0]?.signal.aborted === true, "the exchange's signal");
