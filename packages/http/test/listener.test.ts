@@ -4,7 +4,6 @@ import { connect, type Socket } from "node:net";
 import { promisify } from "node:util";
 import { hasProgram } from "@polywire/conformance/testing";
 import { type Link, Network } from "@polywire/core";
-import { ws } from "@polywire/ws";
 import { expect, test } from "vitest";
 import { http } from "../src/index.ts";
 import { rawExchange, statusOf } from "./raw-peer.ts";
@@ -142,34 +141,6 @@ test("a connection on which nothing has come is closed with its listener", async
   await serving.listener.close();
   await closed;
   expect(socket.destroyed).toBe(true);
-});
-
-test("its server can be shared with WebSocket, whose links outlive the listener of requests", async () => {
-  await using network = new Network({ protocols: [http(), ws()] });
-  const listener = await network.listen("http://127.0.0.1:0/", {
-    exchange: (exchange) => exchange.respond({ status: 200 }, "page"),
-  });
-  const { port } = listener.endpoint;
-  const links: Link[] = [];
-  await network.listen(
-    `ws://127.0.0.1:${port}/socket` as "ws://127.0.0.1/",
-    (link) => {
-      links.push(link);
-      link.open({ message: (payload) => void link.send(payload), closed() {} });
-    },
-    { server: listener.server },
-  );
-
-  const connection = await network.connect(`ws://127.0.0.1:${port}/socket` as "ws://127.0.0.1/");
-  expect(await (await fetch(`http://127.0.0.1:${port}/`)).text()).toBe("page");
-  const upgrade = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n";
-  const nowhere = `GET /nowhere HTTP/1.1\r\nHost: x\r\n${upgrade}Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n`;
-  expect(statusOf(await rawExchange(port ?? 0, nowhere))).toBe(404);
-
-  await listener.close();
-  const heard = new Promise((resolve) => connection.on("data", resolve));
-  connection.send("still here");
-  expect(await heard).toBe("still here");
 });
 
 test("a server that is handed in is shared, and left to whoever made it", async () => {
