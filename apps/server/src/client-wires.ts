@@ -12,7 +12,7 @@ import { readCertificates, type TlsMaterial } from "./config/certificates.ts";
 import type { ConfiguredListener, PublicListener } from "./config/schema.ts";
 
 /** Where clients of an HTTP address are answered. */
-export const HTTP_PATHS = {
+const HTTP_PATHS = {
   websocket: "/connection/websocket",
   unidirectionalWebsocket: "/connection/uni_websocket",
   httpStream: "/connection/http_stream",

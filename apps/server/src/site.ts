@@ -18,7 +18,7 @@ const SECURITY_HEADERS = {
 /** What a path answers to GET and HEAD. */
 export type Route = () => Answer;
 
-export interface Answer {
+interface Answer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer;

@@ -14,7 +14,17 @@ const GIVEN = /^[a-z][a-z0-9]*(?:-[a-z0-9]+)*$/;
 const MAX_LENGTH = 40;
 /** Protocols that exist already. Two of one scheme cannot be in one network. */
 const TAKEN: ReadonlySet<string> = new Set([
-  ...["tcp", "tcps", "unix", "udp", "http", "https", "ws", "wss", "grpc", "grpcs", "memory"],
+  "tcp",
+  "tcps",
+  "unix",
+  "udp",
+  "http",
+  "https",
+  "ws",
+  "wss",
+  "grpc",
+  "grpcs",
+  "memory",
 ]);
 /** Words that JavaScript keeps for itself. */
 const RESERVED =

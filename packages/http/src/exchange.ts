@@ -156,7 +156,7 @@ export class HttpExchange implements Exchange {
   }
 }
 
-export const PLAIN_TEXT: Headers = new Map([["content-type", "text/plain; charset=utf-8"]]);
+const PLAIN_TEXT: Headers = new Map([["content-type", "text/plain; charset=utf-8"]]);
 
 /** Whether a body comes with the request. */
 export function hasBody({ headers, httpVersionMajor, readableEnded }: IncomingMessage): boolean {

@@ -28,7 +28,7 @@ import { cutOff } from "./cut-off.ts";
 import { streamTraits } from "./traits.ts";
 
 /** Bytes as they are. One for all streams, so that what many readers get is prepared once. */
-export const streamFraming: Framing = {
+const streamFraming: Framing = {
   name: "http body",
   prepare(payloads): Prepared {
     let largest = 0;

@@ -4,7 +4,7 @@ import { readText } from "./values.ts";
 export type ListenScheme = "http" | "https" | "tcp" | "tcps" | "unix" | "udp" | "grpc" | "grpcs";
 
 /** How clients of a wire that cannot say it themselves are spoken to. */
-export type ClientFormat = "json" | "protobuf";
+type ClientFormat = "json" | "protobuf";
 
 /** An address to listen at, checked. */
 export interface ListenAddress {

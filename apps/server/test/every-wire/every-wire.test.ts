@@ -76,15 +76,14 @@ test("a client on each wire publishes 1,000 messages: everybody gets all of them
 
   const [first] = members;
   for (const member of members) {
-    expect(offsetsOf(member), member.way.name).toEqual(range(1, total));
-    expect(member.heard, member.way.name).toEqual(first?.heard);
-  }
-  for (const { way } of members) {
-    const numbers = first?.heard.filter(({ said }) => said.from === way.name).map(({ said }) => said.number);
-    expect(
-      numbers?.toSorted((one, other) => one - other),
-      way.name,
-    ).toEqual(range(0, each - 1));
+    const { name } = member.way;
+    expect({ name, offsets: offsetsOf(member) }).toEqual({ name, offsets: range(1, total) });
+    expect({ name, heard: member.heard }).toEqual({ name, heard: first?.heard });
+    const numbers = first?.heard.filter(({ said }) => said.from === name).map(({ said }) => said.number);
+    expect({ name, numbers: numbers?.toSorted((one, other) => one - other) }).toEqual({
+      name,
+      numbers: range(0, each - 1),
+    });
   }
 });
 
@@ -116,9 +115,10 @@ test("clients that lose their links 20 times each end with all 10,000 messages, 
   await Promise.all(listeners.map((member) => member.until(total)));
 
   for (const member of listeners) {
-    expect(offsetsOf(member), member.way.name).toEqual(range(1, total));
-    expect(member.failures, `${member.way.name}: recoveries that failed`).toBe(0);
-    expect(member.recoveries, `${member.way.name}: recoveries`).toBeGreaterThan(cuts / 2);
+    const { recoveries, failures, way } = member;
+    const expected = { name: way.name, offsets: range(1, total), failures: 0 };
+    expect({ name: way.name, offsets: offsetsOf(member), failures }).toEqual(expected);
+    expect(recoveries).toBeGreaterThan(cuts / 2);
   }
 });
 

@@ -13,15 +13,15 @@ import { cuttable } from "./cuttable.ts";
 /** The ports of the server by scheme. */
 export type Ports = (scheme: ListenScheme) => number;
 
-export interface Encoding {
+interface Encoding {
   readonly name: "JSON" | "Protobuf";
   readonly encode: (value: unknown) => unknown;
   readonly decode: (data: unknown) => unknown;
 }
 
-export const json: Encoding = { name: "JSON", encode: (value) => value, decode: (data) => data };
+const json: Encoding = { name: "JSON", encode: (value) => value, decode: (data) => data };
 
-export const protobuf: Encoding = {
+const protobuf: Encoding = {
   name: "Protobuf",
   encode: (value) => new TextEncoder().encode(JSON.stringify(value)),
   decode: (data) => JSON.parse(new TextDecoder().decode(data as Uint8Array)),

@@ -9,11 +9,13 @@ const CONNECTIONS = 16;
 export const program: EchoProgram = {
   version: `undici ${versionOf("undici")}`,
   async serve() {
-    const server = createServer(async (request, response) => {
+    const server = createServer((request, response) => {
       const chunks: Buffer[] = [];
-      for await (const chunk of request) chunks.push(chunk as Buffer);
-      response.writeHead(200, { "content-type": "application/octet-stream" });
-      response.end(Buffer.concat(chunks));
+      request.on("data", (chunk: Buffer) => void chunks.push(chunk));
+      request.on("end", () => {
+        response.writeHead(200, { "content-type": "application/octet-stream" });
+        response.end(Buffer.concat(chunks));
+      });
     });
     server.listen(0, "127.0.0.1");
     await once(server, "listening");
