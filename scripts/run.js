@@ -76,9 +76,14 @@ async function all(title, steps) {
 
 /** The folders of the packages and apps, relative to the root. */
 function workspaceFolders() {
-  return ["packages", "apps"]
+  return ["packages", "apps", "examples"]
     .flatMap((parent) => readdirSync(join(root, parent)).map((name) => `${parent}/${name}`))
     .filter((folder) => existsSync(join(root, folder, "package.json")));
+}
+
+/** Whether the compiler checks the folder as part of the workspace. */
+function isProject(folder) {
+  return existsSync(join(root, folder, "tsconfig.json")) && !folder.startsWith("examples/protocol-");
 }
 
 function manifest(folder) {
@@ -113,7 +118,9 @@ function test(args) {
 }
 
 function check() {
-  const projects = ["."].concat(workspaceFolders().flatMap((folder) => [folder, `${folder}/test`]));
+  const folders = workspaceFolders().flatMap((folder) => [folder, `${folder}/test`]);
+  // What a stranger installs for themselves is checked where it is installed: in a test.
+  const projects = [".", ...folders.filter((folder) => isProject(folder))];
   return all("check", [
     ["format", "biome", "check", "--error-on-warnings"],
     ["lint", "oxlint", "--type-aware", "--deny-warnings"],
