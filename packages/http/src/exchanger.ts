@@ -186,9 +186,17 @@ function isChunks(body: BodySource): body is AsyncIterable<Uint8Array> {
 /** What the library takes: bytes are copied, because the caller may reuse them before they have left. */
 function bodyOf(body: BodySource, maxBytes: number): string | Buffer | AsyncIterable<Uint8Array> | null {
   if (body === undefined) return null;
-  if (isChunks(body)) return body;
+  if (isChunks(body)) return checkedChunks(body);
   checkPayload(body);
   const bytes = Buffer.from(body as string);
   if (bytes.byteLength <= maxBytes) return bytes;
   throw new PolywireError("too-large", `the body is over maxMessageBytes (${maxBytes}): send it in chunks`);
+}
+
+async function* checkedChunks(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const chunk of chunks) {
+    if (!(chunk instanceof Uint8Array))
+      throw new PolywireError("invalid-argument", `a body gave a chunk of type ${typeof chunk}: give Uint8Array`);
+    yield chunk;
+  }
 }

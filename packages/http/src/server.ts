@@ -34,6 +34,7 @@ export class RequestServer implements SharedServer {
   readonly #doors = new Map<string, Door>();
   readonly #isOwn: boolean;
   readonly #maxConnections: number;
+  readonly #idleTimeoutMs: number;
   readonly #closed: () => void;
   readonly #connections = new Set<Socket>();
   readonly #sessions = new Set<Http2Session>();
@@ -46,12 +47,14 @@ export class RequestServer implements SharedServer {
       tls,
       isOwn,
       maxConnections,
+      idleTimeoutMs,
       closed,
     }: {
       readonly scheme: string;
       readonly tls: CompleteListenOptions["tls"];
       readonly isOwn: boolean;
       readonly maxConnections: number;
+      readonly idleTimeoutMs: number;
       readonly closed: () => void;
     },
   ) {
@@ -60,6 +63,7 @@ export class RequestServer implements SharedServer {
     this.tls = tls;
     this.#isOwn = isOwn;
     this.#maxConnections = maxConnections;
+    this.#idleTimeoutMs = idleTimeoutMs;
     this.#closed = closed;
     sharers.set(server, (sharers.get(server) ?? 0) + 1);
     server.on("request", this.#onRequest);
@@ -82,6 +86,7 @@ export class RequestServer implements SharedServer {
       tls: options.tls,
       isOwn: true,
       maxConnections: limits.maxLinks,
+      idleTimeoutMs: options.keepAliveTimeoutMs,
       closed,
     });
     await listening(server, endpoint);
@@ -90,8 +95,8 @@ export class RequestServer implements SharedServer {
 
   /** A server that the program made and shares with us. */
   static share(server: Server, scheme: string, closed: () => void): RequestServer {
-    const maxConnections = Number.POSITIVE_INFINITY;
-    return new RequestServer(server, { scheme, tls: undefined, isOwn: false, maxConnections, closed });
+    const [maxConnections, idleTimeoutMs] = [Number.POSITIVE_INFINITY, 0];
+    return new RequestServer(server, { scheme, tls: undefined, isOwn: false, maxConnections, idleTimeoutMs, closed });
   }
 
   get port(): number | undefined {
@@ -145,6 +150,15 @@ export class RequestServer implements SharedServer {
     this.#sessions.add(session);
     session.on("error", () => {});
     session.once("close", () => void this.#sessions.delete(session));
+    let streams = 0;
+    session.on("stream", (stream) => {
+      streams++;
+      stream.once("close", () => void streams--);
+    });
+    // A stream may be silent for long; a session without any is of no use.
+    session.setTimeout(this.#idleTimeoutMs, () => {
+      if (streams === 0) session.close();
+    });
   };
 
   readonly #onRequest = (request: IncomingMessage, response: ServerResponse): void => {
@@ -158,28 +172,31 @@ export class RequestServer implements SharedServer {
   #serve(request: IncomingMessage, response: ServerResponse, proceed: (() => void) | undefined): void {
     request.on("error", () => {});
     const { url = "", headers } = request;
-    if (url.length > MAX_TARGET_LENGTH)
-      return refuse(request, response, { status: 414, reason: "the target is too long" });
     const target = canonicalTarget(url);
     const isCoded = (headers["transfer-encoding"] ?? "chunked") !== "chunked";
-    if (target === undefined || isCoded || hasTwoHosts(request)) {
-      return refuse(request, response, { status: 400, reason: "this is no request for a server of origin" });
+    const door = target && this.#find(target.path);
+    if (url.length > MAX_TARGET_LENGTH) {
+      this.#leave(request, response, { status: 414, reason: "the target is too long" });
+    } else if (target === undefined || isCoded || hasTwoHosts(request)) {
+      this.#leave(request, response, { status: 400, reason: "this is no request for a server of origin" });
+    } else if (this.#isClosing) {
+      this.#leave(request, response, { status: 503, reason: "closing" });
+    } else if (door === undefined) {
+      this.#leave(request, response, { status: 404, reason: "nothing is here" });
+    } else {
+      taken.add(response);
+      door.request({ request, response }, target, proceed);
     }
-    if (this.#isClosing) return refuse(request, response, { status: 503, reason: "closing" });
-    const door = this.#find(target.path);
-    if (door === undefined) return this.#unknown(request, response);
-    taken.add(response);
-    door.request({ request, response }, target, proceed);
   }
 
-  /** Where others listen on the same server it may be theirs; the last of us that has no door answers. */
-  #unknown(request: IncomingMessage, response: ServerResponse): void {
+  /** What is not ours may be for others who listen on the same server; the last of us refuses it. */
+  #leave(request: IncomingMessage, response: ServerResponse, refusal: Refusal): void {
     const isForOthers = this.server.listenerCount("request") > (sharers.get(this.server) ?? 1);
     if (isForOthers) return;
     queueMicrotask(() => {
       if (taken.has(response)) return;
       taken.add(response);
-      refuse(request, response, { status: 404, reason: "nothing is here" });
+      refuse(request, response, refusal);
     });
   }
 

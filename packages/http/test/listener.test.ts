@@ -1,8 +1,9 @@
 import { execFile } from "node:child_process";
 import { once } from "node:events";
+import { connect as connectHttp2 } from "node:http2";
 import { connect, type Socket } from "node:net";
 import { promisify } from "node:util";
-import { hasProgram } from "@polywire/conformance/testing";
+import { hasProgram, makeCertificate } from "@polywire/conformance/testing";
 import { type Link, Network } from "@polywire/core";
 import { expect, test } from "vitest";
 import { http } from "../src/index.ts";
@@ -189,4 +190,36 @@ test.each([
     code: "invalid-argument",
     message: expect.stringContaining(message),
   });
+});
+
+test("an HTTP/2 session without a stream is closed, one whose stream is silent lives on", async () => {
+  const { cert, key } = makeCertificate({ name: "sessions", hosts: ["127.0.0.1"] });
+  await using network = new Network({ protocols: [http()] });
+  const streams: Link[] = [];
+  const listener = await network.listen(
+    "https://127.0.0.1:0/",
+    {
+      exchange(exchange) {
+        const link = exchange.stream({ status: 200 });
+        link.open({ message() {}, closed() {} });
+        streams.push(link);
+      },
+    },
+    { tls: { cert, key }, keepAliveTimeoutMs: 100 },
+  );
+  const url = `https://127.0.0.1:${listener.endpoint.port}`;
+
+  const idle = connectHttp2(url, { ca: cert });
+  await once(idle, "close");
+
+  const busy = connectHttp2(url, { ca: cert });
+  const reader = busy.request({ ":path": "/" });
+  await once(reader, "response");
+  const later = connectHttp2(url, { ca: cert });
+  // It came after the other, and has been given up: so the other's time was up before.
+  await once(later, "close");
+  expect(busy.closed).toBe(false);
+  streams[0]?.send("still here");
+  expect(String(await once(reader, "data"))).toBe("still here");
+  busy.destroy();
 });
