@@ -6,8 +6,11 @@ import { type Names, namesOf } from "./names.ts";
 /** `template` lies beside both `src` and `dist`. */
 const TEMPLATE = fileURLToPath(new URL("../template", import.meta.url));
 
-/** npm leaves a file of this name out of every package, so the template's has another. */
-const RENAMED: ReadonlyMap<string, string> = new Map([["gitignore", ".gitignore"]]);
+/** Names that mean something inside of a package too, so the template's files have others. */
+const RENAMED: ReadonlyMap<string, string> = new Map([
+  ["gitignore", ".gitignore"],
+  ["manifest.json", "package.json"],
+]);
 
 export interface PluginOptions {
   /** The plugin's name: `my-wire`. */
