@@ -31,7 +31,7 @@ export function writePlugin({ name, folder, range }: PluginOptions): string[] {
   const names = namesOf(name);
   if (!isFree(folder)) throw new Error(`${folder} is not empty: choose another folder, or empty it`);
   const files = readdirSync(TEMPLATE, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && !entry.parentPath.includes("node_modules"))
+    .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name).slice(TEMPLATE.length + 1))
     .toSorted();
   return files.map((file) => {

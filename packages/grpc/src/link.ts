@@ -221,6 +221,11 @@ export class GrpcLink implements Link, HalfClosable, OutboxWire, DeliveryOwner, 
     this.#fail(error, error.message);
   }
 
+  /** For delivery: the peer has ended, and nobody wants to go on alone. Its end and ours make the call whole. */
+  endUnheard(): void {
+    this.end();
+  }
+
   /** For delivery: a program's bug, so the peer is told that it is ours. */
   sinkFailed(error: PolywireError): void {
     this.#place.logger.log("error", "grpc", "program code threw", { error });

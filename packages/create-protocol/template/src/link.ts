@@ -164,9 +164,10 @@ export class MywireLink implements Link, OutboxWire, DeliveryOwner {
     } catch (thrown) {
       return this.#violated(PolywireError.from(thrown, "protocol-violation"));
     }
-    // Break me: without these two lines a reader that pauses does not stop the sender.
-    if (this.#delivery.isHolding) this.#isStopped = true;
-    if (this.#delivery.isHolding) this.#socket.pause();
+    if (!this.#delivery.isHolding) return;
+    // A reader that pauses stops the sender.
+    this.#isStopped = true;
+    this.#socket.pause();
   }
 
   #written(): void {

@@ -66,10 +66,9 @@ export class MywireListener implements Listener {
   #arrived(socket: Socket): void {
     socket.on("error", destroySocket);
     const { maxLinks, maxHandshakes, handshakeTimeoutMs } = this.#context.limits;
-    if (this.#links + this.#arriving.size >= maxLinks || this.#arriving.size >= maxHandshakes) {
-      socket.destroy();
-      return;
-    }
+    // Break me: without the next line one law is broken, and its name says which.
+    if (this.#links + this.#arriving.size >= maxLinks) return void socket.destroy();
+    if (this.#arriving.size >= maxHandshakes) return void socket.destroy();
     this.#arriving.add(socket);
     const timer = this.#context.clock.setTimer(() => socket.destroy(), handshakeTimeoutMs);
     const judged = (verdict: Admission): void => {
