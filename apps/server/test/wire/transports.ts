@@ -1,6 +1,7 @@
 import { type AnyProtocol, Network, type Payload } from "@polywire/core";
 import { memory } from "@polywire/core/memory";
 import type { CentrifugeOptions } from "@polywire/dialect-centrifuge";
+import { udp } from "@polywire/udp";
 import { ws } from "@polywire/ws";
 import { WebSocket } from "ws";
 import { bareMessages } from "./bare-messages.ts";
@@ -105,38 +106,53 @@ const websocket: Transport = {
 };
 
 /** Inside the process: everything but a wire. */
-export const inMemory: Transport = {
-  name: "memory",
-  encodings,
-  tooLargeCode: 1006,
-  cutOffCode: 1006,
-  frames: "whole",
-  isEmulated: false,
-  open() {
-    const protocol = memory();
-    const clients = new Network({ protocols: [protocol] });
-    return {
-      protocols: [protocol],
-      address: "memory://server:0/connection",
-      async dial(address, { query }, events) {
-        const connection = await clients.connect(`${address}${query}` as "memory://server:0/");
-        connection.on("close", ({ code = 1006, reason }) => events.closed(code, reason));
-        connection.on("data", (data) => events.frame(typeof data === "string" ? data : new Uint8Array(data)));
-        return {
-          send: (frame) => void connection.send(frame),
-          stall: () => connection.pause(),
-          resume: () => connection.resume(),
-          cut: () => void connection.close({ discard: true }),
-        };
-      },
-      [Symbol.asyncDispose]: () => clients.close(),
-    };
-  },
-};
+export const inMemory: Transport = links("memory", () => memory(), { address: "memory://server:0/connection" });
+
+/** Datagrams in their reliable form, over the loopback. */
+const reliableDatagrams: Transport = links("udp", () => udp({ mode: "reliable" }), {
+  address: "udp://127.0.0.1:0/connection",
+});
+
+/** A wire that carries frames as WebSocket does: text and bytes apart, with codes when it closes. */
+function links(
+  name: string,
+  protocolOf: () => AnyProtocol,
+  { address: place }: { readonly address: string },
+): Transport {
+  return {
+    name,
+    encodings,
+    tooLargeCode: 1006,
+    cutOffCode: 1006,
+    frames: "whole",
+    isEmulated: false,
+    open() {
+      const protocol = protocolOf();
+      const clients: Network<readonly AnyProtocol[]> = new Network({ protocols: [protocol] });
+      return {
+        protocols: [protocol],
+        address: place,
+        async dial(address, { query }, events) {
+          const connection = await clients.connect(`${address}${query}`);
+          connection.on("close", ({ code = 1006, reason }) => events.closed(code, reason));
+          connection.on("data", (data) => events.frame(typeof data === "string" ? data : new Uint8Array(data)));
+          return {
+            send: (frame) => void connection.send(frame),
+            stall: () => connection.pause(),
+            resume: () => connection.resume(),
+            cut: () => void connection.close({ discard: true }),
+          };
+        },
+        [Symbol.asyncDispose]: () => clients.close(),
+      };
+    },
+  };
+}
 
 export const transports: readonly Transport[] = [
   websocket,
   inMemory,
+  reliableDatagrams,
   byteStream,
   ...bareMessages,
   ...httpStreams,
