@@ -115,3 +115,10 @@ export function fitReason(reason: string): string {
   while (((bytes[end] as number) & 0xc0) === 0x80) end--;
   return bytes.toString("utf8", 0, end);
 }
+
+/**
+ * Numbers of packets have 32 bits and do not begin anew. A link that comes near the last of them closes, with room for
+ * all that is under way; dialling again begins at 0.
+ */
+export const LAST_NUMBER = 0xfff0_0000;
+export const SPENT_REASON = "the link has used up its packet numbers: dial again";

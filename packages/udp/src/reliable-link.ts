@@ -12,7 +12,7 @@ import {
 import type { DropReason } from "./drops.ts";
 import { HeaderLink, type LinkIds } from "./header-link.ts";
 import { asPayload, isOver, type LinkPlace } from "./link.ts";
-import { TYPE } from "./packet.ts";
+import { SPENT_REASON, TYPE } from "./packet.ts";
 import type { Reassembling } from "./reassembly.ts";
 import { type RecordFault, record, recordFraming } from "./reliable-records.ts";
 import { type ReliableOwner, ReliableState } from "./reliable-state.ts";
@@ -232,6 +232,9 @@ export class ReliableLink extends HeaderLink implements OutboxWire, ReliableOwne
       if (!this.#isWriting) this.#finishStream();
     }
     if (this.#state.isFlushDue) this.#scheduleFlush();
+    if (this.#state.isSpent && this.ending === undefined) {
+      this.closeWith({ code: undefined, reason: SPENT_REASON, error: undefined });
+    }
   }
 
   /** Ends the stream once everything that was accepted is in it. */

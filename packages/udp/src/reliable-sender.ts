@@ -1,4 +1,5 @@
 import type { Acknowledgement } from "./acknowledgement.ts";
+import { LAST_NUMBER } from "./packet.ts";
 import { Congestion, MAX_WINDOW } from "./reliable-congestion.ts";
 import { RoundTrip } from "./reliable-round-trip.ts";
 
@@ -23,6 +24,8 @@ export interface ReliableSenderSettings {
   readonly payloadBytes: number;
   /** What the peer takes to begin with. */
   readonly windowBytes: number;
+  /** See {@link LAST_NUMBER}, which it is but in tests. */
+  readonly lastNumber?: number | undefined;
   readonly transmit: (segment: Segment) => void;
 }
 
@@ -50,6 +53,11 @@ export class ReliableSender {
   constructor(settings: ReliableSenderSettings) {
     this.#settings = settings;
     this.#windowBytes = settings.windowBytes;
+  }
+
+  /** There are hardly any packet numbers left. */
+  get isSpent(): boolean {
+    return this.#nextPacket >= (this.#settings.lastNumber ?? LAST_NUMBER);
   }
 
   /** Bytes that no packet has carried yet. */

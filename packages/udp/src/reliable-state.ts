@@ -45,6 +45,7 @@ export interface ReliableSettings {
   /** Largest datagram that both sides take. */
   readonly datagramBytes: number;
   readonly maxMessageBytes: number;
+  readonly lastNumber?: number;
   readonly owner: ReliableOwner;
 }
 
@@ -71,6 +72,7 @@ export class ReliableState {
     this.#sender = new ReliableSender({
       payloadBytes: datagramBytes - DATA_BYTES,
       windowBytes: INITIAL_WINDOW_BYTES,
+      lastNumber: settings.lastNumber,
       transmit: (segment) => this.#transmit(segment),
     });
     this.#records = new RecordReader(maxMessageBytes, owner);
@@ -81,6 +83,11 @@ export class ReliableState {
         this.#lastWord = body;
       },
     });
+  }
+
+  /** There are hardly any packet numbers left: the link should close. */
+  get isSpent(): boolean {
+    return this.#sender.isSpent;
   }
 
   /** Bytes that no datagram has carried yet. */

@@ -4,7 +4,7 @@ import type { DropReason } from "./drops.ts";
 import { HeaderLink, type LinkIds } from "./header-link.ts";
 import { Inbox } from "./inbox.ts";
 import { asPayload, isOver, type LinkPlace, type LocalEnd } from "./link.ts";
-import { closeBody, HEADER_BYTES, packet, readCloseBody, TYPE } from "./packet.ts";
+import { closeBody, HEADER_BYTES, LAST_NUMBER, packet, readCloseBody, SPENT_REASON, TYPE } from "./packet.ts";
 import { SEQUENCED_BYTES } from "./settings.ts";
 
 const FLAG_TEXT = 1;
@@ -37,6 +37,7 @@ export class SequencedLink extends HeaderLink {
 
   send(payload: Payload | Prepared): SendResult {
     const own = asPayload(payload);
+    if (this.#nextNumber > LAST_NUMBER) this.closeWith({ code: undefined, reason: SPENT_REASON, error: undefined });
     if (this.ending !== undefined || this.isOver) return this.#refuse("closed");
     if (isOver(this.traits.maxMessageBytes, own)) return this.#refuse("too-large");
     const { maxBufferedBytes, waitAboveBytes } = this.host.limits;

@@ -43,10 +43,16 @@ export class Side implements ReliableOwner {
   readonly #random: () => number;
   #alarm: Timer | undefined = undefined;
 
-  constructor(clock: ManualClock, random: () => number) {
+  constructor(clock: ManualClock, random: () => number, lastNumber?: number) {
     this.#clock = clock;
     this.#random = random;
-    this.state = new ReliableState({ peerId: PEER, datagramBytes: 1_200, maxMessageBytes: 1_048_576, owner: this });
+    this.state = new ReliableState({
+      peerId: PEER,
+      datagramBytes: 1_200,
+      maxMessageBytes: 1_048_576,
+      owner: this,
+      ...(lastNumber === undefined ? {} : { lastNumber }),
+    });
   }
 
   send(...payloads: readonly Payload[]): void {
@@ -121,11 +127,15 @@ export class Side implements ReliableOwner {
 }
 
 /** Two sides with a wire between them that has weather. */
-export function lossyPair(seed: number, weather: Weather): { clock: ManualClock; left: Side; right: Side } {
+export function lossyPair(
+  seed: number,
+  weather: Weather,
+  lastNumber?: number,
+): { clock: ManualClock; left: Side; right: Side } {
   const clock = new ManualClock();
   const random = seeded(seed);
-  const left = new Side(clock, random);
-  const right = new Side(clock, random);
+  const left = new Side(clock, random, lastNumber);
+  const right = new Side(clock, random, lastNumber);
   left.other = right;
   right.other = left;
   left.weather = { ...weather };

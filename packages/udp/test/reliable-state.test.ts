@@ -258,3 +258,16 @@ function lengthOf(byteLength: number): Uint8Array {
     value >> 21,
   ]);
 }
+
+test("a link that comes near the last packet number says so before it, and what is under way still arrives", () => {
+  const { clock, left, right } = lossyPair(1, { loss: 0, duplicates: 0, delayMs: [1, 1] }, 20);
+  left.send("first");
+  expect(left.state.isSpent).toBe(false);
+  const sent = Array.from({ length: 100 }, (_, index) => `${index} ${"x".repeat(1_000)}`);
+  left.send(...sent);
+  waitUntil(clock, () => right.messages.length === 101, 10_000);
+  expect(left.state.isSpent).toBe(true);
+  left.finish(3_000, "dial again");
+  waitUntil(clock, () => left.state.isIdle, 10_000);
+  expect(right.finished).toEqual({ code: 3_000, reason: "dial again" });
+});

@@ -3,7 +3,7 @@ import { expect, test, vi } from "vitest";
 import { type ListenScheme, listenAddress } from "../../src/config/address.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { startServer } from "../../src/server.ts";
-import { Member, type Ports, ways } from "./members.ts";
+import { Member, type Ports, type Room, ways } from "./members.ts";
 
 vi.setConfig({ testTimeout: 300_000 });
 
@@ -42,9 +42,9 @@ async function serve(data: "json" | "binary" = "json"): Promise<{ readonly ports
   };
 }
 
-async function joinAll(stack: AsyncDisposableStack, ports: Ports): Promise<Member[]> {
+async function joinAll(stack: AsyncDisposableStack, ports: Ports, data: Room["data"] = "json"): Promise<Member[]> {
   const members: Member[] = [];
-  for (const way of ways) members.push(stack.use(await Member.join(way, ports, CHANNEL)));
+  for (const way of ways) members.push(stack.use(await Member.join(way, ports, { channel: CHANNEL, data })));
   return members;
 }
 
@@ -84,6 +84,27 @@ test("a client on each wire publishes 1,000 messages: everybody gets all of them
       name,
       numbers: range(0, each - 1),
     });
+  }
+});
+
+test("bytes that are no text reach everybody, on each wire and in both encodings", async () => {
+  await using server = await serve("binary");
+  await using stack = new AsyncDisposableStack();
+  const members = await joinAll(stack, server.ports, "binary");
+  const speakers = members.filter(({ way }) => way.encoding.name === "Protobuf");
+  const each = 200;
+  for (const speaker of speakers) {
+    const numbers = range(0, each - 1);
+    await Promise.all(numbers.map((number) => speaker.publish({ from: speaker.way.name, number })));
+  }
+  const total = speakers.length * each;
+  await Promise.all(members.map((member) => member.until(total)));
+
+  const [first] = members;
+  for (const member of members) {
+    const { name } = member.way;
+    expect({ name, offsets: offsetsOf(member) }).toEqual({ name, offsets: range(1, total) });
+    expect({ name, heard: member.heard }).toEqual({ name, heard: first?.heard });
   }
 });
 

@@ -13,18 +13,43 @@ import { cuttable } from "./cuttable.ts";
 /** The ports of the server by scheme. */
 export type Ports = (scheme: ListenScheme) => number;
 
-interface Encoding {
-  readonly name: "JSON" | "Protobuf";
-  readonly encode: (value: unknown) => unknown;
+/** How clients of an encoding say something, and hear it. */
+interface Speech {
+  readonly encode: (said: Said) => unknown;
   readonly decode: (data: unknown) => unknown;
 }
 
-const json: Encoding = { name: "JSON", encode: (value) => value, decode: (data) => data };
+interface Encoding {
+  readonly name: "JSON" | "Protobuf";
+  /** In a channel of JSON. */
+  readonly json: Speech;
+  /** In a channel of bytes, in which only Protobuf clients can say something. */
+  readonly binary: Speech;
+}
+
+const asBytes = (said: Said): Uint8Array => new TextEncoder().encode(JSON.stringify(said));
+const fromBytes = (data: unknown): unknown => JSON.parse(new TextDecoder().decode(data as Uint8Array));
+/** Bytes that are no UTF-8 before what is said. */
+const NO_TEXT = Buffer.from([0xff, 0x00, 0xfe]);
+
+const json: Encoding = {
+  name: "JSON",
+  json: { encode: (said) => said, decode: (data) => data },
+  binary: {
+    encode() {
+      throw new Error("a JSON client has no bytes to say");
+    },
+    decode: (data) => fromBytes(Buffer.from(data as string, "base64").subarray(NO_TEXT.length)),
+  },
+};
 
 const protobuf: Encoding = {
   name: "Protobuf",
-  encode: (value) => new TextEncoder().encode(JSON.stringify(value)),
-  decode: (data) => JSON.parse(new TextDecoder().decode(data as Uint8Array)),
+  json: { encode: asBytes, decode: fromBytes },
+  binary: {
+    encode: (said) => Buffer.concat([NO_TEXT, asBytes(said)]),
+    decode: (data) => fromBytes((data as Uint8Array).subarray(NO_TEXT.length)),
+  },
 };
 
 /** A way to be a client: a wire and an encoding. */
@@ -142,6 +167,12 @@ export interface Said {
   readonly number: number;
 }
 
+export interface Room {
+  readonly channel: string;
+  /** What the channel takes. */
+  readonly data: "json" | "binary";
+}
+
 /** A client in the channel, with all that it heard. */
 export class Member implements AsyncDisposable {
   readonly way: Way;
@@ -149,15 +180,17 @@ export class Member implements AsyncDisposable {
   readonly heard: { readonly offset: number; readonly said: Said }[] = [];
   recoveries = 0;
   failures = 0;
+  readonly #speech: Speech;
   readonly #connected: Connected;
   #wake: () => void = () => {};
 
-  private constructor(way: Way, ports: Ports, channel: string) {
+  private constructor(way: Way, ports: Ports, { channel, data: kind }: Room) {
     this.way = way;
+    this.#speech = way.encoding[kind];
     this.#connected = way.connect(ports);
     this.room = this.#connected.client.newSubscription(channel);
     this.room.on("publication", ({ data, offset = 0 }: PublicationContext) => {
-      this.heard.push({ offset, said: way.encoding.decode(data) as Said });
+      this.heard.push({ offset, said: this.#speech.decode(data) as Said });
       this.#wake();
     });
     this.room.on("subscribed", ({ wasRecovering, recovered }) => {
@@ -166,8 +199,8 @@ export class Member implements AsyncDisposable {
     });
   }
 
-  static async join(way: Way, ports: Ports, channel: string): Promise<Member> {
-    const member = new Member(way, ports, channel);
+  static async join(way: Way, ports: Ports, room: Room): Promise<Member> {
+    const member = new Member(way, ports, room);
     member.room.subscribe();
     member.#connected.client.connect();
     await member.room.ready(30_000);
@@ -179,7 +212,7 @@ export class Member implements AsyncDisposable {
   }
 
   publish(said: Said): Promise<unknown> {
-    return this.room.publish(this.way.encoding.encode(said));
+    return this.room.publish(this.#speech.encode(said));
   }
 
   /** Fulfilled once so many were heard. */
