@@ -474,6 +474,7 @@ test("what Kubernetes sets for a service of our name is not ours", () => {
     POLYWIRE_SERVICE_HOST: "10.0.0.1",
     POLYWIRE_PORT: "tcp://10.0.0.1:80",
     POLYWIRE_PORT_80_TCP_ADDR: "10.0.0.1",
+    POLYWIRE_TOKEN: "of polywire sub",
   });
   expect(config.limits.clients).toBe(10_000);
 });

@@ -1,4 +1,5 @@
 import { parseDocument } from "yaml";
+import { TOKEN_VARIABLE } from "../commands/sdk-flags.ts";
 import type { ListedSetting } from "./setting.ts";
 
 const PREFIX = "POLYWIRE_";
@@ -26,7 +27,8 @@ export function variableFor(key: string): string {
 export function ourVariables(environment: Environment): [name: string, text: string][] {
   return Object.entries(environment)
     .filter((entry): entry is [string, string] => entry[1] !== undefined)
-    .filter(([name]) => name.startsWith(PREFIX) && name !== CONFIG_VARIABLE && !KUBERNETES.test(name));
+    .filter(([name]) => name.startsWith(PREFIX) && !KUBERNETES.test(name))
+    .filter(([name]) => name !== CONFIG_VARIABLE && name !== TOKEN_VARIABLE);
 }
 
 /**
