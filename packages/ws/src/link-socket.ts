@@ -1,4 +1,6 @@
+import type { Socket } from "node:net";
 import { WebSocket } from "ws";
+import type { SocketSettings } from "./settings.ts";
 
 /** What the library tells of one socket. */
 export interface SocketListener {
@@ -46,4 +48,25 @@ export class LinkSocket extends WebSocket {
         return super.emit(name, first, second);
     }
   }
+}
+
+/** What the library itself does with a socket after the handshake. Its sources describe it, its manual does not. */
+interface Adopting {
+  setSocket(socket: Socket, head: Buffer, settings: SocketSettings): void;
+}
+
+const Unopened = LinkSocket as unknown as new (
+  address: null,
+  subprotocols: undefined,
+  settings: SocketSettings,
+) => LinkSocket & Adopting;
+
+/** Whether the installed version of the library has what {@link adopt} needs. Without it all is left to the library. */
+export const canAdopt: boolean = typeof (LinkSocket.prototype as Partial<Adopting>).setSocket === "function";
+
+/** A socket whose handshake was answered here: the library takes it over as it does after a handshake of its own. */
+export function adopt(socket: Socket, head: Buffer, settings: SocketSettings): LinkSocket {
+  const webSocket = new Unopened(null, undefined, settings);
+  webSocket.setSocket(socket, head, settings);
+  return webSocket;
 }

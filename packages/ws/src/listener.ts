@@ -15,24 +15,34 @@ import {
 import { WebSocketServer } from "ws";
 import { Heartbeat } from "./heartbeat.ts";
 import { type LinkPlace, WebSocketLink } from "./link.ts";
-import { LinkSocket } from "./link-socket.ts";
+import { adopt, canAdopt, LinkSocket } from "./link-socket.ts";
+import { plainKey, switchingProtocols } from "./opening.ts";
 import { type CompleteListenOptions, DEFAULT_HEARTBEAT } from "./options.ts";
 import { UpgradePeer } from "./peer.ts";
 import { canonicalPath, type Door, type DoorKeeper } from "./server.ts";
-import { socketSettings } from "./settings.ts";
-import { refuse, type Target } from "./upgrade.ts";
-
-type Verify = (isAccepted: boolean, status?: number, reason?: string, headers?: Record<string, string>) => void;
+import { type SocketSettings, socketSettings } from "./settings.ts";
+import { destroySocket, refuse, type Target } from "./upgrade.ts";
 
 /** An upgrade request that is being judged. */
 class Handshake implements Flushable {
-  readonly socket: Socket;
+  readonly request: IncomingMessage;
+  readonly head: Buffer;
   readonly peer: UpgradePeer;
+  /** Set when the answer is ours, not the library's. */
+  readonly key: string | undefined;
+  /** Lets the library answer. */
+  proceed: (() => void) | undefined = undefined;
   verdict: Accepted | undefined = undefined;
 
-  constructor(request: IncomingMessage, target: Target) {
-    this.socket = request.socket;
-    this.peer = new UpgradePeer(request, target);
+  constructor(request: IncomingMessage, head: Buffer, { peer, key }: { peer: UpgradePeer; key: string | undefined }) {
+    this.request = request;
+    this.head = head;
+    this.peer = peer;
+    this.key = key;
+  }
+
+  get socket(): Socket {
+    return this.request.socket;
   }
 
   /**
@@ -49,8 +59,6 @@ class Handshake implements Flushable {
   }
 }
 
-const REFUSAL_HEADERS = { "Content-Type": "text/plain; charset=utf-8", "X-Content-Type-Options": "nosniff" };
-
 /** One path of one server: judges upgrade requests and turns them into links. */
 export class WebSocketListener implements Listener, Door {
   readonly endpoint: Endpoint;
@@ -60,6 +68,7 @@ export class WebSocketListener implements Listener, Door {
   readonly #keeper: DoorKeeper;
   readonly #path: string;
   readonly #place: LinkPlace;
+  readonly #settings: SocketSettings;
   readonly #webSockets: WebSocketServer;
   readonly #handshakes = new Map<IncomingMessage, Handshake>();
   #links = 0;
@@ -96,12 +105,17 @@ export class WebSocketListener implements Listener, Door {
         keeper.links--;
       },
     };
+    this.#settings = socketSettings(limits, options);
     this.#webSockets = new WebSocketServer({
-      ...socketSettings(limits, options),
+      ...this.#settings,
       noServer: true,
       clientTracking: false,
       WebSocket: LinkSocket,
-      verifyClient: ({ req }: { req: IncomingMessage }, done: Verify) => this.#judge(req, done),
+      verifyClient: ({ req }: { req: IncomingMessage }, done: (isAccepted: boolean) => void) => {
+        const handshake = this.#handshakes.get(req) as Handshake;
+        handshake.proceed = () => done(true);
+        this.#judge(handshake);
+      },
       handleProtocols: (_offered, request) => this.#handshakes.get(request)?.verdict?.subprotocol ?? false,
     });
     keeper.add(this.#path, this, this.endpoint);
@@ -115,15 +129,18 @@ export class WebSocketListener implements Listener, Door {
     if (hasBody(request)) return refuse(socket, 400, "a WebSocket handshake has no body");
     // At least one client library sends it empty and means none.
     if (headers["sec-websocket-protocol"]?.trim() === "") delete headers["sec-websocket-protocol"];
-    this.#handshakes.set(request, new Handshake(request, target));
+    const isCompressing = this.#settings.perMessageDeflate !== false;
+    const key = canAdopt ? plainKey(request, { isCompressing }) : undefined;
+    const handshake = new Handshake(request, head, { peer: new UpgradePeer(request, target), key });
+    this.#handshakes.set(request, handshake);
     this.#guard(socket, () => {
-      // The library handles the socket's errors from here on.
-      this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
-        this.#established(webSocket as LinkSocket, request);
-      });
+      if (key === undefined) this.#leaveToLibrary(handshake);
+      else this.#judge(handshake);
     });
+    if (!this.#handshakes.has(request)) return;
     // Most verdicts come at once; only a handshake that waits for one can lose its peer.
-    if (this.#handshakes.has(request)) socket.once("close", () => void this.#handshakes.delete(request));
+    socket.once("close", () => void this.#handshakes.delete(request));
+    socket.on("error", destroySocket);
   }
 
   close(): Promise<void> {
@@ -134,14 +151,17 @@ export class WebSocketListener implements Listener, Door {
     return Promise.resolve();
   }
 
-  #judge(request: IncomingMessage, done: Verify): void {
-    const handshake = this.#handshakes.get(request) as Handshake;
-    const answer = (given: Admission): void => {
-      this.#guard(handshake.socket, () => this.#answer(handshake, given, done));
-    };
+  #leaveToLibrary(handshake: Handshake): void {
+    const { request, socket, head } = handshake;
+    this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
+      this.#established(webSocket as LinkSocket, handshake);
+    });
+  }
+
+  #judge(handshake: Handshake): void {
     const verdict = this.#context.admit(handshake.peer);
-    if (verdict instanceof Promise) void verdict.then(answer);
-    else answer(verdict);
+    if (!(verdict instanceof Promise)) return this.#answer(handshake, verdict);
+    void verdict.then((given) => this.#guard(handshake.socket, () => this.#answer(handshake, given)));
   }
 
   /** A bug of the program (two networks on one path of one server, a check without a verdict) costs one peer only. */
@@ -155,23 +175,36 @@ export class WebSocketListener implements Listener, Door {
     }
   }
 
-  #answer(handshake: Handshake, verdict: Admission, done: Verify): void {
-    if (this.#isClosed) return done(false, 503, "closing\n", REFUSAL_HEADERS);
-    if (!verdict.accepted) return done(false, verdict.status, `${verdict.reason}\n`, REFUSAL_HEADERS);
+  #answer(handshake: Handshake, verdict: Admission): void {
+    const { socket } = handshake;
+    if (this.#isClosed) return refuse(socket, 503, "closing");
+    if (!verdict.accepted) return refuse(socket, verdict.status, verdict.reason);
     const { offeredSubprotocols } = handshake.peer;
     const subprotocol =
       verdict.subprotocol ?? this.#options.subprotocols.find((name) => offeredSubprotocols.includes(name));
     if (subprotocol !== undefined && !offeredSubprotocols.includes(subprotocol)) {
       this.#context.logger.log("error", "ws", "admission chose a subprotocol that was not offered", { subprotocol });
-      return done(false, 500, "no common subprotocol\n", REFUSAL_HEADERS);
+      return refuse(socket, 500, "no common subprotocol");
     }
     handshake.verdict = subprotocol === undefined ? verdict : { ...verdict, subprotocol };
+    // The peer has gone, or says nothing more: nobody to talk to.
+    if (!socket.readable || !socket.writable) return void socket.destroy();
     handshake.holdUntilEndOf(this.#context.turn);
-    done(true);
+    socket.off("error", destroySocket);
+    if (handshake.proceed === undefined) this.#open(handshake, subprotocol);
+    else handshake.proceed();
   }
 
-  #established(webSocket: LinkSocket, request: IncomingMessage): void {
-    const { socket, peer, verdict } = this.#handshakes.get(request) as Handshake;
+  #open(handshake: Handshake, subprotocol: string | undefined): void {
+    const { socket, head, key } = handshake;
+    if (socket.listenerCount("data") > 0) {
+      throw new PolywireError("invalid-state", "somebody else has answered the upgrade while it was being judged");
+    }
+    socket.write(switchingProtocols(key as string, subprotocol), "latin1");
+    this.#established(adopt(socket, head, this.#settings), handshake);
+  }
+
+  #established(webSocket: LinkSocket, { request, socket, peer, verdict }: Handshake): void {
     this.#handshakes.delete(request);
     this.#links++;
     this.#keeper.links++;

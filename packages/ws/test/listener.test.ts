@@ -361,13 +361,15 @@ test("on a server with several listeners for upgrades, what nobody takes is refu
   expect(await client.head()).toContain("404");
 });
 
-test("two networks on the very same path of a server cost the peer, not the process", async () => {
+test.each(["sync", "async"])("two networks on one path of a server cost the peer, not the process: %s", async (way) => {
+  const verdict: Admission = { accepted: true };
+  const handler = { link: ignore, admit: () => (way === "sync" ? verdict : Promise.resolve(verdict)) };
   await using node = await nodeServer();
   const logger = new KeptLog();
   await using one = network();
   await using other = new Network({ protocols: [ws()], logger });
-  await one.listen("ws://127.0.0.1:1/", ignore, { server: node.server });
-  await other.listen("ws://127.0.0.1:1/", ignore, { server: node.server });
+  await one.listen("ws://127.0.0.1:1/", handler, { server: node.server });
+  await other.listen("ws://127.0.0.1:1/", handler, { server: node.server });
   await using client = await RawClient.connect(node.port);
   client.write(upgradeRequest());
   await client.closed();
