@@ -16,7 +16,8 @@ export interface Speech {
 /** The codecs of a handler, each made when the first client needs it. Clients that are spoken to alike share one. */
 export class Codecs {
   readonly #options: CompleteOptions;
-  readonly #groups = new Map<string, EncodingGroup>();
+  /** By {@link indexOf}: this is looked up for every client, and a text to look it up by would have to be made. */
+  readonly #groups: EncodingGroup[] = [];
   #library: ProtobufLibrary | undefined = undefined;
 
   constructor(options: CompleteOptions) {
@@ -28,17 +29,22 @@ export class Codecs {
     return this.#library;
   }
 
-  group({ encoding, layout, isUnidirectional = false }: Speech): EncodingGroup {
-    const key = `${encoding} ${layout} ${isUnidirectional ? "one way" : "both ways"}`;
-    let group = this.#groups.get(key);
+  group(speech: Speech): EncodingGroup {
+    const index = indexOf(speech);
+    let group = this.#groups[index];
     if (group === undefined) {
+      const { encoding, layout, isUnidirectional = false } = speech;
       const form = { layout, isUnidirectional };
       const codec: Codec = encoding === "json" ? new JsonCodec(form) : new ProtobufCodec(form, this.library);
       // Who speaks bare Protobuf has a schema, and no other place to look for the code than its messages.
       const tellsEnd = encoding === "protobuf" && layout === "whole";
       group = { codec, broadcast: new Broadcast(codec), options: this.#options, tellsEnd };
-      this.#groups.set(key, group);
+      this.#groups[index] = group;
     }
     return group;
   }
+}
+
+function indexOf({ encoding, layout, isUnidirectional = false }: Speech): number {
+  return (encoding === "json" ? 0 : 4) + (layout === "whole" ? 0 : 2) + (isUnidirectional ? 1 : 0);
 }

@@ -17,6 +17,9 @@ const utf8 = new TextEncoder();
 
 const MAX_ID = 0xffff_ffff;
 
+/** What most connects have of everything: one for all of them. */
+const NONE: ReadonlyMap<string, never> = new Map<string, never>();
+
 type Request = Exclude<Command, { readonly kind: "pong" | "unknown" }>;
 
 /** Reads commands off JSON text, one per line. Unknown fields are skipped, payloads are taken as the text they are. */
@@ -109,8 +112,8 @@ function readConnect(scanner: JsonScanner): ConnectRequest {
   let data: Uint8Array | undefined;
   let name = "";
   let version = "";
-  const subs = new Map<string, SubscribeRequest>();
-  const headers = new Map<string, string>();
+  let subs: ConnectRequest["subs"] = NONE;
+  let headers: ConnectRequest["headers"] = NONE;
   scanner.enterObject();
   for (let field = scanner.nextField(); field !== undefined; field = scanner.nextField()) {
     if (field === "data") data = utf8.encode(scanner.raw());
@@ -118,8 +121,8 @@ function readConnect(scanner: JsonScanner): ConnectRequest {
     else if (field === "token") token = scanner.string();
     else if (field === "name") name = scanner.string();
     else if (field === "version") version = scanner.string();
-    else if (field === "subs") readMap(scanner, subs, readSubscribe);
-    else if (field === "headers") readMap(scanner, headers, readString);
+    else if (field === "subs") subs = readMap(scanner, subs, readSubscribe);
+    else if (field === "headers") headers = readMap(scanner, headers, readString);
     else scanner.skip();
   }
   return { token, data, subs, name, version, headers };
@@ -247,11 +250,18 @@ function readToken(scanner: JsonScanner): TokenRequest {
   return { channel, token, type };
 }
 
-function readMap<Value>(scanner: JsonScanner, into: Map<string, Value>, read: (scanner: JsonScanner) => Value): void {
+/** `earlier`: what a field of the same name has said. */
+function readMap<Value>(
+  scanner: JsonScanner,
+  earlier: ReadonlyMap<string, Value>,
+  read: (scanner: JsonScanner) => Value,
+): ReadonlyMap<string, Value> {
+  const map = new Map(earlier);
   scanner.enterObject();
   for (let key = scanner.nextField(); key !== undefined; key = scanner.nextField()) {
-    if (!scanner.isNull()) into.set(key, read(scanner));
+    if (!scanner.isNull()) map.set(key, read(scanner));
   }
+  return map;
 }
 
 function readString(scanner: JsonScanner): string {

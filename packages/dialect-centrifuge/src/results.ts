@@ -16,17 +16,18 @@ const MILLISECONDS_PER_SECOND = 1_000;
 
 export function connectRequest(request: ConnectRequest): hub.ConnectRequest {
   const { token, data, name, version, headers, subs } = request;
-  const subscriptions = new Map<string, hub.RecoverRequest>();
-  for (const [channel, { recover, offset, epoch }] of subs)
-    subscriptions.set(channel, { recover, since: { offset, epoch } });
   return {
     ...(token === "" ? {} : { token }),
     ...(data === undefined ? {} : { data }),
     ...(name === "" ? {} : { name }),
     ...(version === "" ? {} : { version }),
     ...(headers.size === 0 ? {} : { headers }),
-    ...(subs.size === 0 ? {} : { subscriptions }),
+    ...(subs.size === 0 ? {} : { subscriptions: mapped(subs, recoverRequest) }),
   };
+}
+
+function recoverRequest({ recover, offset, epoch }: SubscribeRequest): hub.RecoverRequest {
+  return { recover, since: { offset, epoch } };
 }
 
 /** What a client names in requests of its own to speak to its session. */
@@ -37,13 +38,12 @@ export interface Identity {
 }
 
 export function connectResult(result: hub.ConnectResult, identity?: Identity): ConnectResult {
-  const subs = new Map<string, SubscribeResult>();
-  for (const [channel, subscription] of result.subscriptions) subs.set(channel, subscribeResult(subscription));
+  const { subscriptions } = result;
   return {
     client: result.client,
     version: result.version,
     data: result.data,
-    subs,
+    subs: subscriptions.size === 0 ? undefined : mapped(subscriptions, subscribeResult),
     ping: result.pingIntervalMs / MILLISECONDS_PER_SECOND,
     pong: result.isPongExpected,
     ...identity,
@@ -91,8 +91,7 @@ export function unrecovered(result: hub.SubscribeResult): hub.SubscribeResult {
 
 /** The same connection with nothing recovered: see {@link unrecovered}. */
 export function withoutRecovery(result: hub.ConnectResult): hub.ConnectResult {
-  const subscriptions = new Map(Array.from(result.subscriptions, ([channel, sub]) => [channel, unrecovered(sub)]));
-  return { ...result, subscriptions };
+  return { ...result, subscriptions: mapped(result.subscriptions, unrecovered) };
 }
 
 export function subscribePush(result: hub.SubscribeResult): SubscribePush {
@@ -103,6 +102,10 @@ export function subscribePush(result: hub.SubscribeResult): SubscribePush {
     offset: result.position?.offset,
     data: result.data,
   };
+}
+
+function mapped<From, To>(map: ReadonlyMap<string, From>, change: (value: From) => To): Map<string, To> {
+  return new Map(Array.from(map, ([channel, value]) => [channel, change(value)]));
 }
 
 export function historyCommand(request: HistoryRequest): hub.HistoryCommand {

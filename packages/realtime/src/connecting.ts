@@ -12,6 +12,10 @@ import { HOLE, NO_WISH, Subscribing } from "./subscribing.ts";
 
 const ANONYMOUS: Authenticated = { user: "" };
 
+/** What most clients have: shared, because a map for each would cost more than many a connect's other objects. */
+const NO_CHANNELS: ReadonlySet<string> = new Set();
+const NO_SUBSCRIPTIONS: ReadonlyMap<string, SubscribeResult> = new Map();
+
 interface Connecting {
   readonly request: ConnectRequest;
   readonly origin: Origin;
@@ -70,8 +74,9 @@ function wantedChannels(
   channels: readonly string[],
   { subscriptions, isDeaf }: ConnectRequest,
 ): ReadonlySet<string> {
-  if (isDeaf === true) return new Set();
   const { rules, settings } = session.parts;
+  const hasNone = rules.broadcastNames.length === 0 && channels.length === 0 && subscriptions === undefined;
+  if (hasNone || isDeaf === true) return NO_CHANNELS;
   const wanted = new Set([...rules.broadcastNames, ...channels]);
   for (const name of subscriptions?.keys() ?? []) {
     if (wanted.size >= settings.limits.channelsPerSession) break;
@@ -127,19 +132,9 @@ function subscribeAll(session: Session, names: readonly string[], admitted: Admi
 }
 
 function complete(session: Session, all: readonly Subscribing[], { verdict, connecting }: Admitted): void {
-  const { settings, counters } = session.parts;
-  const subscriptions = new Map<string, SubscribeResult>();
-  let recoverableBytes = session.answerBytes;
-  for (const subscribing of all) {
-    const result = subscribing.finish(recoverableBytes);
-    if (result === HOLE) return session.missedOnSubscribe();
-    recoverableBytes -= subscribing.recoveredBytes;
-    if (result.wasRecovering) {
-      if (result.isRecovered) counters.recovered++;
-      else counters.unrecovered++;
-    }
-    subscriptions.set(subscribing.subscription.channel.name, result);
-  }
+  const { settings } = session.parts;
+  const subscriptions = all.length === 0 ? NO_SUBSCRIPTIONS : finishAll(session, all);
+  if (subscriptions === HOLE) return session.missedOnSubscribe();
   const { pings = "answered" } = connecting.request;
   session.connected(pings);
   const intervalMs = pings === "none" ? 0 : settings.pings.intervalMs;
@@ -158,6 +153,24 @@ function complete(session: Session, all: readonly Subscribing[], { verdict, conn
   const { orders } = session;
   session.orders = undefined;
   for (const order of orders ?? []) if (!session.isClosed) order();
+}
+
+/** What the client is told of its subscriptions, or {@link HOLE} when there is nothing right to tell of one. */
+function finishAll(session: Session, all: readonly Subscribing[]): ReadonlyMap<string, SubscribeResult> | typeof HOLE {
+  const { counters } = session.parts;
+  const subscriptions = new Map<string, SubscribeResult>();
+  let recoverableBytes = session.answerBytes;
+  for (const subscribing of all) {
+    const result = subscribing.finish(recoverableBytes);
+    if (result === HOLE) return HOLE;
+    recoverableBytes -= subscribing.recoveredBytes;
+    if (result.wasRecovering) {
+      if (result.isRecovered) counters.recovered++;
+      else counters.unrecovered++;
+    }
+    subscriptions.set(subscribing.subscription.channel.name, result);
+  }
+  return subscriptions;
 }
 
 /** The client is told no. Only its end can follow: it has until the connect's deadline to go by itself. */
