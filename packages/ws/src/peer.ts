@@ -2,6 +2,7 @@ import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
 import { type Accepted, certificateOf, type Peer, type PeerCertificate } from "@polywire/core";
+import type { Target } from "./upgrade.ts";
 
 /** What the peer of a link asked for. */
 export interface PeerRequest {
@@ -51,7 +52,7 @@ export class SocketPeer implements Peer {
 
 /** The peer of a handshake, with everything its request says. */
 export class UpgradePeer extends SocketPeer {
-  constructor(request: IncomingMessage, target: { readonly path: string; readonly query: string }) {
+  constructor(request: IncomingMessage, target: Target) {
     const { path, query } = target;
     super(request.socket, { path, query, subprotocol: undefined, headers: headersOf(request) });
   }
