@@ -14,7 +14,7 @@ const node = join(nodeFolder, "node");
 const stamp = join(root, "node_modules/.installed");
 
 const endSignals = ["SIGTERM", "SIGINT", "SIGHUP"];
-const tasks = { start, test, build, check, package: packAll, bench };
+const tasks = { start, polywire, test, build, check, package: packAll, bench };
 
 /** Runs a command to its end and answers its exit code. The signals that ask for an end go on to it. */
 function run(command, args, { detached = false, quiet = false } = {}) {
@@ -107,10 +107,18 @@ async function build(args) {
   return 0;
 }
 
-async function start(args) {
+/** The workspace's `polywire`, built. */
+async function polywireCommand() {
   await build(["--filter=@polywire/server"]);
-  const command = join(root, "apps/server", manifest("apps/server").bin.polywire);
-  return run(node, [command, "serve", ...args], { detached: true });
+  return join(root, "apps/server", manifest("apps/server").bin.polywire);
+}
+
+async function start(args) {
+  return run(node, [await polywireCommand(), "serve", ...args], { detached: true });
+}
+
+async function polywire(args) {
+  return run(node, [await polywireCommand(), ...args]);
 }
 
 function test(args) {

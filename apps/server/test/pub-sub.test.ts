@@ -52,7 +52,7 @@ const WIRES: readonly Wire[] = [
     protocol: () => grpc(),
     listen: { carries: "links" },
     dialect: { format: "protobuf", delimited: false },
-    flags: ["--protobuf"],
+    flags: [],
   },
 ];
 

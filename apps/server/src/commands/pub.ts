@@ -7,7 +7,7 @@ import { fail } from "./exit-code.ts";
 import { Interruption } from "./interruption.ts";
 import { lines } from "./lines.ts";
 import { Output } from "./output.ts";
-import { addSdkFlags, type SdkFlags, TOKEN_VARIABLE } from "./sdk-flags.ts";
+import { addSdkFlags, type SdkFlags, speaksProtobuf, TOKEN_VARIABLE } from "./sdk-flags.ts";
 import { SdkSession } from "./sdk-session.ts";
 
 interface PubFlags extends SdkFlags {
@@ -35,7 +35,7 @@ Exit codes: 0 when everything was published, 1 when it was not or the connection
 
 Examples:
   polywire pub ws://127.0.0.1:8000 chat:garden '{"text":"hello"}'
-  polywire pub grpc://127.0.0.1:11000 chat:garden hello --protobuf
+  polywire pub grpc://127.0.0.1:11000 chat:garden hello
   sensors | polywire pub tcp://127.0.0.1:7000 readings`;
 
 /** `polywire pub`. */
@@ -48,7 +48,7 @@ export function addPubCommand(program: Command, host: CommandHost, finish: (code
     .argument("[data]", "what to publish; without it, every line of the input");
   addSdkFlags(command)
     .option("--text", "publish data as a text even if they are JSON")
-    .addOption(new Option("--raw", "with --protobuf: publish the bytes as they are").conflicts("text"))
+    .addOption(new Option("--raw", "with --protobuf or grpc://: publish the bytes as they are").conflicts("text"))
     .addHelpText("after", HELP)
     .action(async (url: string, channel: string, data: string | undefined, flags: PubFlags) =>
       finish(await pub({ url, channel, data }, { flags, host })),
@@ -65,7 +65,7 @@ async function pub({ url, channel, data }: PubCall, { flags, host }: PubPlace): 
   using interruption = new Interruption(host);
   const { signal } = interruption;
   try {
-    const form = formOf(flags);
+    const form = formOf(url, flags);
     await using session = new SdkSession(url, flags, host);
     await session.connect(signal);
     const publisher = new Publisher(session, channel);
@@ -94,7 +94,9 @@ async function pub({ url, channel, data }: PubCall, { flags, host }: PubPlace): 
   }
 }
 
-function formOf({ protobuf, raw }: PubFlags): ChannelData {
+function formOf(url: string, flags: PubFlags): ChannelData {
+  const { raw } = flags;
+  const protobuf = speaksProtobuf(url, flags);
   if (raw && !protobuf) throw new PolywireError("invalid-argument", "--raw goes with --protobuf: JSON has no bytes");
   return raw ? RAW_DATA : protobuf ? PROTOBUF_DATA : JSON_DATA;
 }

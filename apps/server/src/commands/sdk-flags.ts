@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { PolywireError } from "@polywire/core";
+import { PolywireError, parseEndpoint } from "@polywire/core";
 import type { Command } from "commander";
 import type { CommandHost } from "../command-host.ts";
 import { addDialFlags, type DialFlags } from "./dial-flags.ts";
@@ -15,9 +15,15 @@ export const TOKEN_VARIABLE = "POLYWIRE_TOKEN";
 
 export function addSdkFlags(command: Command): Command {
   return addDialFlags(command)
-    .option("--protobuf", "speak Protobuf; needed for grpc://, and for channels of binary data")
+    .option("--protobuf", "speak Protobuf, for channels of binary data; grpc:// always does")
     .option("--token-file <file>", `file with the connection token (or the variable ${TOKEN_VARIABLE})`)
     .option("--json", "print one JSON object for each event");
+}
+
+/** gRPC carries nothing else. */
+export function speaksProtobuf(url: string, { protobuf }: SdkFlags): boolean {
+  const { scheme } = parseEndpoint(url);
+  return protobuf === true || scheme === "grpc" || scheme === "grpcs";
 }
 
 /** The token, never from an argument: every user of the machine can read those. Empty if there is none. */

@@ -4,7 +4,7 @@ import { Centrifuge, type Options, type TransportEndpoint } from "centrifuge";
 import { Centrifuge as ProtobufCentrifuge } from "centrifuge/build/protobuf";
 import { type CommandHost, oneLine } from "../command-host.ts";
 import { headersOf, tlsOptions } from "./dial-flags.ts";
-import { type SdkFlags, tokenOf } from "./sdk-flags.ts";
+import { type SdkFlags, speaksProtobuf, tokenOf } from "./sdk-flags.ts";
 
 const WEBSOCKET_PATH = "/connection/websocket";
 const HTTP_STREAM_PATH = "/connection/http_stream";
@@ -49,7 +49,7 @@ export class SdkSession implements AsyncDisposable {
         : { websocket: this.#socketClass(scheme, { tls, headers }) }),
     };
     // Two builds of one class: their types differ in private fields only.
-    const Sdk = (flags.protobuf ? ProtobufCentrifuge : Centrifuge) as typeof Centrifuge;
+    const Sdk = (speaksProtobuf(url, flags) ? ProtobufCentrifuge : Centrifuge) as typeof Centrifuge;
     this.client = new Sdk(isHttp ? httpEndpoints(url) : webSocketUrl(url), options);
     this.client.on("error", ({ error }) => this.#error(new PolywireError("handshake-failed", error.message)));
     this.client.on("disconnected", ({ code, reason }) => this.#ended(code, reason));

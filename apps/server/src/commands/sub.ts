@@ -8,7 +8,7 @@ import { count } from "./dial-flags.ts";
 import { fail } from "./exit-code.ts";
 import { Interruption } from "./interruption.ts";
 import { Output } from "./output.ts";
-import { addSdkFlags, type SdkFlags, TOKEN_VARIABLE } from "./sdk-flags.ts";
+import { addSdkFlags, type SdkFlags, speaksProtobuf, TOKEN_VARIABLE } from "./sdk-flags.ts";
 import { SdkSession } from "./sdk-session.ts";
 
 interface SubFlags extends SdkFlags {
@@ -34,7 +34,7 @@ Exit codes: 0 after Ctrl-C or --count, 1 when it could not connect or was sent a
 Examples:
   polywire sub ws://127.0.0.1:8000 chat:garden --history 10
   polywire sub tcp://127.0.0.1:7000 readings alerts --json | jq .data
-  polywire sub grpc://127.0.0.1:11000 chat:garden --protobuf --count 1
+  polywire sub grpc://127.0.0.1:11000 chat:garden --count 1
   polywire sub ws://127.0.0.1:8000 chat:garden --recover 42:xyzw`;
 
 /** `polywire sub`. */
@@ -74,7 +74,7 @@ async function sub(url: string, channels: readonly string[], { flags, host }: Su
       const place = {
         output,
         host,
-        data: flags.protobuf ? PROTOBUF_DATA : JSON_DATA,
+        data: speaksProtobuf(url, flags) ? PROTOBUF_DATA : JSON_DATA,
         isJson: flags.json === true,
         isNamed: channels.length > 1,
         history: flags.history ?? 0,
