@@ -131,7 +131,9 @@ export class WebSocketListener implements Listener, Door {
     if (headers["sec-websocket-protocol"]?.trim() === "") delete headers["sec-websocket-protocol"];
     const isCompressing = this.#settings.perMessageDeflate !== false;
     const key = canAdopt ? plainKey(request, { isCompressing }) : undefined;
-    const handshake = new Handshake(request, head, { peer: new UpgradePeer(request, target), key });
+    // Our own text for the path: the request's would keep the whole target in memory for as long as the link lives.
+    const peer = new UpgradePeer(request, { path: this.#path, query: target.query });
+    const handshake = new Handshake(request, head, { peer, key });
     this.#handshakes.set(request, handshake);
     this.#guard(socket, () => {
       if (key === undefined) this.#leaveToLibrary(handshake);

@@ -33,8 +33,8 @@ export function plainKey(
 }
 
 /**
- * The answer to it, in Latin-1. It costs a third of what the library's does, mostly for the hash: in one call, there is no
- * object to make for it.
+ * The answer to it, byte for byte what the library would say, in Latin-1. The hash is made in one call: half the price of one
+ * with an object for it.
  */
 export function switchingProtocols(key: string, subprotocol: string | undefined): string {
   const accept = hash("sha1", key + GUID, "base64");

@@ -2,6 +2,7 @@ import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
 import { type Accepted, certificateOf, type Peer, type PeerCertificate } from "@polywire/core";
+import { RequestHeaders } from "./request-headers.ts";
 import type { Target } from "./upgrade.ts";
 
 /** What the peer of a link asked for. */
@@ -54,7 +55,7 @@ export class SocketPeer implements Peer {
 export class UpgradePeer extends SocketPeer {
   constructor(request: IncomingMessage, target: Target) {
     const { path, query } = target;
-    super(request.socket, { path, query, subprotocol: undefined, headers: headersOf(request) });
+    super(request.socket, { path, query, subprotocol: undefined, headers: new RequestHeaders(request.headers) });
   }
 
   get offeredSubprotocols(): readonly string[] {
@@ -72,13 +73,4 @@ export class UpgradePeer extends SocketPeer {
     }
     return new SocketPeer(socket, { path, query, subprotocol, headers });
   }
-}
-
-function headersOf(request: IncomingMessage): ReadonlyMap<string, string> {
-  const headers = new Map<string, string>();
-  for (const name in request.headers) {
-    const value = request.headers[name];
-    if (value !== undefined) headers.set(name, Array.isArray(value) ? value.join(", ") : value);
-  }
-  return headers;
 }
