@@ -4,11 +4,16 @@ import { Echoes, type EchoProgram, PAYLOAD_BYTES } from "./program.ts";
 
 export const polywireVersion: string = `polywire ${versionOf("../../../../packages/core")}`;
 
+interface Options {
+  readonly [name: string]: unknown;
+}
+
 /** An echo over the links of any protocol, as a program would write it. */
 export function linkEcho(
   protocol: AnyProtocol,
   url: (port: number) => string,
-  options: { readonly [name: string]: unknown } = {},
+  options: Options = {},
+  listenOptions: Options = {},
 ): EchoProgram {
   const network = new Network({ protocols: [protocol] });
   return {
@@ -19,7 +24,7 @@ export function linkEcho(
           message: (payload) => void link.send(payload),
           closed() {},
         });
-      const listener = await network.listen(url(0), serve, options);
+      const listener = await network.listen(url(0), serve, { ...options, ...listenOptions });
       return listener.endpoint.port ?? 0;
     },
     async connect(port) {
