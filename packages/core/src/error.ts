@@ -22,15 +22,15 @@ const PLATFORM_CODES: ReadonlyMap<string, ErrorCode> = new Map<string, ErrorCode
   ["EPERM", "permission-denied"],
   ["EMFILE", "limit-reached"],
   ["ENFILE", "limit-reached"],
-  ["CERT_HAS_EXPIRED", "tls-verify-failed"],
-  ["CERT_NOT_YET_VALID", "tls-verify-failed"],
-  ["DEPTH_ZERO_SELF_SIGNED_CERT", "tls-verify-failed"],
-  ["SELF_SIGNED_CERT_IN_CHAIN", "tls-verify-failed"],
-  ["UNABLE_TO_VERIFY_LEAF_SIGNATURE", "tls-verify-failed"],
-  ["UNABLE_TO_GET_ISSUER_CERT", "tls-verify-failed"],
-  ["UNABLE_TO_GET_ISSUER_CERT_LOCALLY", "tls-verify-failed"],
-  ["ERR_TLS_CERT_ALTNAME_INVALID", "tls-verify-failed"],
 ]);
+
+/** Everything that OpenSSL and Node say about a certificate that they do not trust. */
+const VERIFY_CODE =
+  /^(?:CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|ERR_TLS_CERT_|INVALID_CA|INVALID_PURPOSE|HOSTNAME_MISMATCH|PATH_LENGTH_EXCEEDED|CRL_)/;
+
+function platformCode(code: string): ErrorCode | undefined {
+  return PLATFORM_CODES.get(code) ?? (VERIFY_CODE.test(code) ? "tls-verify-failed" : undefined);
+}
 
 /**
  * The one error of Polywire. `code` is one of a closed table ({@link ERROR_TABLE}); the message names the input and
@@ -64,7 +64,7 @@ export class PolywireError extends Error {
     if (PolywireError.is(thrown)) return thrown;
     const { code, name, message, errors } = describe(thrown);
     // Happy eyeballs reports one error for each address it tried; the first says what a reader needs.
-    const known = PLATFORM_CODES.get(code) ?? PLATFORM_CODES.get(describe(errors?.[0]).code);
+    const known = platformCode(code) ?? platformCode(describe(errors?.[0]).code);
     const ours = known ?? (name === "AbortError" ? "aborted" : name === "TimeoutError" ? "timed-out" : fallback);
     const text = message === "" ? describe(errors?.[0]).message || ERROR_TABLE[ours].meaning : message;
     return new PolywireError(ours, context === undefined ? text : `${context}: ${text}`, { cause: thrown });

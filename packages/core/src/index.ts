@@ -64,7 +64,17 @@ export {
 export { isForeignPage } from "./origin.ts";
 export { Outbox, type OutboxLimits, type OutboxWire } from "./outbox.ts";
 export { checkPayload, copyPayload, FramedBytes, type Framing, type Payload, type Prepared } from "./payload.ts";
-export { ACCEPTED, type Accepted, type Admission, type Peer, type PeerCertificate, type Refused } from "./peer.ts";
+export {
+  ACCEPTED,
+  type Accepted,
+  type Admission,
+  certificateOf,
+  type Peer,
+  type PeerCertificate,
+  type Refused,
+  type X509Names,
+} from "./peer.ts";
+export { Pings } from "./pings.ts";
 export {
   CONTRACT_VERSION,
   type DialContext,

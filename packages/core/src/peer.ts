@@ -31,6 +31,20 @@ export interface PeerCertificate {
   readonly fingerprint: string;
 }
 
+/** What platforms tell of a certificate. */
+export interface X509Names {
+  readonly subject: string;
+  readonly issuer: string;
+  readonly fingerprint256: string;
+}
+
+/** The certificate that a peer gave, in one line for each name: platforms put each part of one on a line of its own. */
+export function certificateOf(names: X509Names | undefined): PeerCertificate | undefined {
+  if (names === undefined) return undefined;
+  const { subject, issuer, fingerprint256: fingerprint } = names;
+  return { subject: subject.split("\n").join(", "), issuer: issuer.split("\n").join(", "), fingerprint };
+}
+
 /** The verdict on a peer, given before its handshake ends. */
 export type Admission = Accepted | Refused;
 

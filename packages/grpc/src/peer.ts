@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
-import type { Accepted, Peer, PeerCertificate } from "@polywire/core";
+import { type Accepted, certificateOf, type Peer, type PeerCertificate } from "@polywire/core";
 
 /** The other end of a connection. What costs a system call is looked up when it is first asked for. */
 export class ConnectionPeer {
@@ -25,7 +25,7 @@ export class ConnectionPeer {
   /** Only one that was verified. */
   get certificate(): PeerCertificate | undefined {
     if (!this.#isCertificateRead && this.#socket instanceof TLSSocket) {
-      this.#certificate = this.#socket.authorized ? readCertificate(this.#socket) : undefined;
+      this.#certificate = this.#socket.authorized ? certificateOf(this.#socket.getPeerX509Certificate()) : undefined;
     }
     this.#isCertificateRead = true;
     return this.#certificate;
@@ -75,16 +75,4 @@ export class CallPeer implements Peer {
     }
     return new CallPeer(this.#connection, { path, query, headers });
   }
-}
-
-function readCertificate(socket: TLSSocket): PeerCertificate | undefined {
-  const certificate = socket.getPeerX509Certificate();
-  if (certificate === undefined) return undefined;
-  const { subject, issuer, fingerprint256: fingerprint } = certificate;
-  return { subject: oneLine(subject), issuer: oneLine(issuer), fingerprint };
-}
-
-/** Node puts each part of a name on a line of its own. */
-function oneLine(name: string): string {
-  return name.split("\n").join(", ");
 }

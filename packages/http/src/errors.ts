@@ -16,9 +16,6 @@ const CODES: ReadonlyMap<string, ErrorCode> = new Map<string, ErrorCode>([
   ["UND_ERR_RES_CONTENT_LENGTH_MISMATCH", "protocol-violation"],
 ]);
 
-/** Everything that OpenSSL says about a certificate it does not trust. */
-const VERIFY_ERROR =
-  /^(?:CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|ERR_TLS_CERT_|INVALID_CA|INVALID_PURPOSE|HOSTNAME_MISMATCH|PATH_LENGTH_EXCEEDED|CRL_)/;
 /** What Node says of an option that it cannot use, such as a certificate that is none. */
 const ARGUMENT_ERROR = /^ERR_(?:INVALID_|OUT_OF_RANGE|TLS_INVALID_|TLS_PROTOCOL_VERSION_CONFLICT|OSSL_)/;
 
@@ -27,15 +24,13 @@ export function requestError(thrown: unknown, purpose: string): PolywireError {
   const { code = "", message = "", name } = (thrown ?? {}) as Partial<Record<"code" | "message" | "name", string>>;
   const known = CODES.get(code);
   if (known !== undefined) return new PolywireError(known, `${purpose}: ${message}`, { cause: thrown });
-  const fallback: ErrorCode = VERIFY_ERROR.test(code)
-    ? "tls-verify-failed"
-    : ARGUMENT_ERROR.test(code)
-      ? "invalid-argument"
-      : // Its code is missing for some of what the parser finds.
-        name === "HTTPParserError" || code.startsWith("HPE_") || code.startsWith("ERR_HTTP2_")
-        ? "protocol-violation"
-        : code.startsWith("ERR_SSL_")
-          ? "handshake-failed"
-          : "internal";
+  const fallback: ErrorCode = ARGUMENT_ERROR.test(code)
+    ? "invalid-argument"
+    : // Its code is missing for some of what the parser finds.
+      name === "HTTPParserError" || code.startsWith("HPE_") || code.startsWith("ERR_HTTP2_")
+      ? "protocol-violation"
+      : code.startsWith("ERR_SSL_")
+        ? "handshake-failed"
+        : "internal";
   return PolywireError.from(thrown, fallback, purpose);
 }

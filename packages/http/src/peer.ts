@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { TLSSocket } from "node:tls";
-import type { Headers, Peer, PeerCertificate } from "@polywire/core";
+import { certificateOf, type Headers, type Peer, type PeerCertificate } from "@polywire/core";
 import type { Target } from "./target.ts";
 
 /** Who sent a request. Address and certificate are looked up when they are asked for: each costs a system call. */
@@ -36,11 +36,7 @@ export class RequestPeer implements Peer {
   get certificate(): PeerCertificate | undefined {
     const { socket } = this.#request;
     if (!(socket instanceof TLSSocket) || !socket.authorized) return undefined;
-    const certificate = socket.getPeerX509Certificate();
-    if (certificate === undefined) return undefined;
-    const { subject, issuer, fingerprint256: fingerprint } = certificate;
-    // Node puts each part of a name on a line of its own.
-    return { subject: subject.split("\n").join(", "), issuer: issuer.split("\n").join(", "), fingerprint };
+    return certificateOf(socket.getPeerX509Certificate());
   }
 }
 

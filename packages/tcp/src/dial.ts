@@ -102,10 +102,6 @@ function makeLink(
   });
 }
 
-/** Everything that OpenSSL says about a certificate it does not trust. */
-const VERIFY_ERROR =
-  /^(?:CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|ERR_TLS_CERT_|INVALID_CA|INVALID_PURPOSE|HOSTNAME_MISMATCH|PATH_LENGTH_EXCEEDED|CRL_)/;
-
 /** What Node says of an option that it cannot use, such as a certificate that is none. */
 const ARGUMENT_ERROR = /^ERR_(?:INVALID_|OUT_OF_RANGE|TLS_INVALID_|TLS_PROTOCOL_VERSION_CONFLICT|OSSL_)/;
 
@@ -118,6 +114,6 @@ function dialError(endpoint: Endpoint, thrown: Error & { code?: string }): Polyw
     });
   }
   const isArgument = ARGUMENT_ERROR.test(code);
-  const fallback = VERIFY_ERROR.test(code) ? "tls-verify-failed" : isArgument ? "invalid-argument" : "handshake-failed";
+  const fallback = isArgument ? "invalid-argument" : "handshake-failed";
   return PolywireError.from(thrown, fallback, `connect to "${endpoint}"`);
 }

@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
-import type { Peer, PeerCertificate } from "@polywire/core";
+import { certificateOf, type Peer, type PeerCertificate } from "@polywire/core";
 
 /**
  * The other side of a socket. Its address and certificate are looked up when they are asked for, because each costs a
@@ -31,18 +31,8 @@ export class SocketPeer implements Peer {
   }
 
   get certificate(): PeerCertificate | undefined {
-    return this.#socket instanceof TLSSocket && this.#socket.authorized ? peerCertificate(this.#socket) : undefined;
+    return this.#socket instanceof TLSSocket && this.#socket.authorized
+      ? certificateOf(this.#socket.getPeerX509Certificate())
+      : undefined;
   }
-}
-
-function peerCertificate(socket: TLSSocket): PeerCertificate | undefined {
-  const certificate = socket.getPeerX509Certificate();
-  if (certificate === undefined) return undefined;
-  const { subject, issuer, fingerprint256: fingerprint } = certificate;
-  return { subject: oneLine(subject), issuer: oneLine(issuer), fingerprint };
-}
-
-/** Node puts each part of a name on a line of its own. */
-function oneLine(name: string): string {
-  return name.split("\n").join(", ");
 }

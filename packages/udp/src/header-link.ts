@@ -1,13 +1,13 @@
-import { type Pingable, PolywireError, type Timer } from "@polywire/core";
+import { type Pingable, Pings, PolywireError, type Timer } from "@polywire/core";
 import type { DropReason } from "./drops.ts";
 import { DatagramLink, type LinkPlace, type LocalEnd, lostError, type Outcome } from "./link.ts";
 import { type ConnectionId, packet, pingPacket, pingToken, TYPE, typeOf } from "./packet.ts";
-import { Pings } from "./pings.ts";
 
 /** After so much silence the peer is asked for a sign of life. */
 const KEEPALIVE_MS = 15_000;
 /** A link that is over answers its peer for so long, whose last packets may have crossed ours or got lost. */
 const LINGER_MS = 1_000;
+const PING_TIMEOUT_MS = 8_000;
 const OWN_PING = 0;
 
 /** The two ends of a conversation. */
@@ -31,7 +31,7 @@ export abstract class HeaderLink extends DatagramLink implements Pingable {
   constructor(place: LinkPlace, ids: LinkIds) {
     super(place);
     this.ids = ids;
-    this.#pings = new Pings(place.host.clock, this);
+    this.#pings = new Pings(place.host.clock, PING_TIMEOUT_MS, this);
     this.#heardAtMs = this.now;
     this.#askedAtMs = this.#heardAtMs;
   }

@@ -15,6 +15,7 @@ import {
   type Payload,
   type Peer,
   type Pingable,
+  Pings,
   PolywireError,
   type Prepared,
   type Refusal,
@@ -29,10 +30,11 @@ import { CLOSE_CODES, checkCloseCode, closeInfo, type Ending, fitReason, violati
 import { frame, type MaskSource, maskedFrame, openFrame, serverFraming } from "./frame.ts";
 import type { Beating, Heartbeat } from "./heartbeat.ts";
 import type { LinkSocket, SocketListener } from "./link-socket.ts";
-import { Pings } from "./pings.ts";
 
 /** More pings a second than this are an attack: the peer is closed with 1008. */
 const MAX_PINGS_PER_SECOND = 100;
+/** The token of a ping is its whole payload. */
+const PING_TOKEN_BYTES = 4;
 const NOTHING = Buffer.alloc(0);
 
 /** What the links of one listener have in common, and what one dialled link has for itself. */
@@ -233,8 +235,11 @@ export class WebSocketLink implements Link, Pingable, OutboxWire, DeliveryOwner,
 
   ping(done: (roundTripMs: number | undefined) => void): void {
     this.#pings ??= new Pings(this.#place.clock, this.#place.pingTimeoutMs, this);
-    const data = this.#pings.add(done, this.#isOpen);
-    if (data !== undefined) this.#webSocket.ping(data);
+    const token = this.#pings.add(done, this.#isOpen);
+    if (token === undefined) return;
+    const data = Buffer.alloc(PING_TOKEN_BYTES);
+    data.writeUInt32BE(token);
+    this.#webSocket.ping(data);
   }
 
   /** For the heartbeat. */
@@ -320,7 +325,7 @@ export class WebSocketLink implements Link, Pingable, OutboxWire, DeliveryOwner,
   /** From the library. */
   ponged(data: Buffer): void {
     this.#place.heartbeat?.heard(this);
-    this.#pings?.answered(data);
+    if (data.byteLength === PING_TOKEN_BYTES) this.#pings?.answered(data.readUInt32BE());
   }
 
   #violated(code: number, reason: string): void {

@@ -4,10 +4,12 @@ import {
   type Accepted,
   type Admission,
   type Endpoint,
+  type Flushable,
   type ListenContext,
   type Listener,
   PolywireError,
   type Traits,
+  type Turn,
   withPort,
 } from "@polywire/core";
 import { WebSocketServer } from "ws";
@@ -18,15 +20,33 @@ import { type CompleteListenOptions, DEFAULT_HEARTBEAT } from "./options.ts";
 import { UpgradePeer } from "./peer.ts";
 import { canonicalPath, type Door, type DoorKeeper } from "./server.ts";
 import { socketSettings } from "./settings.ts";
-import { refuse } from "./upgrade.ts";
+import { refuse, type Target } from "./upgrade.ts";
 
 type Verify = (isAccepted: boolean, status?: number, reason?: string, headers?: Record<string, string>) => void;
 
 /** An upgrade request that is being judged. */
-interface Handshake {
+class Handshake implements Flushable {
   readonly socket: Socket;
   readonly peer: UpgradePeer;
-  verdict: Accepted | undefined;
+  verdict: Accepted | undefined = undefined;
+
+  constructor(request: IncomingMessage, target: Target) {
+    this.socket = request.socket;
+    this.peer = new UpgradePeer(request, target);
+  }
+
+  /**
+   * What the socket is told waits for the end of the turn, as everything does that links send: when many clients come at
+   * once, their answers leave in one go, and the other side wakes up once for all of them.
+   */
+  holdUntilEndOf(turn: Turn): void {
+    this.socket.cork();
+    turn.schedule(this);
+  }
+
+  flush(): void {
+    this.socket.uncork();
+  }
 }
 
 const REFUSAL_HEADERS = { "Content-Type": "text/plain; charset=utf-8", "X-Content-Type-Options": "nosniff" };
@@ -87,7 +107,7 @@ export class WebSocketListener implements Listener, Door {
     keeper.add(this.#path, this, this.endpoint);
   }
 
-  upgrade(request: IncomingMessage, target: { readonly path: string; readonly query: string }, head: Buffer): void {
+  upgrade(request: IncomingMessage, target: Target, head: Buffer): void {
     const { socket, headers } = request;
     const { maxLinks, maxHandshakes } = this.#context.limits;
     if (this.#links + this.#handshakes.size >= maxLinks) return refuse(socket, 503, "too many connections");
@@ -95,7 +115,7 @@ export class WebSocketListener implements Listener, Door {
     if (hasBody(request)) return refuse(socket, 400, "a WebSocket handshake has no body");
     // At least one client library sends it empty and means none.
     if (headers["sec-websocket-protocol"]?.trim() === "") delete headers["sec-websocket-protocol"];
-    this.#handshakes.set(request, { socket, peer: new UpgradePeer(request, target), verdict: undefined });
+    this.#handshakes.set(request, new Handshake(request, target));
     this.#guard(socket, () => {
       // The library handles the socket's errors from here on.
       this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
@@ -146,6 +166,7 @@ export class WebSocketListener implements Listener, Door {
       return done(false, 500, "no common subprotocol\n", REFUSAL_HEADERS);
     }
     handshake.verdict = subprotocol === undefined ? verdict : { ...verdict, subprotocol };
+    handshake.holdUntilEndOf(this.#context.turn);
     done(true);
   }
 

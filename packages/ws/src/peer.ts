@@ -1,7 +1,8 @@
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
-import type { Accepted, Peer, PeerCertificate } from "@polywire/core";
+import { type Accepted, certificateOf, type Peer, type PeerCertificate } from "@polywire/core";
+import type { Target } from "./upgrade.ts";
 
 /** What the peer of a link asked for. */
 export interface PeerRequest {
@@ -43,13 +44,15 @@ export class SocketPeer implements Peer {
   }
 
   get certificate(): PeerCertificate | undefined {
-    return this.#socket instanceof TLSSocket && this.#socket.authorized ? peerCertificate(this.#socket) : undefined;
+    return this.#socket instanceof TLSSocket && this.#socket.authorized
+      ? certificateOf(this.#socket.getPeerX509Certificate())
+      : undefined;
   }
 }
 
 /** The peer of a handshake, with everything its request says. */
 export class UpgradePeer extends SocketPeer {
-  constructor(request: IncomingMessage, target: { readonly path: string; readonly query: string }) {
+  constructor(request: IncomingMessage, target: Target) {
     const { path, query } = target;
     super(request.socket, { path, query, subprotocol: undefined, headers: headersOf(request) });
   }
@@ -78,16 +81,4 @@ function headersOf(request: IncomingMessage): ReadonlyMap<string, string> {
     if (value !== undefined) headers.set(name, Array.isArray(value) ? value.join(", ") : value);
   }
   return headers;
-}
-
-function peerCertificate(socket: TLSSocket): PeerCertificate | undefined {
-  const certificate = socket.getPeerX509Certificate();
-  if (certificate === undefined) return undefined;
-  const { subject, issuer, fingerprint256: fingerprint } = certificate;
-  return { subject: oneLine(subject), issuer: oneLine(issuer), fingerprint };
-}
-
-/** Node puts each part of a name on a line of its own. */
-function oneLine(name: string): string {
-  return name.split("\n").join(", ");
 }

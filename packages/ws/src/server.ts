@@ -3,7 +3,7 @@ import { createServer as createTlsServer } from "node:https";
 import type { Socket } from "node:net";
 import type { TlsOptions } from "node:tls";
 import { type Endpoint, type LinkLimits, type ListenContext, PolywireError } from "@polywire/core";
-import { destroySocket, refuse, requestTarget } from "./upgrade.ts";
+import { destroySocket, refuse, requestTarget, type Target } from "./upgrade.ts";
 
 const MAX_HEADER_BYTES = 16_384;
 /** How often Node looks for requests that take too long. */
@@ -12,7 +12,7 @@ const KEEP_ALIVE_MS = 5_000;
 
 /** What a path of a server leads to. */
 export interface Door {
-  upgrade(request: IncomingMessage, target: { readonly path: string; readonly query: string }, head: Buffer): void;
+  upgrade(request: IncomingMessage, target: Target, head: Buffer): void;
 }
 
 /** One HTTP server and the WebSocket listeners on it, by path. */

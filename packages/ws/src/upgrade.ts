@@ -7,8 +7,14 @@ const MAX_TARGET_LENGTH = 8_192;
 /** Canonical as it stands, as nearly every target is: parsing it as a URL would cost a tenth of the whole handshake. */
 const CANONICAL_TARGET = /^(\/[\w/~-]*)(?:\?([\w.~=&%-]*))?$/;
 
+/** Where a request goes, canonical. */
+export interface Target {
+  readonly path: string;
+  readonly query: string;
+}
+
 /** Path and query of a request, canonical, or nothing if it has none to speak of. */
-export function requestTarget(request: IncomingMessage): { readonly path: string; readonly query: string } | undefined {
+export function requestTarget(request: IncomingMessage): Target | undefined {
   const target = request.url ?? "";
   if (!target.startsWith("/") || target.length > MAX_TARGET_LENGTH) return undefined;
   const canonical = CANONICAL_TARGET.exec(target);

@@ -1,4 +1,6 @@
-import { type Clock, type DeliveryOwner, PolywireError, type Timer } from "@polywire/core";
+import type { Clock, Timer } from "./clock.ts";
+import type { DeliveryOwner } from "./delivery.ts";
+import { PolywireError } from "./error.ts";
 
 type Done = (roundTripMs: number | undefined) => void;
 
@@ -11,17 +13,21 @@ interface Pending {
 
 /** Most pings of one link that wait for their answer. */
 const MAX_PENDING = 64;
-const TIMEOUT_MS = 8_000;
 
-/** The pings of one link that wait for their answer. Each carries a token, so that answers find their question. */
+/**
+ * The pings of one link that wait for their answer, as {@link Pingable.ping} promises it. Each carries a token, 1 to 2³² − 1,
+ * so that answers find their question; 0 is free for pings of the link's own.
+ */
 export class Pings {
   readonly #clock: Clock;
+  readonly #timeoutMs: number;
   readonly #owner: DeliveryOwner;
   #pending: readonly Pending[] = [];
   #nextToken = 1;
 
-  constructor(clock: Clock, owner: DeliveryOwner) {
+  constructor(clock: Clock, timeoutMs: number, owner: DeliveryOwner) {
     this.#clock = clock;
+    this.#timeoutMs = timeoutMs;
     this.#owner = owner;
   }
 
@@ -40,9 +46,8 @@ export class Pings {
       throw new PolywireError("limit-reached", `${MAX_PENDING} pings wait for an answer: wait for one`);
     }
     const token = this.#nextToken;
-    // 0 is for pings of the link's own.
     this.#nextToken = (token + 1) >>> 0 || 1;
-    const deadline = this.#clock.setTimer(() => this.#settle(token, undefined), TIMEOUT_MS);
+    const deadline = this.#clock.setTimer(() => this.#settle(token, undefined), this.#timeoutMs);
     this.#pending = [...this.#pending, { token, done, sentAtMs: this.#clock.now(), deadline }];
     return token;
   }
