@@ -3,32 +3,88 @@ import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import { root } from "./workspace.ts";
 
-// The guide shows parts of the template, which is compiled and held against its laws: what it shows has to be in there.
-const guide = readFileSync(join(root, "docs/write-a-protocol.md"), "utf8");
-const blocks = [...guide.matchAll(/`(?<file>(?:src|test)\/[\w./-]+)`:\n\n```ts\n(?<code>[\s\S]*?)```/g)];
+function read(file: string): string {
+  return readFileSync(join(root, file), "utf8");
+}
 
-test("every block of TypeScript in the guide names the file that it is from", () => {
-  expect(blocks.length).toBeGreaterThan(8);
-  expect(guide.match(/^```ts$/gm)).toHaveLength(blocks.length);
+// The guide shows parts of the template, which is compiled and held against its laws, and of packages: what it shows has to be in there.
+const guide = read("docs/write-a-protocol.md");
+const blocks = [...guide.matchAll(/^`(?<file>[\w./-]+)`:\n\n```(?:ts|json)\n(?<code>[\s\S]*?)```/gm)];
+
+/** Where the file of a block is: a package's, or the template's. */
+function sourceOf(file: string): string {
+  if (file.startsWith("packages/")) return file;
+  return `packages/create-protocol/template/${file === "package.json" ? "manifest.json" : file}`;
+}
+
+test("every block of code in the guide names the file that it is from", () => {
+  expect(blocks.length).toBeGreaterThan(15);
+  expect(guide.match(/^```(?!sh$)\w+$/gm)).toHaveLength(blocks.length);
 });
 
-for (const { groups: { file = "", code = "" } = {} } of blocks) {
+for (const [index, { groups: { file = "", code = "" } = {} }] of blocks.entries()) {
   const [first = ""] = code.trim().split("\n");
-  test(`the guide shows ${file} as it is: ${first.trim()}`, () => {
-    expect(readFileSync(join(root, "packages/create-protocol/template", file), "utf8")).toContain(code);
+  test(`block ${index + 1} of the guide shows ${file} as it is: ${first.trim()}`, () => {
+    // The range is the one thing that the command fills in.
+    expect(read(sourceOf(file))).toContain(code.replace('"^0.3.1"', '"POLYWIRE_RANGE"'));
   });
 }
+
+/** The first cells of the table under a heading of the guide. */
+function firstCells(heading: string): string[] {
+  const section = guide.split(/^## /m).find((text) => text.startsWith(`${heading}\n`)) ?? "";
+  const rows = [...section.matchAll(/^\| (?<first>.+?) \|/gm)].map(({ groups }) => groups?.["first"] ?? "");
+  return rows.slice(1);
+}
+
+/** The names in backticks. */
+function namesIn(cells: readonly string[]): string[] {
+  return cells.flatMap((cell) => [...cell.matchAll(/`(\w+)`/g)].map(([, name = ""]) => name));
+}
+
+test("the guide knows every trait, and no other", () => {
+  const traits = /export interface Traits \{(?<body>[\s\S]*?)^\}/m.exec(read("packages/core/src/link.ts"));
+  const names = [...(traits?.groups?.["body"] ?? "").matchAll(/^ {2}readonly (\w+):/gm)].map(([, name]) => name);
+  expect(names.length).toBeGreaterThan(5);
+  expect(namesIn(firstCells("Say what the wire promises"))).toEqual(names);
+});
+
+test("core exports everything that the guide says it gives", () => {
+  const exported = read("packages/core/api.txt").split("\n\n")[0] ?? "";
+  const names = namesIn(firstCells("What core gives you"));
+  expect(names.length).toBeGreaterThan(10);
+  expect(names.filter((name) => !exported.includes(`  value ${name}\n`))).toEqual([]);
+});
+
+test("the kit says what the guide says it says", () => {
+  const kit = globSync("packages/conformance/src/**/*.ts", { cwd: root }).map(read).join("\n");
+  const said = firstCells("Common mistakes");
+  expect(said.length).toBeGreaterThan(10);
+  expect(said.filter((words) => !kit.includes(words))).toEqual([]);
+});
 
 const documents = globSync(["*.md", "docs/*.md", "examples/**/*.md", "packages/*/README.md", "apps/*/README.md"], {
   cwd: root,
   exclude: ["**/node_modules/**"],
 });
 
-test.each(documents)("every link to a file in %s leads somewhere", (document) => {
-  const text = readFileSync(join(root, document), "utf8");
-  const targets = [...text.matchAll(/\]\((?!https?:|#)(?<target>[^)#\s]+)/g)].map(
-    (match) => match.groups?.["target"] ?? "",
-  );
-  const missing = targets.filter((target) => !existsSync(join(root, dirname(document), target)));
-  expect(missing).toEqual([]);
+test.each(documents)("every link in %s leads somewhere", (document) => {
+  const targets = [...read(document).matchAll(/\]\((?!https?:)([^)#\s]*)(?:#([^)\s]*))?/g)];
+  const missing = targets.filter(([, target, heading]) => {
+    const file = target ? join(dirname(document), target) : document;
+    return !existsSync(join(root, file)) || (heading !== undefined && !hasHeading(file, heading));
+  });
+  expect(missing.map(([link]) => link)).toEqual([]);
 });
+
+/** Whether a document has a heading with this anchor, as GitHub makes them. */
+function hasHeading(document: string, anchor: string): boolean {
+  const headings = [...read(document).matchAll(/^#+ (.*)$/gm)].map(([, text = ""]) => text);
+  return headings.some(
+    (text) =>
+      text
+        .toLowerCase()
+        .replace(/[^\w -]/g, "")
+        .replaceAll(" ", "-") === anchor,
+  );
+}

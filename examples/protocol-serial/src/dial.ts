@@ -17,9 +17,9 @@ export function dial(endpoint: Endpoint, context: DialContext, path: string): Pr
     };
     const abort = (): void => fail(context.signal.reason);
     const failed = (thrown: Error & { code?: string }): void => {
-      // A pipe that is not there is a terminal server that is not there.
+      // A socket that is not there is a terminal server that is not there.
       const isMissing = thrown.code === "ENOENT";
-      const refused = new PolywireError("connection-refused", `${purpose}: there is no such pipe`, { cause: thrown });
+      const refused = new PolywireError("connection-refused", `${purpose}: there is no such socket`, { cause: thrown });
       fail(isMissing ? refused : PolywireError.from(thrown, "handshake-failed", purpose));
     };
     context.signal.addEventListener("abort", abort, { once: true });

@@ -1,7 +1,7 @@
 import type { Exchanger, Link, Protocol } from "@polywire/core";
 import { dial } from "./dial.ts";
 import { SerialListener } from "./listener.ts";
-import { pipeOf } from "./options.ts";
+import { socketPathOf } from "./options.ts";
 import { traitsFor } from "./traits.ts";
 
 export type SerialProtocol = Protocol<"serial", Link, Exchanger, object, object>;
@@ -16,10 +16,10 @@ export function serial(): SerialProtocol {
     traits: () => traitsFor(),
     links: {
       async dial(endpoint, context) {
-        return dial(endpoint, context, pipeOf(endpoint));
+        return dial(endpoint, context, socketPathOf(endpoint));
       },
       async listen(endpoint, accept, context) {
-        return SerialListener.open(endpoint, accept, { context, path: pipeOf(endpoint) });
+        return SerialListener.open(endpoint, { accept, context, path: socketPathOf(endpoint) });
       },
     },
   };

@@ -127,7 +127,7 @@ export class SerialLink implements Link, OutboxWire, DeliveryOwner {
     if (!this.#socket.writable) return false;
     this.#socket.cork();
     for (const buffer of buffers.slice(0, -1)) this.#socket.write(buffer);
-    this.#socket.write(buffers.at(-1) as Uint8Array, () => this.#written());
+    this.#socket.write(buffers.at(-1) as Uint8Array, this.#written);
     this.#socket.uncork();
     return false;
   }
@@ -165,11 +165,12 @@ export class SerialLink implements Link, OutboxWire, DeliveryOwner {
     this.#socket.pause();
   }
 
-  #written(): void {
-    if (this.#isOver) return;
+  readonly #written = (error?: Error | null): void => {
+    // What failed was not written: it is counted as lost when the socket is gone.
+    if (this.#isOver || (error ?? undefined) !== undefined) return;
     this.#outbox.written();
     if (this.#ending !== undefined && this.#outbox.bufferedBytes === 0) this.#socket.end();
-  }
+  };
 
   #close(ending: Ending): void {
     this.#ending = ending;

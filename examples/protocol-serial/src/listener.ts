@@ -10,6 +10,7 @@ import {
 import { SerialLink } from "./link.ts";
 
 interface ListenerParts {
+  readonly accept: (link: Link) => void;
   readonly context: ListenContext;
   readonly path: string;
 }
@@ -25,7 +26,7 @@ export class SerialListener implements Listener {
   #links = 0;
   #isClosed = false;
 
-  private constructor(server: Server, endpoint: Endpoint, accept: (link: Link) => void, context: ListenContext) {
+  private constructor(server: Server, endpoint: Endpoint, { accept, context }: ListenerParts) {
     this.endpoint = endpoint;
     this.#server = server;
     this.#accept = accept;
@@ -34,20 +35,16 @@ export class SerialListener implements Listener {
   }
 
   /** Fulfilled when bound. */
-  static open(
-    endpoint: Endpoint,
-    accept: (link: Link) => void,
-    { context, path }: ListenerParts,
-  ): Promise<SerialListener> {
+  static open(endpoint: Endpoint, parts: ListenerParts): Promise<SerialListener> {
     const server = createServer({ pauseOnConnect: true });
     return new Promise((resolve, reject) => {
       const fail = (thrown: Error): void => reject(PolywireError.from(thrown, "internal", `listen on "${endpoint}"`));
       server.once("error", fail);
-      server.listen({ path }, () => {
+      server.listen({ path: parts.path }, () => {
         server.off("error", fail);
         // Running out of descriptors must not end the process.
         server.on("error", () => {});
-        resolve(new SerialListener(server, endpoint, accept, context));
+        resolve(new SerialListener(server, endpoint, parts));
       });
     });
   }

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { laws } from "@polywire/conformance";
 import { serial } from "../src/index.ts";
 
-const pipe = join(tmpdir(), `polywire-serial-${process.pid}`);
-const subject = { protocol: () => serial(), url: `serial:${pipe}` };
+const socket = join(tmpdir(), `polywire-serial-${process.pid}`);
+const subject = { protocol: () => serial(), url: `serial:${socket}` };
 
 for (const law of laws(subject)) test(law.name, { timeout: law.timeoutMs }, () => law.run());

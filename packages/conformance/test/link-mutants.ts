@@ -47,6 +47,7 @@ const LAW = {
   discard: "a close that discards ends at once, although the peer reads nothing, and counts what it lost",
   bounded: "a close ends within closeTimeoutMs, although the peer reads nothing",
   cutShort: "a close that waits for the peer is cut short by one that discards",
+  closePaused: "a close by a reader that has paused ends as any other, and what it had not read is dropped",
   tooLarge: "a message over the limit is refused as too large and harms nobody",
   arrival: "a message over the receiver's limit closes its link, naming the limit, and no other",
   flow: "a paused reader stops the sender at the limit; after resume everything arrives and drain comes",
@@ -229,6 +230,59 @@ class FirstCloseWins extends MutantLink {
   override close(reason?: CloseReason): void {
     if (this.#isClosing) return;
     this.#isClosing = true;
+    this.inner.close(reason);
+  }
+}
+
+/** What a wire does that does not read on to hear of the peer's end. */
+class ClosesWhenResumed extends MutantLink {
+  #isPaused = false;
+  #due: CloseReason | undefined = undefined;
+
+  override pause(): void {
+    this.#isPaused = true;
+    this.inner.pause();
+  }
+
+  override resume(): void {
+    this.#isPaused = false;
+    this.inner.resume();
+    if (this.#due !== undefined) this.inner.close(this.#due);
+  }
+
+  override close(reason: CloseReason = {}): void {
+    if (this.#isPaused && reason.discard !== true) this.#due = reason;
+    else this.inner.close(reason);
+  }
+}
+
+/** Reads on to hear of the peer's end, and hands over what it reads. */
+class ResumesToClose extends MutantLink {
+  #sink: Sink | undefined = undefined;
+  #isPaused = false;
+  readonly #held: Payload[] = [];
+
+  override sink(sink: Sink): Sink {
+    this.#sink = sink;
+    return between(sink, {
+      message: (payload) => {
+        if (this.#isPaused) this.#held.push(payload);
+        else sink.message(payload);
+      },
+    });
+  }
+
+  override pause(): void {
+    this.#isPaused = true;
+  }
+
+  override resume(): void {
+    this.#isPaused = false;
+    for (const payload of this.#held.splice(0)) this.#sink?.message(payload);
+  }
+
+  override close(reason?: CloseReason): void {
+    for (const payload of this.#held.splice(0)) this.#sink?.message(payload);
     this.inner.close(reason);
   }
 }
@@ -504,6 +558,8 @@ export const linkMutants: readonly Mutant[] = [
   { does: "does not count what it discarded", breaks: LAW.discard, says: /bytesLost is 0/, fault: closed((info) => ({ ...info, bytesLost: 0 })) },
   { does: "waits for the peer for ever", breaks: LAW.bounded, says: /in vain for .*closed/, fault: withLimits({ closeTimeoutMs: 1_000_000 }) },
   { does: "ignores a second close that discards", breaks: LAW.cutShort, says: /in vain for .*closed/, fault: link(FirstCloseWins) },
+  { does: "reads no end while it is paused", breaks: LAW.closePaused, says: /in vain for .*closed/, fault: link(ClosesWhenResumed) },
+  { does: "delivers after a close what a pause held back", breaks: LAW.closePaused, says: /came after pause/, fault: link(ResumesToClose) },
   { does: "ignores its own message limit", breaks: LAW.tooLarge, says: /traits.maxMessageBytes|send over the limit/, fault: withLimits({ maxMessageBytes: 10_000_000 }) },
   { does: "refuses what is too large without a cause", breaks: LAW.tooLarge, says: /why it was refused/, fault: link(NamesNoCause) },
   { does: "delivers what is over the limit", breaks: LAW.arrival, says: /in vain for .*closed/, fault: withLimits({ maxMessageBytes: 10_000_000 }) },

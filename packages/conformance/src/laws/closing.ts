@@ -201,6 +201,23 @@ export const closingLaws: readonly LawDefinition[] = [
       await server.closed();
     },
   },
+  {
+    name: "a close by a reader that has paused ends as any other, and what it had not read is dropped",
+    about: "links",
+    appliesTo: isDependable,
+    async run(world) {
+      const { client, server } = await world.pair({ server: { limits: { closeTimeoutMs: 60_000 } } });
+      server.pause();
+      // More than sockets read ahead, so that a wire which holds messages has stopped reading.
+      const chunk = world.bytes(1, Math.min(client.link.traits.maxMessageBytes, 16_384));
+      for (let count = 0; count < 32; count++) client.send(chunk);
+      await world.patience.settle();
+      server.link.close(CLOSE);
+      expectInfo(await server.closed(), "local", "bye");
+      assert.equal((await client.closed()).by, "remote", "by, on the other side");
+      assert.equal(server.recorder.messages.length, 0, "messages after the close");
+    },
+  },
 ];
 
 async function closeOnce(closer: Probe, other: Probe): Promise<void> {

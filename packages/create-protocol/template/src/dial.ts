@@ -4,12 +4,9 @@ import { MywireLink } from "./link.ts";
 import type { MywireOptions } from "./options.ts";
 
 /** Fulfilled with an open link. The context's signal ends it early, with its own reason. */
-export function dial(
-  { host, port = 0, ...endpoint }: Endpoint,
-  context: DialContext,
-  { noDelay }: Required<MywireOptions>,
-): Promise<Link> {
-  const purpose = `connect to "${endpoint.display}"`;
+export function dial(endpoint: Endpoint, context: DialContext, { noDelay }: Required<MywireOptions>): Promise<Link> {
+  const { host, port = 0 } = endpoint;
+  const purpose = `connect to "${endpoint}"`;
   return new Promise((resolve, reject) => {
     context.signal.throwIfAborted();
     const socket = connect({ host, port, noDelay });

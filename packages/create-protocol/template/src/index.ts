@@ -23,7 +23,7 @@ export function mywire(): MywireProtocol {
       },
       async listen(endpoint, accept, context) {
         checkAddress(endpoint);
-        return MywireListener.open(endpoint, accept, { context, options: readOptions(endpoint) });
+        return MywireListener.open(endpoint, { accept, context, options: readOptions(endpoint) });
       },
     },
   };

@@ -21,10 +21,8 @@ import {
   type Timer,
   type Traits,
 } from "@polywire/core";
-import { Decoder, frame, framing } from "./frame.ts";
+import { Decoder, frame, framing, sizeOf } from "./frame.ts";
 import { traitsFor } from "./traits.ts";
-
-const HEADER_BYTES = 4;
 
 /** How a link is ending, once that is decided on this side. */
 interface Ending {
@@ -102,9 +100,9 @@ export class MywireLink implements Link, OutboxWire, DeliveryOwner {
       return this.#outbox.send(payload as FramedBytes);
     }
     checkPayload(payload);
-    const bytes = frame(payload);
-    if (bytes.byteLength - HEADER_BYTES > maxMessageBytes) return this.#outbox.refuse("too-large");
-    return this.#outbox.sendOwn(bytes);
+    const length = sizeOf(payload);
+    if (length > maxMessageBytes) return this.#outbox.refuse("too-large");
+    return this.#outbox.sendOwn(frame(payload, length));
   }
 
   pause(): void {
@@ -131,7 +129,7 @@ export class MywireLink implements Link, OutboxWire, DeliveryOwner {
     if (!this.#socket.writable) return false;
     this.#socket.cork();
     for (const buffer of buffers.slice(0, -1)) this.#socket.write(buffer);
-    this.#socket.write(buffers.at(-1) as Uint8Array, () => this.#written());
+    this.#socket.write(buffers.at(-1) as Uint8Array, this.#written);
     this.#socket.uncork();
     return false;
   }
@@ -170,11 +168,12 @@ export class MywireLink implements Link, OutboxWire, DeliveryOwner {
     this.#socket.pause();
   }
 
-  #written(): void {
-    if (this.#isOver) return;
+  readonly #written = (error?: Error | null): void => {
+    // What failed was not written: it is counted as lost when the socket is gone.
+    if (this.#isOver || (error ?? undefined) !== undefined) return;
     this.#outbox.written();
     if (this.#ending !== undefined && this.#outbox.bufferedBytes === 0) this.#socket.end();
-  }
+  };
 
   #close(ending: Ending): void {
     this.#ending = ending;

@@ -12,6 +12,7 @@ import { MywireLink } from "./link.ts";
 import type { MywireOptions } from "./options.ts";
 
 interface ListenerParts {
+  readonly accept: (link: Link) => void;
   readonly context: ListenContext;
   readonly options: Required<MywireOptions>;
 }
@@ -27,7 +28,7 @@ export class MywireListener implements Listener {
   #links = 0;
   #isClosed = false;
 
-  private constructor(server: Server, endpoint: Endpoint, accept: (link: Link) => void, context: ListenContext) {
+  private constructor(server: Server, endpoint: Endpoint, { accept, context }: ListenerParts) {
     const address = server.address();
     this.endpoint = typeof address === "object" && address !== null ? withPort(endpoint, address.port) : endpoint;
     this.#server = server;
@@ -37,12 +38,8 @@ export class MywireListener implements Listener {
   }
 
   /** Fulfilled when bound. */
-  static open(
-    endpoint: Endpoint,
-    accept: (link: Link) => void,
-    { context, options }: ListenerParts,
-  ): Promise<MywireListener> {
-    const server = createServer({ pauseOnConnect: true, noDelay: options.noDelay });
+  static open(endpoint: Endpoint, parts: ListenerParts): Promise<MywireListener> {
+    const server = createServer({ pauseOnConnect: true, noDelay: parts.options.noDelay });
     return new Promise((resolve, reject) => {
       const fail = (thrown: Error): void => reject(PolywireError.from(thrown, "internal", `listen on "${endpoint}"`));
       server.once("error", fail);
@@ -50,7 +47,7 @@ export class MywireListener implements Listener {
         server.off("error", fail);
         // Running out of descriptors must not end the process.
         server.on("error", () => {});
-        resolve(new MywireListener(server, endpoint, accept, context));
+        resolve(new MywireListener(server, endpoint, parts));
       });
     });
   }

@@ -14,11 +14,11 @@ export function readOptions({ options }: Endpoint): Required<MywireOptions> {
   return { noDelay };
 }
 
-/** @throws PolywireError `invalid-argument` for an endpoint that is no place. */
+/** @throws PolywireError `invalid-argument` for an endpoint that is no place, or says more than this wire can tell. */
 export function checkAddress(endpoint: Endpoint): void {
-  if (endpoint.host !== "" && endpoint.port !== undefined) return;
-  throw new PolywireError(
-    "invalid-argument",
-    `"${endpoint}" names no host and port: write it like mywire://127.0.0.1:7000`,
-  );
+  const { host, port, path, query } = endpoint;
+  const isPlace = host !== "" && port !== undefined;
+  if (isPlace && path.replace("/", "") === "" && query === "") return;
+  const problem = isPlace ? "has a path or query, which this wire does not carry" : "names no host and port";
+  throw new PolywireError("invalid-argument", `"${endpoint}" ${problem}: write it like mywire://127.0.0.1:7000`);
 }
