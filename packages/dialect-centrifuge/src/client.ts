@@ -11,7 +11,7 @@ import { connectRequest, connectResult, type Identity, withoutRecovery } from ".
  * Commands that one client may have taken in a row before the turn of the event loop ends: the broker answers some of them,
  * and others have their turn.
  */
-const COMMANDS_IN_A_ROW = 512;
+const COMMANDS_IN_A_ROW = 4_096;
 
 type ConnectCommand = Extract<Command, { readonly kind: "connect" }>;
 
