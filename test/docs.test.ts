@@ -43,7 +43,7 @@ function namesIn(cells: readonly string[]): string[] {
 }
 
 test("the guide knows every trait, and no other", () => {
-  const traits = /export interface Traits \{(?<body>[\s\S]*?)^\}/m.exec(read("packages/core/src/link.ts"));
+  const traits = /export interface Traits \{(?<body>[\s\S]*?)^\}/m.exec(read("packages/core/src/contract/link.ts"));
   const names = [...(traits?.groups?.["body"] ?? "").matchAll(/^ {2}readonly (\w+):/gm)].map(([, name]) => name);
   expect(names.length).toBeGreaterThan(5);
   expect(namesIn(firstCells("Say what the wire promises"))).toEqual(names);

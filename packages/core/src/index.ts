@@ -1,7 +1,13 @@
 // What programs use.
 
-// ————— What integrators use: protocols, services, dialects. —————
-export { Cancellation, type CancellationOptions, checkTimeout, unlessAborted } from "./cancellation.ts";
+export {
+  Connection,
+  type ConnectionEvents,
+  type ConnectionPlace,
+  type ConnectionState,
+  messages,
+} from "./connection/connection.ts";
+export { Events, type ListenOptions as SubscribeOptions } from "./connection/events.ts";
 export type {
   Channel,
   ChannelKind,
@@ -14,22 +20,12 @@ export type {
   PresenceStats,
   Publication,
   Receipt,
-} from "./channel.ts";
-export { type Clock, MAX_DELAY_MS, type Random, systemClock, type Timer } from "./clock.ts";
-export type { CloseInfo, CloseReason } from "./close.ts";
-export {
-  Connection,
-  type ConnectionEvents,
-  type ConnectionPlace,
-  type ConnectionState,
-  messages,
-} from "./connection.ts";
-export { Delivery, type DeliveryOwner } from "./delivery.ts";
-export type { ConnectOptions } from "./dialer.ts";
-export { type Endpoint, parseEndpoint, withPort } from "./endpoint.ts";
-export { PolywireError } from "./error.ts";
-export { ERROR_TABLE, type ErrorCode, type ErrorRow } from "./error-table.ts";
-export { Events, type ListenOptions as SubscribeOptions } from "./events.ts";
+} from "./contract/channel.ts";
+export { type Clock, MAX_DELAY_MS, type Random, systemClock, type Timer } from "./contract/clock.ts";
+export type { CloseInfo, CloseReason } from "./contract/close.ts";
+export { type Endpoint, parseEndpoint, withPort } from "./contract/endpoint.ts";
+export { PolywireError } from "./contract/error.ts";
+export { ERROR_TABLE, type ErrorCode, type ErrorRow } from "./contract/error-table.ts";
 export type {
   Body,
   BodySource,
@@ -40,30 +36,20 @@ export type {
   RequestOptions,
   Response,
   ResponseHead,
-} from "./exchange.ts";
-export { completeLimits, DEFAULT_LIMITS, type LinkLimits } from "./limits.ts";
-export type { HalfClosable, Link, Pingable, Refusal, SendResult, Sink, Traits } from "./link.ts";
-export type { Listener } from "./listener.ts";
-export type { LogFields, Logger, LogLevel } from "./log.ts";
-export { silentLogger } from "./log.ts";
+} from "./contract/exchange.ts";
+export { completeLimits, DEFAULT_LIMITS, type LinkLimits } from "./contract/limits.ts";
+export type { HalfClosable, Link, Pingable, Refusal, SendResult, Sink, Traits } from "./contract/link.ts";
+export type { Listener } from "./contract/listener.ts";
+export type { LogFields, Logger, LogLevel } from "./contract/log.ts";
+export { silentLogger } from "./contract/log.ts";
 export {
-  Network,
-  type NetworkOptions,
-  type NetworkSnapshot,
-  type NetworkState,
-} from "./network.ts";
-export {
-  checkBooleanOption,
-  checkCountOption,
-  checkFunctionOption,
-  checkObjectOption,
-  checkOneOfOption,
-  checkOptionNames,
-  wrongOption,
-} from "./option-checks.ts";
-export { isForeignPage } from "./origin.ts";
-export { Outbox, type OutboxLimits, type OutboxWire } from "./outbox.ts";
-export { checkPayload, copyPayload, FramedBytes, type Framing, type Payload, type Prepared } from "./payload.ts";
+  checkPayload,
+  copyPayload,
+  FramedBytes,
+  type Framing,
+  type Payload,
+  type Prepared,
+} from "./contract/payload.ts";
 export {
   ACCEPTED,
   type Accepted,
@@ -73,8 +59,7 @@ export {
   type PeerCertificate,
   type Refused,
   type X509Names,
-} from "./peer.ts";
-export { Pings } from "./pings.ts";
+} from "./contract/peer.ts";
 export {
   CONTRACT_VERSION,
   type DialContext,
@@ -83,9 +68,18 @@ export {
   type LinkCarrier,
   type ListenContext,
   type Protocol,
-} from "./protocol.ts";
-export type { Handler, ListenOptions } from "./reception.ts";
-export type { ConnectionEvent, ConnectionSnapshot, Direction, NetworkEvents } from "./roster.ts";
+} from "./contract/protocol.ts";
+export type { Service, ServiceHost } from "./contract/service.ts";
+export type { ConnectOptions } from "./network/dialer.ts";
+export {
+  Network,
+  type NetworkOptions,
+  type NetworkSnapshot,
+  type NetworkState,
+} from "./network/network.ts";
+export { isForeignPage } from "./network/origin.ts";
+export type { Handler, ListenOptions } from "./network/reception.ts";
+export type { ConnectionEvent, ConnectionSnapshot, Direction, NetworkEvents } from "./network/roster.ts";
 export type {
   AnyProtocol,
   DialOptionsFor,
@@ -95,7 +89,20 @@ export type {
   ListenOptionsFor,
   SchemeOf,
   UrlOf,
-} from "./schemes.ts";
-export type { Service, ServiceHost } from "./service.ts";
-export { type SharedServer, SharedServers } from "./shared-servers.ts";
-export { type Flushable, Turn } from "./turn.ts";
+} from "./network/schemes.ts";
+// ————— What integrators use: protocols, services, dialects. —————
+export { Cancellation, type CancellationOptions, checkTimeout, unlessAborted } from "./wire/cancellation.ts";
+export { Delivery, type DeliveryOwner } from "./wire/delivery.ts";
+export {
+  checkBooleanOption,
+  checkCountOption,
+  checkFunctionOption,
+  checkObjectOption,
+  checkOneOfOption,
+  checkOptionNames,
+  wrongOption,
+} from "./wire/option-checks.ts";
+export { Outbox, type OutboxLimits, type OutboxWire } from "./wire/outbox.ts";
+export { Pings } from "./wire/pings.ts";
+export { type SharedServer, SharedServers } from "./wire/shared-servers.ts";
+export { type Flushable, Turn } from "./wire/turn.ts";

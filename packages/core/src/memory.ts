@@ -1,16 +1,16 @@
-import type { Endpoint } from "./endpoint.ts";
-import { PolywireError } from "./error.ts";
-import { DEFAULT_LIMITS } from "./limits.ts";
-import type { HalfClosable, Link, Pingable } from "./link.ts";
-import { MemoryAddresses } from "./memory-addresses.ts";
-import { MemoryExchangeListener, MemoryExchanger } from "./memory-exchanger.ts";
-import { messageFraming, streamFraming } from "./memory-frame.ts";
-import type { MemoryWire } from "./memory-link.ts";
-import { MemoryListener } from "./memory-listener.ts";
-import type { Peer } from "./peer.ts";
-import { CONTRACT_VERSION, type DialContext, type Protocol } from "./protocol.ts";
+import type { Endpoint } from "./contract/endpoint.ts";
+import { PolywireError } from "./contract/error.ts";
+import { DEFAULT_LIMITS } from "./contract/limits.ts";
+import type { HalfClosable, Link, Pingable } from "./contract/link.ts";
+import type { Peer } from "./contract/peer.ts";
+import { CONTRACT_VERSION, type DialContext, type Protocol } from "./contract/protocol.ts";
+import { MemoryAddresses } from "./memory/addresses.ts";
+import { MemoryExchangeListener, MemoryExchanger } from "./memory/exchanger.ts";
+import { messageFraming, streamFraming } from "./memory/frame.ts";
+import type { MemoryWire } from "./memory/link.ts";
+import { MemoryListener } from "./memory/listener.ts";
 
-export type { MemoryExchanger } from "./memory-exchanger.ts";
+export type { MemoryExchanger } from "./memory/exchanger.ts";
 
 /** A link within the process. */
 export type MemoryLink = Link & HalfClosable & Pingable;

@@ -1,3 +1,3 @@
 // For the tests of whatever is built on core.
 
-export { ManualClock } from "./manual-clock.ts";
+export { ManualClock } from "./testing/manual-clock.ts";

@@ -15,7 +15,7 @@ test("the README shows the table of error codes as it is", () => {
 
 test("the type of codes and the table agree", () => {
   expectTypeOf<keyof typeof ERROR_TABLE>().toEqualTypeOf<ErrorCode>();
-  const source = readFileSync(new URL("../src/error-table.ts", import.meta.url), "utf8");
+  const source = readFileSync(new URL("../src/contract/error-table.ts", import.meta.url), "utf8");
   const union = source.slice(source.indexOf("ErrorCode ="), source.indexOf(";"));
   expect([...union.matchAll(/"([a-z-]+)"/g)].map(([, code]) => code)).toEqual(Object.keys(ERROR_TABLE));
 });

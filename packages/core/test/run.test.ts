@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { FramedBytes, type Framing } from "../src/index.ts";
-import { Run } from "../src/run.ts";
+import { Run } from "../src/wire/run.ts";
 
 const plain: Framing = {
   name: "plain",

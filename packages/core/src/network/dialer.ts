@@ -1,0 +1,62 @@
+import type { Endpoint } from "../contract/endpoint.ts";
+import { PolywireError } from "../contract/error.ts";
+import { completeLimits, type LinkLimits } from "../contract/limits.ts";
+import type { DialContext, HostContext } from "../contract/protocol.ts";
+import { Cancellation, unlessAborted } from "../wire/cancellation.ts";
+
+const DEFAULT_TIMEOUT_MS = 10_000;
+
+export interface ConnectOptions {
+  readonly signal?: AbortSignal;
+  /** For everything until the link is established, in milliseconds. 10,000 by default. */
+  readonly timeoutMs?: number;
+  readonly limits?: Partial<LinkLimits>;
+  /** Goes with the handshake where the wire can carry it. */
+  readonly metadata?: ReadonlyMap<string, string>;
+}
+
+/** One dial: what a protocol does, and what to do with a result that nobody waits for any more. */
+export interface Dial<Result> {
+  readonly endpoint: Endpoint;
+  readonly run: (context: DialContext) => Promise<Result>;
+  readonly discard: (result: Result) => void;
+}
+
+/** Every dial under way, each with its deadline. A protocol that ignores its signal holds nobody up. */
+export class Dialer {
+  readonly #host: HostContext;
+  readonly #underWay = new Set<Cancellation>();
+
+  constructor(host: HostContext) {
+    this.#host = host;
+  }
+
+  /** @throws PolywireError, whatever the protocol threw. */
+  async dial<Result>(dial: Dial<Result>, options: ConnectOptions): Promise<Result> {
+    const { signal: callerSignal, timeoutMs = DEFAULT_TIMEOUT_MS, metadata = new Map() } = options;
+    const limits = completeLimits(options.limits, this.#host.limits);
+    const purpose = `connect to "${dial.endpoint}"`;
+    const { clock } = this.#host;
+    const cancellation = new Cancellation({ clock, signal: callerSignal, timeoutMs, purpose });
+    const { signal } = cancellation;
+    this.#underWay.add(cancellation);
+    try {
+      signal.throwIfAborted();
+      const dialled = Promise.resolve(dial.run({ ...this.#host, limits, signal, mark: () => {}, metadata }));
+      const settled = dialled.then((result) => {
+        if (signal.aborted) dial.discard(result);
+        return result;
+      });
+      return await unlessAborted(settled, signal);
+    } catch (thrown) {
+      throw PolywireError.from(thrown, "internal", purpose);
+    } finally {
+      this.#underWay.delete(cancellation);
+      cancellation.release();
+    }
+  }
+
+  abortAll(reason: PolywireError): void {
+    for (const cancellation of this.#underWay) cancellation.abort(reason);
+  }
+}

@@ -1,0 +1,290 @@
+import { Connection, type ConnectionOwner } from "../connection/connection.ts";
+import { Events, type ListenOptions as SubscribeOptions } from "../connection/events.ts";
+import { type Clock, type Random, systemClock } from "../contract/clock.ts";
+import { type Endpoint, parseEndpoint } from "../contract/endpoint.ts";
+import { PolywireError } from "../contract/error.ts";
+import type { Exchanger } from "../contract/exchange.ts";
+import { completeLimits, type LinkLimits } from "../contract/limits.ts";
+import type { Link } from "../contract/link.ts";
+import type { Listener } from "../contract/listener.ts";
+import { type Logger, silentLogger } from "../contract/log.ts";
+import type { DialContext, HostContext } from "../contract/protocol.ts";
+import type { Service } from "../contract/service.ts";
+import { Cancellation, checkTimeout, unlessAborted } from "../wire/cancellation.ts";
+import { Turn } from "../wire/turn.ts";
+import type { AcceptedLinkOwner } from "./accepted-link.ts";
+import { type ConnectOptions, Dialer } from "./dialer.ts";
+import { ProtocolTable } from "./protocol-table.ts";
+import { type Handler, type ListenOptions, Reception } from "./reception.ts";
+import { type ConnectionSnapshot, type NetworkEvents, Roster } from "./roster.ts";
+import type {
+  AnyProtocol,
+  DialOptionsFor,
+  ExchangerFor,
+  LinkFor,
+  ListenerFor,
+  ListenOptionsFor,
+  UrlOf,
+} from "./schemes.ts";
+
+const DEFAULT_CLOSE_TIMEOUT_MS = 30_000;
+
+export interface NetworkOptions<Protocols extends readonly AnyProtocol[]> {
+  /** The wires this network can use. Two that claim one scheme or name are an error. */
+  readonly protocols: Protocols;
+  /** What lives on the network besides: the hub. */
+  readonly services?: readonly Service[];
+  readonly limits?: Partial<LinkLimits>;
+  readonly logger?: Logger;
+  readonly clock?: Clock;
+  readonly random?: Random;
+}
+
+export type NetworkState = "open" | "closing" | "closed";
+
+/** A snapshot for people and programs; plain data. */
+export interface NetworkSnapshot {
+  readonly state: NetworkState;
+  readonly protocols: readonly string[];
+  readonly listeners: readonly string[];
+  readonly connections: readonly ConnectionSnapshot[];
+  /** What each service says of itself, by name. */
+  readonly services: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * What a program builds from a list of protocols: it dials, listens, watches and counts. Construction is free; work
+ * begins with `connect`, `open` and `listen`.
+ */
+export class Network<const Protocols extends readonly AnyProtocol[]> {
+  readonly #protocols: ProtocolTable;
+  readonly #services: readonly Service[];
+  readonly #host: HostContext;
+  readonly #events: Events<NetworkEvents>;
+  readonly #roster: Roster;
+  readonly #listeners = new Set<Listener>();
+  readonly #exchangers = new Set<Exchanger>();
+  readonly #dialer: Dialer;
+  readonly #reception: Reception;
+  #state: NetworkState = "open";
+  #servicesStarted = 0;
+  #isReporting = false;
+  #closing: Promise<void> | undefined = undefined;
+
+  constructor(options: NetworkOptions<Protocols>) {
+    const { clock = systemClock, random = Math.random, logger = silentLogger, services = [] } = options;
+    this.#host = { clock, random, logger, turn: new Turn(clock), limits: completeLimits(options.limits) };
+    this.#dialer = new Dialer(this.#host);
+    this.#protocols = new ProtocolTable(options.protocols);
+    this.#services = [...services];
+    this.#events = new Events((error) => this.#failed(error));
+    this.#roster = new Roster({ clock, random, logger, events: this.#events });
+    this.#reception = new Reception(this.#host, this.#roster, {
+      isOpen: () => this.#state === "open",
+      failed: (error) => this.#failed(error),
+      linkClosed: (link, info) => this.#owner.linkClosed(link, info),
+    });
+  }
+
+  /** Dials; the type of the connection follows from the URL's scheme. */
+  async connect<const Url extends string>(
+    url: UrlOf<Protocols, Url>,
+    options?: ConnectOptions & DialOptionsFor<Protocols, Url>,
+  ): Promise<Connection<LinkFor<Protocols, Url>>> {
+    const { protocol, endpoint, common } = this.#resolve(url, options);
+    const { links } = protocol;
+    if (links === undefined) {
+      throw new PolywireError("unsupported", `${protocol.name} carries no links: use network.open("${endpoint}")`);
+    }
+    const run = async (context: DialContext): Promise<Link> => checkLink(await links.dial(endpoint, context), protocol);
+    const link = await this.#dialer.dial({ endpoint, run, discard: discardLink }, common);
+    const connection = new Connection(link, this.#owner, this.#roster.place(protocol.name, endpoint));
+    this.#roster.add(connection);
+    return connection as Connection<LinkFor<Protocols, Url>>;
+  }
+
+  /** Opens what makes exchanges (requests and responses) towards the endpoint. */
+  async open<const Url extends string>(
+    url: UrlOf<Protocols, Url>,
+    options?: ConnectOptions & DialOptionsFor<Protocols, Url>,
+  ): Promise<ExchangerFor<Protocols, Url>> {
+    const { protocol, endpoint, common } = this.#resolve(url, options);
+    const { exchanges } = protocol;
+    if (exchanges === undefined) {
+      throw new PolywireError(
+        "unsupported",
+        `${protocol.name} carries no requests: use network.connect("${endpoint}")`,
+      );
+    }
+    const run = (context: DialContext): Promise<Exchanger> => exchanges.open(endpoint, context);
+    const discard = (late: Exchanger): void =>
+      void late.close().catch((thrown) => this.#failed(PolywireError.from(thrown)));
+    const exchanger = await this.#dialer.dial({ endpoint, run, discard }, common);
+    this.#exchangers.add(exchanger);
+    void exchanger.closed.then(() => this.#exchangers.delete(exchanger));
+    return exchanger as ExchangerFor<Protocols, Url>;
+  }
+
+  /** Binds the address and hands every peer to the handler. */
+  async listen<const Url extends string>(
+    url: UrlOf<Protocols, Url>,
+    handler: Handler | ((link: LinkFor<Protocols, Url>) => void),
+    options?: ListenOptions & ListenOptionsFor<Protocols, Url>,
+  ): Promise<ListenerFor<Protocols, Url>> {
+    const { protocol, endpoint, common } = this.#resolve(url, options);
+    const serving: Handler = typeof handler === "function" ? { link: handler as (link: Link) => void } : handler;
+    const listener = await this.#reception.bind({ protocol, endpoint }, serving, common);
+    if (this.#state !== "open") {
+      await listener.close();
+      throw this.#notOpen();
+    }
+    this.#listeners.add(listener);
+    this.#host.logger.log("info", "network", "listening", {
+      endpoint: listener.endpoint.display,
+      protocol: protocol.name,
+    });
+    const bound: Listener = {
+      endpoint: listener.endpoint,
+      server: listener.server,
+      close: () => {
+        this.#listeners.delete(listener);
+        return listener.close();
+      },
+    };
+    return bound as ListenerFor<Protocols, Url>;
+  }
+
+  /** Returns the function that unsubscribes. */
+  on<Name extends keyof NetworkEvents>(
+    name: Name,
+    listener: (event: NetworkEvents[Name]) => void,
+    options?: SubscribeOptions,
+  ): () => void {
+    return this.#events.on(name, listener, options);
+  }
+
+  inspect(): NetworkSnapshot {
+    return {
+      state: this.#state,
+      protocols: this.#protocols.names,
+      listeners: [...this.#listeners].map((listener) => listener.endpoint.display),
+      connections: this.#roster.inspect(),
+      services: Object.fromEntries(this.#services.map((service) => [service.name, service.inspect?.() ?? {}])),
+    };
+  }
+
+  /**
+   * Ends everything: stops accepting, lets services drain, closes every exchanger and connection, then the services. What
+   * is not done after `timeoutMs` (30,000 by default) is cut off. Idempotent.
+   */
+  close(options: { readonly timeoutMs?: number } = {}): Promise<void> {
+    const { timeoutMs = DEFAULT_CLOSE_TIMEOUT_MS } = options;
+    checkTimeout(timeoutMs);
+    this.#closing ??= this.#close(timeoutMs);
+    return this.#closing;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #close(timeoutMs: number): Promise<void> {
+    const cancellation = new Cancellation({ clock: this.#host.clock, timeoutMs, purpose: "close the network" });
+    this.#state = "closing";
+    try {
+      this.#dialer.abortAll(this.#notOpen());
+      const freed = [...this.#listeners].map((listener) => this.#inTime(() => listener.close(), cancellation.signal));
+      this.#listeners.clear();
+      await this.#eachService((service) => service.drain?.(cancellation.signal), cancellation.signal);
+      const asked = [...this.#exchangers].map((each) => this.#inTime(() => each.close(), cancellation.signal));
+      await Promise.all([...freed, ...asked]);
+      await this.#roster.closeAll(cancellation.signal);
+      await this.#eachService((service) => service.close?.(), cancellation.signal);
+    } finally {
+      this.#state = "closed";
+      cancellation.release();
+    }
+  }
+
+  async #eachService(work: (service: Service) => Promise<void> | undefined, signal: AbortSignal): Promise<void> {
+    const started = this.#services.slice(0, this.#servicesStarted);
+    await Promise.all(started.map((service) => this.#inTime(() => work(service), signal)));
+  }
+
+  /** Waits for the work, but not past the signal; what fails is reported. */
+  async #inTime(work: () => Promise<void> | undefined, signal: AbortSignal): Promise<void> {
+    try {
+      await unlessAborted(Promise.resolve(work()), signal);
+    } catch (thrown) {
+      this.#failed(PolywireError.from(thrown));
+    }
+  }
+
+  /** One that fails fails the call, and is started again by the next. */
+  #startServices(): void {
+    for (; this.#servicesStarted < this.#services.length; this.#servicesStarted++) {
+      const service = this.#services[this.#servicesStarted] as Service;
+      try {
+        service.start?.({ logger: this.#host.logger });
+      } catch (thrown) {
+        throw PolywireError.from(thrown, "internal", `the service "${service.name}" could not start`);
+      }
+    }
+  }
+
+  #resolve(
+    url: string,
+    options: object | undefined,
+  ): { protocol: AnyProtocol; endpoint: Endpoint; common: ConnectOptions } {
+    if (this.#state !== "open") throw this.#notOpen();
+    this.#startServices();
+    const { common, own } = splitOptions(options);
+    const endpoint = parseEndpoint(url, own);
+    return { protocol: this.#protocols.find(endpoint), endpoint, common };
+  }
+
+  readonly #owner: ConnectionOwner & AcceptedLinkOwner = {
+    connectionClosed: (connection, info) => this.#roster.remove(connection, info),
+    connectionFailed: (_connection, error) => this.#failed(error),
+    linkClosed: (link, info) => {
+      this.#roster.remove(link, info);
+      // What a sink threw: the link is all that its plugin can close.
+      if (info.by === "local" && info.error?.code === "internal") this.#failed(info.error);
+    },
+  };
+
+  #failed(error: PolywireError): void {
+    this.#host.logger.log("error", "network", "program code threw", { error });
+    // A listener for "error" that throws is logged, not told to itself.
+    if (this.#isReporting) return;
+    this.#isReporting = true;
+    this.#events.emit("error", error);
+    this.#isReporting = false;
+  }
+
+  #notOpen(): PolywireError {
+    return new PolywireError("closed", `the network is ${this.#state}: make a new one`);
+  }
+}
+
+type CommonOptions = ConnectOptions & ListenOptions;
+
+/** Takes what every protocol has from the options; what is left is the protocol's own. */
+function splitOptions(options: object | undefined): { common: CommonOptions; own: Readonly<Record<string, unknown>> } {
+  try {
+    const { signal, timeoutMs, limits, metadata, origins, ...own } = (options ?? {}) as CommonOptions;
+    return { common: { signal, timeoutMs, limits, metadata, origins } as CommonOptions, own };
+  } catch (cause) {
+    throw new PolywireError("invalid-argument", "an option cannot be read: its getter threw", { cause });
+  }
+}
+
+function checkLink(link: Link, { name }: AnyProtocol): Link {
+  if (typeof link?.open === "function" && typeof link.send === "function") return link;
+  throw new PolywireError("internal", `protocol "${name}" dialled something that is no link: it is broken`);
+}
+
+function discardLink(link: Link): void {
+  link.open({ message() {}, closed() {} });
+  link.close({ discard: true });
+}
