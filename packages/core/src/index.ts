@@ -1,13 +1,29 @@
 // What programs use.
 
-export {
+export type { Backoff, BackoffPreset } from "./connection/backoff.ts";
+export type {
   Connection,
-  type ConnectionEvents,
-  type ConnectionPlace,
-  type ConnectionState,
-  messages,
+  ConnectionPlace,
+  ConnectionRefusal,
+  ReadyOptions,
 } from "./connection/connection.ts";
+export type { ConnectionEvents } from "./connection/connection-events.ts";
 export { Events, type ListenOptions as SubscribeOptions } from "./connection/events.ts";
+export type { Explanation } from "./connection/explanation.ts";
+export type {
+  DialCall,
+  DialStep,
+  ExchangeCall,
+  ExchangeStep,
+  Interceptor,
+  ReceiveStep,
+  SendStep,
+} from "./connection/interceptors.ts";
+export { messages } from "./connection/messages.ts";
+export type { ConnectionOptions, PendingOptions, ReconnectOptions } from "./connection/options.ts";
+export type { ReconnectBudgetOptions } from "./connection/reconnect-budget.ts";
+export type { ConnectionState, StateChange } from "./connection/states.ts";
+export type { TimelineEntry } from "./connection/timeline.ts";
 export type {
   Channel,
   ChannelKind,

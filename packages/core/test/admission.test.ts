@@ -102,6 +102,6 @@ test("a handler learns the place of each link", async () => {
       },
     })
     .then(({ endpoint }) => network.connect(endpoint.href));
-  const [accepted] = network.inspect().connections;
+  const [, accepted] = network.inspect().connections;
   expect(places).toEqual([{ id: accepted?.id, protocol: "memory", path: "/in" }]);
 });

@@ -107,7 +107,7 @@ test("messages end when the connection closes", async () => {
     link.send("two");
     link.close();
   });
-  const connection = await network.connect("memory://two");
+  const connection = await network.connect("memory://two", { reconnect: false });
   const heard: Payload[] = [];
   for await (const payload of messages(connection)) heard.push(payload);
   expect(heard).toEqual(["one", "two"]);
@@ -122,7 +122,7 @@ test("messages throw when the connection was cut off", async () => {
     link.open(new Notes());
     link.close({ discard: true });
   });
-  const connection = await network.connect("memory://rude");
+  const connection = await network.connect("memory://rude", { reconnect: false });
   await expect(messages(connection).next()).rejects.toMatchObject({ code: "connection-reset" });
 });
 
@@ -141,7 +141,7 @@ test("the counters count", async () => {
     return { direction, messagesIn, messagesOut, refusals };
   });
   expect(counted).toEqual([
-    { direction: "accepted", messagesIn: 1, messagesOut: 1, refusals: 0 },
     { direction: "dialled", messagesIn: 1, messagesOut: 1, refusals: 1 },
+    { direction: "accepted", messagesIn: 1, messagesOut: 1, refusals: 0 },
   ]);
 });

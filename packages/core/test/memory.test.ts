@@ -49,7 +49,7 @@ test("both sides end their directions one after the other", async () => {
   connection.on("end", () => void log.push("client ended"));
   const closed = new Promise((resolve) => connection.on("close", resolve));
   connection.send("request");
-  connection.link.end();
+  connection.end();
   expect(connection.send("more")).toBe("refused");
   expect(await closed).toMatchObject({ by: "local", clean: true, bytesLost: 0 });
   expect(log).toEqual(["server request", "server ended", "client reply", "client ended", "server closed remote true"]);
@@ -93,7 +93,7 @@ test("the other side's limit closes the link and says which", async () => {
   const { network } = watched;
   const server = new Notes();
   await network.listen("memory://small", (link) => link.open(server), { limits: { maxMessageBytes: 10 } });
-  const connection = await network.connect("memory://small");
+  const connection = await network.connect("memory://small", { reconnect: false });
   const closed = new Promise((resolve) => connection.on("close", resolve));
   connection.send("x".repeat(11));
   const reason = "a message of 11 bytes arrived, maxMessageBytes is 10";
@@ -219,7 +219,7 @@ test("a datagram gets lost when chance says so", async () => {
   const server = new Notes();
   await network.listen("memory://lossy", (link) => link.open(server));
   const connection = await network.connect("memory://lossy");
-  expect(() => connection.link.end()).toThrow(/no half-close/);
+  expect(() => connection.end()).toThrow(/no half-close/);
   expect(() => connection.link.ping(() => {})).toThrow(/no ping/);
   connection.send("lost");
   await turns();

@@ -78,7 +78,7 @@ test.each([
       return fail();
     },
   });
-  const first = await network.connect("memory://x");
+  const first = await network.connect("memory://x", { reconnect: false });
   expect(await new Promise((resolve) => first.on("close", resolve))).toMatchObject({ clean: false });
   expect(errors.map(({ code, message }) => `${code}: ${message}`)).toEqual([
     'internal: the handler of "memory://x" threw: boom',
@@ -102,7 +102,7 @@ test.each([
   await using watched = openNetwork();
   const { network, errors } = watched;
   await network.listen("memory://x", (link) => link.open({ message: fail, closed() {} }));
-  const connection = await network.connect("memory://x");
+  const connection = await network.connect("memory://x", { reconnect: false });
   const closed = new Promise((resolve) => connection.on("close", resolve));
   connection.send("hi");
   expect(await closed).toMatchObject({ by: "remote", reason: "internal error" });

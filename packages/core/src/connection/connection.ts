@@ -1,25 +1,21 @@
+import { MAX_DELAY_MS } from "../contract/clock.ts";
 import type { CloseInfo, CloseReason } from "../contract/close.ts";
 import type { Endpoint } from "../contract/endpoint.ts";
 import { PolywireError } from "../contract/error.ts";
-import type { Link, Refusal, SendResult, Sink } from "../contract/link.ts";
-import { copyPayload, type Payload, type Prepared } from "../contract/payload.ts";
-import { Events, type ListenOptions } from "./events.ts";
+import type { Link, Refusal, SendResult } from "../contract/link.ts";
+import type { Payload, Prepared } from "../contract/payload.ts";
+import { Cancellation, unlessAborted } from "../wire/cancellation.ts";
+import type { ConnectionEvents } from "./connection-events.ts";
+import { Conversation } from "./conversation.ts";
+import type { ListenOptions } from "./events.ts";
+import { type Explanation, explanationOf } from "./explanation.ts";
+import type { MessageSteps } from "./interceptors.ts";
+import { endError, type KeeperHost, type KeeperOptions } from "./link-keeper.ts";
+import type { PendingOptions } from "./options.ts";
+import type { ConnectionState } from "./states.ts";
 
-export interface ConnectionEvents {
-  /** One message. Bytes are borrowed until the listener returns. */
-  data: Payload;
-  /** The peer has caught up after a `send` that said `wait`. */
-  drain: undefined;
-  /** The peer has ended its side. Without a listener the connection closes then. */
-  end: undefined;
-  /** A listener or the wire failed; the connection may live on. */
-  error: PolywireError;
-  /** The connection is over. Comes exactly once, last. */
-  close: CloseInfo;
-}
-
-/** `ready` from birth, for `network.connect` waits for the link; `closed` for good. */
-export type ConnectionState = "ready" | "closed";
+/** Why a `send` was refused: see {@link Refusal}; `not-ready`: there is no link, and what may wait for one is at its limit. */
+export type ConnectionRefusal = Refusal | "not-ready";
 
 /** Where a connection stands in its network. */
 export interface ConnectionPlace {
@@ -32,38 +28,54 @@ export interface ConnectionPlace {
   readonly openedAtMs: number;
 }
 
-export interface ConnectionOwner {
-  connectionClosed(connection: Connection, info: CloseInfo): void;
-  connectionFailed(connection: Connection, error: PolywireError): void;
+/** The network behind a connection. */
+export interface ConnectionHost extends KeeperHost {
+  /** What every message passes, where there are interceptors of messages. */
+  readonly steps: MessageSteps | undefined;
+  /** Told of every event but `data` and `drain`, before the listeners. */
+  tapped<Name extends keyof ConnectionEvents>(connection: Connection, name: Name, event: ConnectionEvents[Name]): void;
+  /** Code of the program threw. */
+  failed(connection: Connection, error: PolywireError): void;
 }
 
-/**
- * What a program holds of a conversation it dialled. Nothing is read before somebody listens for `data`, so no first
- * message is lost; from then on messages are pushed synchronously.
- *
- * Its life is that of its one link: a connection that outlives lost links, with states, health and quality, replaces
- * the link below without changing what is here.
- */
-export class Connection<L extends Link = Link> implements Sink {
+/** What a connection is made from. */
+export interface ConnectionParts<L extends Link> extends KeeperOptions {
   readonly place: ConnectionPlace;
-  /** The link, for what only its protocol can do. Its sink is this connection. */
-  readonly link: L;
-  messagesIn = 0;
-  messagesOut = 0;
-  refusals = 0;
-  readonly #owner: ConnectionOwner;
-  readonly #events: Events<ConnectionEvents>;
-  #state: ConnectionState = "ready";
-  #isReading = false;
-  #closeInfo: CloseInfo | undefined = undefined;
+  readonly pending: Required<PendingOptions>;
+  /** One dial, with its deadline; `mark` hears of its phases. */
+  dial(signal: AbortSignal, mark: (phase: string) => void): Promise<L>;
+}
 
-  constructor(link: L, owner: ConnectionOwner, place: ConnectionPlace) {
-    this.link = link;
-    this.place = place;
-    this.#owner = owner;
-    this.#events = new Events((error) => this.#fail(error));
-    link.open(this);
-    link.pause();
+export interface ReadyOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** How long to wait, in milliseconds. As long as it takes by default. */
+  readonly timeoutMs?: number | undefined;
+}
+
+/** What is behind a connection, for the network: the last step of its interceptors. */
+export let conversationOf: (connection: Connection) => Conversation<Link>;
+
+/**
+ * What a program holds of a conversation that it dialled. It survives lost links. Nothing is read before somebody listens
+ * for `data`, so no first message is lost; from then on messages are pushed synchronously.
+ *
+ * Every link is a new conversation for the peer: what the last one had not sent is dropped and counted. What is sent while
+ * there is no link waits, up to a limit, where the wire carries whole messages reliably; it leaves after the listeners of
+ * `connect` and `reconnected` had their say.
+ */
+export class Connection<L extends Link = Link> {
+  readonly place: ConnectionPlace;
+  readonly #host: ConnectionHost;
+  readonly #conversation: Conversation<L>;
+
+  static {
+    conversationOf = (connection) => connection.#conversation;
+  }
+
+  constructor(host: ConnectionHost, parts: ConnectionParts<L>) {
+    this.place = parts.place;
+    this.#host = host;
+    this.#conversation = new Conversation(this as Connection, host, parts);
   }
 
   get id(): string {
@@ -75,29 +87,112 @@ export class Connection<L extends Link = Link> implements Sink {
   }
 
   get state(): ConnectionState {
-    return this.#state;
+    return this.#conversation.keeper.state;
   }
 
   /** How it ended, once it did. */
   get closeInfo(): CloseInfo | undefined {
-    return this.#closeInfo;
+    return this.#conversation.keeper.closeInfo;
   }
 
-  get bufferedBytes(): number {
-    return this.link.bufferedBytes;
+  /**
+   * The link there is, or the last there was, for what only its protocol can do. It is opened already.
+   *
+   * @throws PolywireError `invalid-state` before the first.
+   */
+  get link(): L {
+    const { lastLink } = this.#conversation.keeper;
+    if (lastLink !== undefined) return lastLink;
+    throw new PolywireError("invalid-state", `the connection to "${this.endpoint}" had no link yet: await ready()`);
+  }
+
+  /** Links there have been. */
+  get generation(): number {
+    return this.#conversation.keeper.generation;
+  }
+
+  get messagesIn(): number {
+    return this.#conversation.messagesIn;
+  }
+
+  get messagesOut(): number {
+    return this.#conversation.messagesOut;
+  }
+
+  get refusals(): number {
+    return this.#conversation.refusals;
   }
 
   /** Why the last `send` was refused, if one was. */
-  get refusal(): Refusal | undefined {
-    return this.link.refusal;
+  get refusal(): ConnectionRefusal | undefined {
+    return this.#conversation.refusal;
   }
 
-  /** See {@link Link.send}. */
+  /** Bytes accepted by `send` that have not left: those that wait for a link, and those that the link holds. */
+  get bufferedBytes(): number {
+    return this.#conversation.bufferedBytes;
+  }
+
+  /** Bytes that the links so far had accepted and never sent. */
+  get bytesLost(): number {
+    return this.#conversation.keeper.bytesLost;
+  }
+
+  /** Messages that waited for a link in vain: they gave way to newer ones, or no link came. */
+  get pendingDropped(): number {
+    return this.#conversation.pendingDropped;
+  }
+
+  /** Begins to dial, where nothing has begun. */
+  connect(): void {
+    this.#conversation.keeper.start();
+  }
+
+  /**
+   * Fulfilled as soon as there is a link. Begins to dial, where nothing has begun.
+   *
+   * @throws PolywireError why the connection ended; `aborted`, `timed-out`.
+   */
+  async ready({ signal, timeoutMs = MAX_DELAY_MS }: ReadyOptions = {}): Promise<void> {
+    const purpose = `wait for a link to "${this.endpoint}"`;
+    const cancellation = new Cancellation({ clock: this.#host.clock, signal, timeoutMs, purpose });
+    const over = new AbortController();
+    try {
+      this.connect();
+      if (this.state === "ready") return;
+      const { closeInfo } = this;
+      if (closeInfo !== undefined) throw endError(closeInfo);
+      const settled = new Promise<void>((resolve, reject) => {
+        this.on("connect", () => resolve(), { signal: over.signal });
+        this.on("close", (info) => reject(endError(info)), { signal: over.signal });
+      });
+      await unlessAborted(settled, cancellation.signal);
+    } finally {
+      over.abort();
+      cancellation.release();
+    }
+  }
+
+  /**
+   * Accepts or refuses one message at once and never throws for the state of the network: see {@link Link.send}. Without a
+   * link a message that may wait for one is told `wait`, any other is refused as `not-ready`.
+   */
   send(payload: Payload | Prepared): SendResult {
-    const result = this.link.send(payload);
-    if (result === "refused") this.refusals++;
-    else this.messagesOut++;
-    return result;
+    return this.#conversation.send(payload);
+  }
+
+  /**
+   * The round trip of a ping, in milliseconds.
+   *
+   * @throws PolywireError `timed-out`; `not-available` without a link; `unsupported`; why the link was lost meanwhile.
+   */
+  ping(): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.#conversation.ping((roundTripMs) => {
+        if (roundTripMs !== undefined) return resolve(roundTripMs);
+        reject(new PolywireError("timed-out", `"${this.endpoint}" did not answer a ping in time`));
+      }, reject);
+    });
   }
 
   /** Returns the function that unsubscribes. The first `data` listener starts the reading. */
@@ -106,31 +201,46 @@ export class Connection<L extends Link = Link> implements Sink {
     listener: (event: ConnectionEvents[Name]) => void,
     options?: ListenOptions,
   ): () => void {
-    const unsubscribe = this.#events.on(name, listener, options);
-    if (name === "data" && !this.#isReading) {
-      this.#isReading = true;
-      this.link.resume();
-    }
+    const unsubscribe = this.#conversation.events.on(name, listener, options);
+    if (name === "data") this.#conversation.listened();
     return unsubscribe;
   }
 
+  /** No message is delivered from here to `resume`, whatever link it comes on. */
   pause(): void {
-    this.#isReading = true;
-    this.link.pause();
+    this.#conversation.pause();
   }
 
   resume(): void {
-    this.#isReading = true;
-    this.link.resume();
+    this.#conversation.resume();
   }
 
-  /** Fulfilled with how it ended, also when it had ended already. */
-  close(reason?: CloseReason): Promise<CloseInfo> {
+  /**
+   * Ends our direction once what was sent has left; the peer may go on. The connection is over when it ends too: no other
+   * link follows.
+   *
+   * @throws PolywireError `unsupported` where the wire has no half-close; `not-available` without a link.
+   */
+  end(): void {
+    this.#conversation.end();
+  }
+
+  /** Dials now instead of at the end of the wait, where there is one: the network is known to be back. */
+  reconnectNow(): void {
+    this.#conversation.keeper.hurry();
+  }
+
+  /**
+   * Ends the connection: what the link has accepted leaves first, unless the reason says to discard it. Fulfilled with how
+   * it ended, also when it had ended already.
+   */
+  close(reason: CloseReason = {}): Promise<CloseInfo> {
     const closed = new Promise<CloseInfo>((resolve) => {
-      if (this.#closeInfo !== undefined) resolve(this.#closeInfo);
-      else this.#events.on("close", resolve, { once: true });
+      const { closeInfo } = this;
+      if (closeInfo !== undefined) resolve(closeInfo);
+      else this.on("close", resolve, { once: true });
     });
-    this.link.close(reason);
+    this.#conversation.keeper.close(reason);
     return closed;
   }
 
@@ -138,69 +248,8 @@ export class Connection<L extends Link = Link> implements Sink {
     await this.close();
   }
 
-  message(payload: Payload): void {
-    this.messagesIn++;
-    this.#events.emit("data", payload);
-  }
-
-  drain(): void {
-    this.#events.emit("drain", undefined);
-  }
-
-  ended(): void | false {
-    if (!this.#events.has("end")) return false;
-    this.#events.emit("end", undefined);
-    return undefined;
-  }
-
-  closed(info: CloseInfo): void {
-    this.#state = "closed";
-    this.#closeInfo = info;
-    this.#owner.connectionClosed(this as Connection, info);
-    if (this.#events.has("error") && info.error !== undefined) this.#events.emit("error", info.error);
-    this.#events.emit("close", info);
-  }
-
-  #fail(error: PolywireError): void {
-    this.#owner.connectionFailed(this as Connection, error);
-  }
-}
-
-/** Most messages that {@link messages} holds for a consumer that is behind, before it pauses the connection. */
-const MAX_WAITING_MESSAGES = 64;
-
-/**
- * The connection's messages for `for await`. Bytes are copied, so they may be kept. A consumer that is behind pauses
- * the connection. Ends when the connection closes; throws its error when it was cut off.
- */
-export async function* messages(connection: Connection): AsyncGenerator<Payload, void, undefined> {
-  const waiting: Payload[] = [];
-  let wake: () => void = () => {};
-  const stops = [
-    connection.on("data", (payload) => {
-      waiting.push(copyPayload(payload));
-      if (waiting.length >= MAX_WAITING_MESSAGES) connection.pause();
-      wake();
-    }),
-    connection.on("close", () => wake()),
-  ];
-  try {
-    for (;;) {
-      const batch = waiting.splice(0);
-      yield* batch;
-      if (waiting.length > 0) continue;
-      const { closeInfo } = connection;
-      if (closeInfo?.error !== undefined) throw closeInfo.error;
-      if (closeInfo !== undefined) return;
-      connection.resume();
-      // Resuming may deliver at once.
-      if (waiting.length === 0 && connection.state !== "closed") {
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-        });
-      }
-    }
-  } finally {
-    for (const stop of stops) stop();
+  /** What happened to it, and why it is where it is. Its `toString` is for people and language models. */
+  explain(): Explanation {
+    return explanationOf(this as Connection, this.#conversation.keeper);
   }
 }

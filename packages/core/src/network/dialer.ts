@@ -3,6 +3,7 @@ import { PolywireError } from "../contract/error.ts";
 import { completeLimits, type LinkLimits } from "../contract/limits.ts";
 import type { DialContext, HostContext } from "../contract/protocol.ts";
 import { Cancellation, unlessAborted } from "../wire/cancellation.ts";
+import { DialGate } from "./dial-gate.ts";
 
 const DEFAULT_TIMEOUT_MS = 10_000;
 
@@ -20,15 +21,23 @@ export interface Dial<Result> {
   readonly endpoint: Endpoint;
   readonly run: (context: DialContext) => Promise<Result>;
   readonly discard: (result: Result) => void;
+  /** Hears of the phases that are over. */
+  readonly mark?: (phase: string) => void;
+  /** Whoever holds what is dialled wants it no more. */
+  readonly given?: AbortSignal;
 }
+
+function ignore(): void {}
 
 /** Every dial under way, each with its deadline. A protocol that ignores its signal holds nobody up. */
 export class Dialer {
   readonly #host: HostContext;
   readonly #underWay = new Set<Cancellation>();
+  readonly #gate: DialGate;
 
-  constructor(host: HostContext) {
+  constructor(host: HostContext, maxDials: number) {
     this.#host = host;
+    this.#gate = new DialGate(maxDials);
   }
 
   /** @throws PolywireError, whatever the protocol threw. */
@@ -40,10 +49,15 @@ export class Dialer {
     const cancellation = new Cancellation({ clock, signal: callerSignal, timeoutMs, purpose });
     const { signal } = cancellation;
     this.#underWay.add(cancellation);
+    const abandon = (): void => cancellation.abort(dial.given?.reason as PolywireError);
+    dial.given?.addEventListener("abort", abandon, { once: true });
+    let hasEntered = false;
     try {
       signal.throwIfAborted();
-      const dialled = Promise.resolve(dial.run({ ...this.#host, limits, signal, mark: () => {}, metadata }));
-      const settled = dialled.then((result) => {
+      await this.#gate.enter(signal);
+      hasEntered = true;
+      const context: DialContext = { ...this.#host, limits, signal, mark: dial.mark ?? ignore, metadata };
+      const settled = Promise.resolve(dial.run(context)).then((result) => {
         if (signal.aborted) dial.discard(result);
         return result;
       });
@@ -51,7 +65,9 @@ export class Dialer {
     } catch (thrown) {
       throw PolywireError.from(thrown, "internal", purpose);
     } finally {
+      if (hasEntered) this.#gate.leave();
       this.#underWay.delete(cancellation);
+      dial.given?.removeEventListener("abort", abandon);
       cancellation.release();
     }
   }

@@ -1,5 +1,8 @@
-import { Connection, type ConnectionOwner } from "../connection/connection.ts";
+import type { Connection } from "../connection/connection.ts";
 import { Events, type ListenOptions as SubscribeOptions } from "../connection/events.ts";
+import type { Interceptor } from "../connection/interceptors.ts";
+import type { ConnectionOptions } from "../connection/options.ts";
+import { completeBudget, type ReconnectBudgetOptions } from "../connection/reconnect-budget.ts";
 import { type Clock, type Random, systemClock } from "../contract/clock.ts";
 import { type Endpoint, parseEndpoint } from "../contract/endpoint.ts";
 import { PolywireError } from "../contract/error.ts";
@@ -11,9 +14,12 @@ import { type Logger, silentLogger } from "../contract/log.ts";
 import type { DialContext, HostContext } from "../contract/protocol.ts";
 import type { Service } from "../contract/service.ts";
 import { Cancellation, checkTimeout, unlessAborted } from "../wire/cancellation.ts";
+import { checkCountOption } from "../wire/option-checks.ts";
 import { Turn } from "../wire/turn.ts";
 import type { AcceptedLinkOwner } from "./accepted-link.ts";
+import { Connector, type Target } from "./connector.ts";
 import { type ConnectOptions, Dialer } from "./dialer.ts";
+import { interceptExchanges } from "./intercept-exchanges.ts";
 import { ProtocolTable } from "./protocol-table.ts";
 import { type Handler, type ListenOptions, Reception } from "./reception.ts";
 import { type ConnectionSnapshot, type NetworkEvents, Roster } from "./roster.ts";
@@ -28,6 +34,7 @@ import type {
 } from "./schemes.ts";
 
 const DEFAULT_CLOSE_TIMEOUT_MS = 30_000;
+const DEFAULT_MAX_DIALS = 100;
 
 export interface NetworkOptions<Protocols extends readonly AnyProtocol[]> {
   /** The wires this network can use. Two that claim one scheme or name are an error. */
@@ -35,6 +42,12 @@ export interface NetworkOptions<Protocols extends readonly AnyProtocol[]> {
   /** What lives on the network besides: the hub. */
   readonly services?: readonly Service[];
   readonly limits?: Partial<LinkLimits>;
+  /** What stands between the program and its wires, the outermost first. */
+  readonly interceptors?: readonly Interceptor[];
+  /** How fast connections that lost their links may dial again, all together. */
+  readonly reconnectBudget?: ReconnectBudgetOptions;
+  /** Most dials under way at once; further ones wait. 100. */
+  readonly maxDials?: number;
   readonly logger?: Logger;
   readonly clock?: Clock;
   readonly random?: Random;
@@ -65,6 +78,8 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
   readonly #listeners = new Set<Listener>();
   readonly #exchangers = new Set<Exchanger>();
   readonly #dialer: Dialer;
+  readonly #interceptors: readonly Interceptor[];
+  readonly #connector: Connector;
   readonly #reception: Reception;
   #state: NetworkState = "open";
   #servicesStarted = 0;
@@ -73,12 +88,22 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
 
   constructor(options: NetworkOptions<Protocols>) {
     const { clock = systemClock, random = Math.random, logger = silentLogger, services = [] } = options;
+    const { interceptors = [], maxDials = DEFAULT_MAX_DIALS } = options;
+    checkCountOption("maxDials", maxDials);
     this.#host = { clock, random, logger, turn: new Turn(clock), limits: completeLimits(options.limits) };
-    this.#dialer = new Dialer(this.#host);
+    this.#dialer = new Dialer(this.#host, maxDials);
+    this.#interceptors = [...interceptors];
     this.#protocols = new ProtocolTable(options.protocols);
     this.#services = [...services];
     this.#events = new Events((error) => this.#failed(error));
     this.#roster = new Roster({ clock, random, logger, events: this.#events });
+    this.#connector = new Connector(this.#host, {
+      dialer: this.#dialer,
+      roster: this.#roster,
+      interceptors: this.#interceptors,
+      budget: completeBudget(options.reconnectBudget),
+      failed: (error) => this.#failed(error),
+    });
     this.#reception = new Reception(this.#host, this.#roster, {
       isOpen: () => this.#state === "open",
       failed: (error) => this.#failed(error),
@@ -86,21 +111,29 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
     });
   }
 
-  /** Dials; the type of the connection follows from the URL's scheme. */
+  /**
+   * Dials, and gives the connection once there is a link. From then on it survives lost links, unless its options say
+   * otherwise. Its type follows from the URL's scheme.
+   *
+   * @throws PolywireError what was wrong with the first dial.
+   */
   async connect<const Url extends string>(
     url: UrlOf<Protocols, Url>,
-    options?: ConnectOptions & DialOptionsFor<Protocols, Url>,
+    options?: ConnectOptions & ConnectionOptions & DialOptionsFor<Protocols, Url>,
   ): Promise<Connection<LinkFor<Protocols, Url>>> {
-    const { protocol, endpoint, common } = this.#resolve(url, options);
-    const { links } = protocol;
-    if (links === undefined) {
-      throw new PolywireError("unsupported", `${protocol.name} carries no links: use network.open("${endpoint}")`);
-    }
-    const run = async (context: DialContext): Promise<Link> => checkLink(await links.dial(endpoint, context), protocol);
-    const link = await this.#dialer.dial({ endpoint, run, discard: discardLink }, common);
-    const connection = new Connection(link, this.#owner, this.#roster.place(protocol.name, endpoint));
-    this.#roster.add(connection);
+    const { target, common } = this.#resolve(url, options);
+    const connection = this.#connector.connection(target, common, true);
+    await connection.ready();
     return connection as Connection<LinkFor<Protocols, Url>>;
+  }
+
+  /** A connection without a link yet: it dials, and goes on dialling, from `connect()`, `ready()` or the first `send` on. */
+  connection<const Url extends string>(
+    url: UrlOf<Protocols, Url>,
+    options?: ConnectOptions & ConnectionOptions & DialOptionsFor<Protocols, Url>,
+  ): Connection<LinkFor<Protocols, Url>> {
+    const { target, common } = this.#resolve(url, options);
+    return this.#connector.connection(target, common, false) as Connection<LinkFor<Protocols, Url>>;
   }
 
   /** Opens what makes exchanges (requests and responses) towards the endpoint. */
@@ -108,7 +141,8 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
     url: UrlOf<Protocols, Url>,
     options?: ConnectOptions & DialOptionsFor<Protocols, Url>,
   ): Promise<ExchangerFor<Protocols, Url>> {
-    const { protocol, endpoint, common } = this.#resolve(url, options);
+    const { target, common } = this.#resolve(url, options);
+    const { protocol, endpoint } = target;
     const { exchanges } = protocol;
     if (exchanges === undefined) {
       throw new PolywireError(
@@ -120,6 +154,7 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
     const discard = (late: Exchanger): void =>
       void late.close().catch((thrown) => this.#failed(PolywireError.from(thrown)));
     const exchanger = await this.#dialer.dial({ endpoint, run, discard }, common);
+    interceptExchanges(exchanger, target, this.#interceptors);
     this.#exchangers.add(exchanger);
     void exchanger.closed.then(() => this.#exchangers.delete(exchanger));
     return exchanger as ExchangerFor<Protocols, Url>;
@@ -131,9 +166,9 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
     handler: Handler | ((link: LinkFor<Protocols, Url>) => void),
     options?: ListenOptions & ListenOptionsFor<Protocols, Url>,
   ): Promise<ListenerFor<Protocols, Url>> {
-    const { protocol, endpoint, common } = this.#resolve(url, options);
+    const { target, common } = this.#resolve(url, options);
     const serving: Handler = typeof handler === "function" ? { link: handler as (link: Link) => void } : handler;
-    const listener = await this.#reception.bind({ protocol, endpoint }, serving, common);
+    const listener = await this.#reception.bind(target, serving, common);
     if (this.#state !== "open") {
       await listener.close();
       throw this.#notOpen();
@@ -141,7 +176,7 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
     this.#listeners.add(listener);
     this.#host.logger.log("info", "network", "listening", {
       endpoint: listener.endpoint.display,
-      protocol: protocol.name,
+      protocol: target.protocol.name,
     });
     const bound: Listener = {
       endpoint: listener.endpoint,
@@ -232,22 +267,17 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
     }
   }
 
-  #resolve(
-    url: string,
-    options: object | undefined,
-  ): { protocol: AnyProtocol; endpoint: Endpoint; common: ConnectOptions } {
+  #resolve(url: string, options: object | undefined): { target: Target; common: CommonOptions } {
     if (this.#state !== "open") throw this.#notOpen();
     this.#startServices();
     const { common, own } = splitOptions(options);
     const endpoint = parseEndpoint(url, own);
-    return { protocol: this.#protocols.find(endpoint), endpoint, common };
+    return { target: { protocol: this.#protocols.find(endpoint), endpoint }, common };
   }
 
-  readonly #owner: ConnectionOwner & AcceptedLinkOwner = {
-    connectionClosed: (connection, info) => this.#roster.remove(connection, info),
-    connectionFailed: (_connection, error) => this.#failed(error),
+  readonly #owner: AcceptedLinkOwner = {
     linkClosed: (link, info) => {
-      this.#roster.remove(link, info);
+      this.#roster.acceptedClosed(link, info);
       // What a sink threw: the link is all that its plugin can close.
       if (info.by === "local" && info.error?.code === "internal") this.#failed(info.error);
     },
@@ -267,24 +297,15 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
   }
 }
 
-type CommonOptions = ConnectOptions & ListenOptions;
+type CommonOptions = ConnectOptions & ConnectionOptions & ListenOptions;
 
 /** Takes what every protocol has from the options; what is left is the protocol's own. */
 function splitOptions(options: object | undefined): { common: CommonOptions; own: Readonly<Record<string, unknown>> } {
   try {
-    const { signal, timeoutMs, limits, metadata, origins, ...own } = (options ?? {}) as CommonOptions;
-    return { common: { signal, timeoutMs, limits, metadata, origins } as CommonOptions, own };
+    const { signal, timeoutMs, limits, metadata, origins, reconnect, pending, ...own } = (options ??
+      {}) as CommonOptions;
+    return { common: { signal, timeoutMs, limits, metadata, origins, reconnect, pending } as CommonOptions, own };
   } catch (cause) {
     throw new PolywireError("invalid-argument", "an option cannot be read: its getter threw", { cause });
   }
-}
-
-function checkLink(link: Link, { name }: AnyProtocol): Link {
-  if (typeof link?.open === "function" && typeof link.send === "function") return link;
-  throw new PolywireError("internal", `protocol "${name}" dialled something that is no link: it is broken`);
-}
-
-function discardLink(link: Link): void {
-  link.open({ message() {}, closed() {} });
-  link.close({ discard: true });
 }

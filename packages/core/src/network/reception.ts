@@ -114,7 +114,7 @@ export class Reception {
   #accept(link: Link, handler: Handler, { protocol, endpoint }: Address): void {
     const place = this.#roster.place(protocol.name, endpoint);
     const accepted = new AcceptedLink(link, this.#owner, place);
-    this.#roster.add(accepted);
+    this.#roster.accepted(accepted);
     const failed = (thrown: unknown): void => {
       this.#owner.failed(PolywireError.from(thrown, "internal", `the handler of "${endpoint}" threw`));
       accepted.abandon();

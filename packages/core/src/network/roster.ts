@@ -1,19 +1,29 @@
-import { Connection, type ConnectionPlace } from "../connection/connection.ts";
+import type { Connection, ConnectionPlace } from "../connection/connection.ts";
+import type { ConnectionEvents } from "../connection/connection-events.ts";
 import type { Events } from "../connection/events.ts";
+import type { ConnectionState, StateChange } from "../connection/states.ts";
 import type { Clock, Random } from "../contract/clock.ts";
 import type { CloseInfo } from "../contract/close.ts";
 import type { Endpoint } from "../contract/endpoint.ts";
 import type { PolywireError } from "../contract/error.ts";
-import type { Logger } from "../contract/log.ts";
-import type { AcceptedLink } from "./accepted-link.ts";
+import type { Logger, LogLevel } from "../contract/log.ts";
+import { AcceptedLink } from "./accepted-link.ts";
 
 export type Direction = "dialled" | "accepted";
 
 export interface NetworkEvents {
   /** A link was dialled or accepted. */
-  connect: ConnectionEvent;
-  /** One that had connected is gone. */
-  disconnect: ConnectionEvent & { readonly closeInfo: CloseInfo };
+  connect: ConnectionEvent & ConnectionEvents["connect"];
+  /** One that had connected is gone. A dialled one may come back. */
+  disconnect: ConnectionEvent & ConnectionEvents["disconnect"];
+  /** A dialled connection changed its state. */
+  state: ConnectionEvent & StateChange;
+  /** A connection that lost its link, or could not make one, will dial again. */
+  reconnecting: ConnectionEvent & ConnectionEvents["reconnecting"];
+  /** It has a link again. */
+  reconnected: ConnectionEvent & ConnectionEvents["reconnected"];
+  /** A connection is over. */
+  close: ConnectionEvent & { readonly closeInfo: CloseInfo };
   /** Code of the program or of a plugin threw. */
   error: PolywireError;
 }
@@ -26,6 +36,10 @@ export interface ConnectionEvent {
 }
 
 export interface ConnectionSnapshot extends ConnectionEvent {
+  /** Accepted ones are `ready` from birth, and closed with their link. */
+  readonly state: ConnectionState;
+  /** Links there have been. */
+  readonly generation: number;
   readonly ageMs: number;
   readonly messagesIn: number;
   readonly messagesOut: number;
@@ -40,6 +54,9 @@ export interface RosterOptions {
   readonly events: Events<NetworkEvents>;
 }
 
+/** The accepted are told of in the words of those that were dialled. */
+const ACCEPTED = { generation: 1 } as const;
+
 /** Every connection of a network, dialled or accepted, from its first to its last moment. */
 export class Roster {
   readonly #clock: Clock;
@@ -47,6 +64,8 @@ export class Roster {
   readonly #events: Events<NetworkEvents>;
   readonly #held = new Set<Connection | AcceptedLink>();
   #nextSerial: number;
+  #dialled = 0;
+  #emptied: (() => void) | undefined = undefined;
 
   constructor({ clock, random, logger, events }: RosterOptions) {
     this.#clock = clock;
@@ -55,35 +74,79 @@ export class Roster {
     this.#nextSerial = Math.floor(random() * 0xffff_ffff);
   }
 
+  /** Connections that were dialled. */
+  get dialled(): number {
+    return this.#dialled;
+  }
+
   /** A place for one more connection. */
   place(protocol: string, endpoint: Endpoint): ConnectionPlace {
     this.#nextSerial = (this.#nextSerial + 1) >>> 0;
     return new Place(this.#nextSerial, protocol, { endpoint, openedAtMs: this.#clock.now() });
   }
 
-  add(held: Connection | AcceptedLink): void {
-    this.#held.add(held);
-    if (this.#isLogged()) this.#logger.log("debug", "network", "connection opened", { ...describe(held) });
-    if (this.#events.has("connect")) this.#events.emit("connect", describe(held));
+  add(connection: Connection): void {
+    this.#held.add(connection);
+    this.#dialled++;
   }
 
-  remove(held: Connection | AcceptedLink, closeInfo: CloseInfo): void {
-    if (!this.#held.delete(held)) return;
-    if (this.#isLogged()) {
-      const { by, clean, code, reason } = closeInfo;
-      this.#logger.log("debug", "network", "connection closed", { ...describe(held), by, clean, code, reason });
+  accepted(link: AcceptedLink): void {
+    this.#held.add(link);
+    this.#log("debug", "connection opened", link);
+    if (this.#events.has("connect")) this.#events.emit("connect", { ...describe(link), ...ACCEPTED });
+  }
+
+  acceptedClosed(link: AcceptedLink, closeInfo: CloseInfo): void {
+    if (!this.#held.has(link)) return;
+    this.#log("debug", "connection closed", link, closeFields(closeInfo));
+    if (this.#events.has("disconnect")) {
+      this.#events.emit("disconnect", { ...describe(link), closeInfo, willReconnect: false });
     }
-    if (this.#events.has("disconnect")) this.#events.emit("disconnect", { ...describe(held), closeInfo });
+    this.#closed(link, closeInfo);
   }
 
-  #isLogged(): boolean {
-    return this.#logger.isEnabled?.("debug") ?? true;
+  /** Passes on what a dialled connection tells, and writes it down. */
+  told<Name extends keyof ConnectionEvents>(connection: Connection, name: Name, event: ConnectionEvents[Name]): void {
+    const told = { name, event } as Told;
+    switch (told.name) {
+      case "state":
+        this.#log("trace", "connection state", connection, stateFields(told.event));
+        this.#emit("state", connection, told.event);
+        return;
+      case "connect":
+        this.#log("debug", "connection opened", connection, told.event);
+        this.#emit("connect", connection, told.event);
+        return;
+      case "disconnect":
+        this.#log(told.event.willReconnect ? "info" : "debug", "connection lost", connection, {
+          ...closeFields(told.event.closeInfo),
+          willReconnect: told.event.willReconnect,
+        });
+        this.#emit("disconnect", connection, told.event);
+        return;
+      case "reconnecting":
+        this.#log("info", "connection reconnecting", connection, reconnectingFields(told.event));
+        this.#emit("reconnecting", connection, told.event);
+        return;
+      case "reconnected":
+        this.#log("info", "connection back", connection, told.event);
+        this.#emit("reconnected", connection, told.event);
+        return;
+      case "close":
+        this.#log("debug", "connection closed", connection, closeFields(told.event));
+        this.#dialled--;
+        this.#closed(connection, told.event);
+        return;
+      default:
+    }
   }
 
   inspect(): readonly ConnectionSnapshot[] {
     const now = this.#clock.now();
     return Array.from(this.#held, (held) => ({
       ...describe(held),
+      state: held instanceof AcceptedLink ? "ready" : held.state,
+      generation: held instanceof AcceptedLink ? 1 : held.generation,
       ageMs: now - held.place.openedAtMs,
       messagesIn: held.messagesIn,
       messagesOut: held.messagesOut,
@@ -94,26 +157,60 @@ export class Roster {
 
   /** Closes all; fulfilled when the last is gone. What has not gone when the signal fires is cut off. */
   closeAll(signal: AbortSignal): Promise<void> {
-    for (const held of this.#held) void held.close();
     return new Promise((resolve) => {
       const finish = (): void => {
-        unsubscribe();
+        this.#emptied = undefined;
         signal.removeEventListener("abort", cutOff);
         resolve();
-      };
-      const finishWhenEmpty = (): void => {
-        if (this.#held.size === 0) finish();
       };
       const cutOff = (): void => {
         for (const held of this.#held) void held.close({ discard: true });
         finish();
       };
-      const unsubscribe = this.#events.on("disconnect", finishWhenEmpty, { priority: -1 });
+      this.#emptied = finish;
+      for (const held of this.#held) void held.close();
       signal.addEventListener("abort", cutOff, { once: true });
       if (signal.aborted) cutOff();
-      else finishWhenEmpty();
+      else if (this.#held.size === 0) finish();
     });
   }
+
+  #closed(held: Connection | AcceptedLink, closeInfo: CloseInfo): void {
+    this.#held.delete(held);
+    if (this.#events.has("close")) this.#events.emit("close", { ...describe(held), closeInfo });
+    if (this.#held.size === 0) this.#emptied?.();
+  }
+
+  #emit<Name extends keyof ConnectionEvents & keyof NetworkEvents>(
+    name: Name,
+    connection: Connection,
+    event: ConnectionEvents[Name],
+  ): void {
+    if (!this.#events.has(name)) return;
+    this.#events.emit(name, { ...describe(connection), ...event } as unknown as NetworkEvents[Name]);
+  }
+
+  #log(level: LogLevel, message: string, held: Connection | AcceptedLink, fields?: object): void {
+    if (this.#logger.isEnabled?.(level) === false) return;
+    this.#logger.log(level, "network", message, { ...describe(held), ...fields });
+  }
+}
+
+/** One event, so that its name tells its type. */
+type Told = {
+  [Name in keyof ConnectionEvents]: { readonly name: Name; readonly event: ConnectionEvents[Name] };
+}[keyof ConnectionEvents];
+
+function closeFields({ by, clean, code, reason, error }: CloseInfo): object {
+  return { by, clean, code, reason, ...(error !== undefined && { error: error.message }) };
+}
+
+function stateFields({ from, to, cause, attempt }: StateChange): object {
+  return { from, to, cause, attempt };
+}
+
+function reconnectingFields({ attempt, delayMs, error }: ConnectionEvents["reconnecting"]): object {
+  return { attempt, delayMs: Math.round(delayMs), ...(error !== undefined && { error: error.message }) };
 }
 
 /** Makes its id when somebody asks: most connections come and go without it. */
@@ -136,7 +233,7 @@ class Place implements ConnectionPlace {
 }
 
 function describe(held: Connection | AcceptedLink): ConnectionEvent {
-  const direction = held instanceof Connection ? "dialled" : "accepted";
+  const direction = held instanceof AcceptedLink ? "accepted" : "dialled";
   const { id, protocol, endpoint } = held.place;
   return { id, protocol, endpoint: endpoint.display, direction };
 }

@@ -1,0 +1,208 @@
+import type { CloseInfo } from "../contract/close.ts";
+import { PolywireError } from "../contract/error.ts";
+import type { HalfClosable, Link, Pingable, SendResult, Sink } from "../contract/link.ts";
+import type { Payload, Prepared } from "../contract/payload.ts";
+import type { Connection, ConnectionHost, ConnectionParts, ConnectionRefusal } from "./connection.ts";
+import type { ConnectionEvents } from "./connection-events.ts";
+import { Events } from "./events.ts";
+import { type KeeperOwner, LinkKeeper } from "./link-keeper.ts";
+import { PendingSends } from "./pending-sends.ts";
+import { SteppedMessages, type SteppedOwner } from "./stepped-messages.ts";
+import { type Tap, Telling } from "./telling.ts";
+
+/** What is behind a {@link Connection}: the messages of one link after the other, and all that is told of them. */
+export class Conversation<L extends Link> implements Sink, KeeperOwner<L>, Tap<ConnectionEvents>, SteppedOwner {
+  readonly connection: Connection;
+  readonly keeper: LinkKeeper<L>;
+  readonly events: Events<ConnectionEvents>;
+  messagesIn = 0;
+  messagesOut = 0;
+  refusals = 0;
+  refusal: ConnectionRefusal | undefined = undefined;
+  readonly #host: ConnectionHost;
+  readonly #parts: ConnectionParts<L>;
+  readonly #telling: Telling<ConnectionEvents>;
+  readonly #stepped: SteppedMessages | undefined;
+  #pending: PendingSends | undefined = undefined;
+  #inFlight: Set<(error: PolywireError) => void> | undefined = undefined;
+  #isReading = false;
+  /** The listeners know of the link, so its messages may come. */
+  #isAnnounced = false;
+
+  constructor(connection: Connection, host: ConnectionHost, parts: ConnectionParts<L>) {
+    this.connection = connection;
+    this.#host = host;
+    this.#parts = parts;
+    this.events = new Events((error) => this.failed(error));
+    this.#telling = new Telling(this.events, this);
+    this.keeper = new LinkKeeper(host, this, parts);
+    this.#stepped = host.steps && new SteppedMessages(this, host.steps);
+  }
+
+  get bufferedBytes(): number {
+    return (this.#pending?.bytes ?? 0) + (this.#stepped?.bytes ?? 0) + (this.keeper.link?.bufferedBytes ?? 0);
+  }
+
+  /** Messages that waited for a link in vain: they gave way to newer ones, or none came. */
+  get pendingDropped(): number {
+    return this.#pending?.dropped ?? 0;
+  }
+
+  send(payload: Payload | Prepared): SendResult {
+    return this.#stepped === undefined ? this.transmit(payload) : this.#stepped.send(payload);
+  }
+
+  /** Sends past the interceptors: their last step. */
+  transmit(payload: Payload | Prepared): SendResult {
+    const { link } = this.keeper;
+    if (link === undefined) return this.#wait(payload);
+    const result = link.send(payload);
+    if (result !== "refused") {
+      this.messagesOut++;
+      return result;
+    }
+    return this.refuse(link.refusal);
+  }
+
+  /** Hands over past the interceptors: their last step. */
+  deliver(payload: Payload): void {
+    this.events.emit("data", payload);
+  }
+
+  refuse(refusal: ConnectionRefusal | undefined): "refused" {
+    this.refusal = refusal;
+    this.refusals++;
+    return "refused";
+  }
+
+  ping(done: (roundTripMs: number | undefined) => void, failed: (error: PolywireError) => void): void {
+    const link = this.#openLink as L & Partial<Pingable>;
+    if (link.ping === undefined) throw new PolywireError("unsupported", "this wire has no ping: see link.traits.ping");
+    this.#inFlight ??= new Set();
+    const inFlight = this.#inFlight.add(failed);
+    link.ping((roundTripMs) => {
+      inFlight.delete(failed);
+      done(roundTripMs);
+    });
+  }
+
+  end(): void {
+    const link = this.#openLink as L & Partial<HalfClosable>;
+    if (link.end === undefined)
+      throw new PolywireError("unsupported", "this wire has no half-close: see link.traits.halfClose");
+    this.keeper.stay();
+    link.end();
+  }
+
+  pause(): void {
+    this.#isReading = false;
+    this.keeper.link?.pause();
+  }
+
+  resume(): void {
+    this.#isReading = true;
+    if (this.#isAnnounced && this.#stepped?.isReceiving !== true) this.keeper.link?.resume();
+  }
+
+  received(): void {
+    if (this.#isReading) this.resume();
+  }
+
+  /** The first who listens starts the reading. */
+  listened(): void {
+    if (!this.#isReading) this.resume();
+  }
+
+  /* What the link delivers. */
+
+  message(payload: Payload): void {
+    this.messagesIn++;
+    if (this.#stepped === undefined) this.deliver(payload);
+    else this.#stepped.receive(payload);
+  }
+
+  drain(): void {
+    this.events.emit("drain", undefined);
+  }
+
+  ended(): void | false {
+    if (!this.events.has("end")) return false;
+    this.events.emit("end", undefined);
+    return undefined;
+  }
+
+  closed(info: CloseInfo): void {
+    this.#isAnnounced = false;
+    this.keeper.lost(info);
+  }
+
+  /* What the keeper of the link wants. */
+
+  get sink(): Sink {
+    return this;
+  }
+
+  dial(signal: AbortSignal, mark: (phase: string) => void): Promise<L> {
+    return this.#parts.dial(signal, mark);
+  }
+
+  tell<Name extends keyof ConnectionEvents>(name: Name, event: ConnectionEvents[Name]): void {
+    this.#telling.tell(name, event);
+  }
+
+  step(work: () => void): void {
+    this.#telling.step(work);
+  }
+
+  announced(): void {
+    this.#isAnnounced = true;
+    // As many as there are now: one that the link does not take waits again.
+    for (let count = this.#pending?.count ?? 0; count > 0; count--) this.#transmitWaiting(this.#pending?.next());
+    if (this.#isReading) this.resume();
+  }
+
+  rejectInFlight(error: PolywireError): void {
+    for (const failed of this.#inFlight ?? []) failed(error);
+    this.#inFlight?.clear();
+  }
+
+  over(): void {
+    this.#pending?.drop();
+    this.#stepped?.drop();
+  }
+
+  failed(error: PolywireError): void {
+    this.#host.failed(this.connection, error);
+  }
+
+  tapped<Name extends keyof ConnectionEvents>(name: Name, event: ConnectionEvents[Name]): void {
+    this.#host.tapped(this.connection, name, event);
+  }
+
+  get #openLink(): L {
+    const { link } = this.keeper;
+    if (link !== undefined) return link;
+    throw new PolywireError("not-available", `there is no link to "${this.#parts.place.endpoint}" now: await ready()`);
+  }
+
+  #wait(payload: Payload | Prepared): SendResult {
+    if (!this.keeper.comesBack && this.keeper.state !== "connecting") {
+      return this.refuse("closed");
+    }
+    this.#pending ??= new PendingSends(this.#parts.pending);
+    const waits = this.#pending.add(payload);
+    this.keeper.start();
+    return waits ? "wait" : this.refuse("not-ready");
+  }
+
+  /** The new link may frame otherwise, or carry less: the program that sent it cannot be asked any more. */
+  #transmitWaiting(payload: Payload | Prepared | undefined): void {
+    if (payload === undefined) return;
+    try {
+      this.transmit(payload);
+    } catch (thrown) {
+      this.refusals++;
+      this.failed(PolywireError.from(thrown, "internal", "a message that waited for a link could not be sent"));
+    }
+  }
+}

@@ -1,0 +1,128 @@
+import { Connection, type ConnectionHost, conversationOf } from "../connection/connection.ts";
+import type { ConnectionEvents } from "../connection/connection-events.ts";
+import {
+  type DialStep,
+  type Interceptor,
+  intercepted,
+  type MessageSteps,
+  messageSteps,
+} from "../connection/interceptors.ts";
+import { discardLink } from "../connection/link-keeper.ts";
+import { type ConnectionOptions, completeConnectionOptions } from "../connection/options.ts";
+import { ReconnectBudget, type ReconnectBudgetOptions } from "../connection/reconnect-budget.ts";
+import type { Clock, Random } from "../contract/clock.ts";
+import type { Endpoint } from "../contract/endpoint.ts";
+import { PolywireError } from "../contract/error.ts";
+import type { Link } from "../contract/link.ts";
+import type { DialContext, HostContext, LinkCarrier } from "../contract/protocol.ts";
+import type { ConnectOptions, Dialer } from "./dialer.ts";
+import type { Roster } from "./roster.ts";
+import type { AnyProtocol } from "./schemes.ts";
+
+export interface ConnectorOptions {
+  readonly dialer: Dialer;
+  readonly roster: Roster;
+  readonly interceptors: readonly Interceptor[];
+  readonly budget: Required<ReconnectBudgetOptions>;
+  failed(error: PolywireError): void;
+}
+
+/** What is dialled: an endpoint of a protocol. */
+export interface Target {
+  readonly protocol: AnyProtocol;
+  readonly endpoint: Endpoint;
+}
+
+/** Makes the connections of a network. */
+export class Connector implements ConnectionHost {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly budget: ReconnectBudget;
+  readonly steps: MessageSteps | undefined;
+  readonly #dialer: Dialer;
+  readonly #roster: Roster;
+  readonly #interceptors: readonly Interceptor[];
+  readonly #failed: (error: PolywireError) => void;
+
+  constructor(host: HostContext, options: ConnectorOptions) {
+    const { dialer, roster, interceptors, budget, failed } = options;
+    this.clock = host.clock;
+    this.random = host.random;
+    this.budget = new ReconnectBudget(host.clock, budget, () => roster.dialled);
+    this.steps = messageSteps(interceptors, {
+      send: (payload, connection) => conversationOf(connection).transmit(payload),
+      receive: (payload, connection) => conversationOf(connection).deliver(payload),
+    });
+    this.#dialer = dialer;
+    this.#roster = roster;
+    this.#interceptors = interceptors;
+    this.#failed = failed;
+  }
+
+  /** A connection that dials when it is asked to. */
+  connection(target: Target, options: ConnectOptions & ConnectionOptions, endsWithFirstFailure: boolean): Connection {
+    const { protocol, endpoint } = target;
+    const { links } = protocol;
+    if (links === undefined) {
+      throw new PolywireError("unsupported", `${protocol.name} carries no links: use network.open("${endpoint}")`);
+    }
+    const { reconnect, pending } = completeConnectionOptions(options, protocol.traits(endpoint));
+    const dial = this.#dialStep(target, links, options);
+    const connection: Connection = new Connection(this, {
+      place: this.#roster.place(protocol.name, endpoint),
+      reconnect,
+      pending,
+      endsWithFirstFailure,
+      dial,
+    });
+    this.#roster.add(connection);
+    return connection;
+  }
+
+  tapped<Name extends keyof ConnectionEvents>(connection: Connection, name: Name, event: ConnectionEvents[Name]): void {
+    this.#roster.told(connection, name, event);
+  }
+
+  failed(_connection: Connection, error: PolywireError): void {
+    this.#failed(error);
+  }
+
+  /** One dial after the other; the caller's own signal is for the first. */
+  #dialStep(
+    { protocol, endpoint }: Target,
+    links: LinkCarrier<Link>,
+    { signal: firstSignal, timeoutMs, limits, metadata }: ConnectOptions,
+  ): (signal: AbortSignal, mark: (phase: string) => void) => Promise<Link> {
+    let first = firstSignal;
+    return (signal, mark) => {
+      const callerSignal = first;
+      first = undefined;
+      const run = async (context: DialContext): Promise<Link> => {
+        const last: DialStep = async (call) => {
+          return checkLink(await links.dial(endpoint, { ...context, metadata: call.metadata }), protocol);
+        };
+        const step = intercepted("dial", this.#interceptors, last);
+        return step({
+          endpoint: endpoint.display,
+          protocol: protocol.name,
+          metadata: new Map(context.metadata),
+          signal: context.signal,
+        });
+      };
+      return this.#dialer.dial(
+        { endpoint, run, discard: discardLink, mark, given: signal },
+        {
+          ...(callerSignal && { signal: callerSignal }),
+          ...(timeoutMs !== undefined && { timeoutMs }),
+          ...(limits && { limits }),
+          ...(metadata && { metadata }),
+        },
+      );
+    };
+  }
+}
+
+function checkLink(link: Link, { name }: AnyProtocol): Link {
+  if (typeof link?.open === "function" && typeof link.send === "function") return link;
+  throw new PolywireError("internal", `protocol "${name}" dialled something that is no link: it is broken`);
+}
