@@ -145,7 +145,8 @@ export class LinkWebSocket {
   #dialOptions(scheme: string, wire: Wire): object {
     const { dial, headers, limits, timeoutMs } = this.#settings;
     const own = { ...wire.dial, ...dial.get(scheme) };
-    return { ...own, signal: this.#dialling.signal, metadata: headers, limits, timeoutMs };
+    // A WebSocket has one link; the SDK makes a new one when that is lost.
+    return { ...own, signal: this.#dialling.signal, metadata: headers, limits, timeoutMs, reconnect: false };
   }
 
   #established(connection: Connection): void {

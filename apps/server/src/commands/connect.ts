@@ -68,7 +68,7 @@ async function connect(url: string, flags: ConnectFlags, host: CommandHost): Pro
       const exchanger = await network.open(url, options);
       return await request(exchanger, { flags, host, signal });
     }
-    const connection = await network.connect(url, { ...options, metadata: headersOf(flags) });
+    const connection = await network.connect(url, { ...options, metadata: headersOf(flags), reconnect: false });
     host.error(oneLine(`connected to ${endpoint}`));
     const conversation = new Conversation(connection, { form: formOf(flags), isJson: flags.json === true, host });
     return await conversation.run({ signal, waitMs: flags.wait });

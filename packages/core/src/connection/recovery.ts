@@ -21,6 +21,8 @@ export class Recovery {
   #failures = 0;
   #lastDelayMs = 0;
   #dialledAtMs = 0;
+  /** Where the next wait is counted from. */
+  #waitsFromMs = 0;
   #openedAtMs = 0;
   #timer: Timer | undefined = undefined;
 
@@ -51,26 +53,26 @@ export class Recovery {
     this.#openedAtMs = this.#host.clock.now();
   }
 
+  /** The dial has failed. Its wait counts from where it began (gRPC connection backoff): one that took long is followed sooner. */
   failed(): void {
     this.#failures++;
+    this.#waitsFromMs = this.#dialledAtMs;
   }
 
+  /** The link is gone. Only one that was up for long makes up for the failures before it. */
   lost(): void {
+    this.#waitsFromMs = this.#host.clock.now();
     const upMs = this.#host.clock.now() - this.#openedAtMs;
     if (upMs >= Math.min(STEADY_AFTER_MS, this.#lastDelayMs)) this.#failures = 0;
     else this.#failures++;
   }
 
-  /**
-   * The wait before the next dial, in milliseconds. After a failed dial it counts from where that began (gRPC connection
-   * backoff), so that a dial that took long is followed sooner.
-   */
+  /** The wait before the next dial, in milliseconds from now. */
   delay(): number {
     const { clock, random } = this.#host;
     const wanted = this.#ownDelay() ?? backoffDelay(this.#options, this.#failures, random);
     this.#lastDelayMs = wanted;
-    if (this.#failures === 0) return wanted;
-    return Math.max(0, wanted - (clock.now() - this.#dialledAtMs));
+    return Math.max(0, wanted - (clock.now() - this.#waitsFromMs));
   }
 
   /** Calls back when the wait is over and the network's budget allows it. */
