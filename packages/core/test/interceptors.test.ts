@@ -1,0 +1,169 @@
+import { expect, test } from "vitest";
+import { type Interceptor, Network, type Payload, PolywireError } from "../src/index.ts";
+import { memory } from "../src/memory.ts";
+import { echo, turns } from "./opened-network.ts";
+
+async function echoing(interceptors: readonly Interceptor[]) {
+  const network = new Network({ protocols: [memory()], interceptors });
+  const errors: PolywireError[] = [];
+  network.on("error", (error) => void errors.push(error));
+  await network.listen("memory://echo", echo);
+  const connection = await network.connect("memory://echo");
+  const heard: Payload[] = [];
+  connection.on("data", (payload) => void heard.push(typeof payload === "string" ? payload : new Uint8Array(payload)));
+  return { network, connection, heard, errors, [Symbol.asyncDispose]: () => network.close() };
+}
+
+/** An interceptor that marks what passes it. */
+function marking(mark: string): Interceptor {
+  return {
+    send: (next) => (payload, connection) => next(`${mark}(${String(payload)})`, connection),
+    receive: (next) => (payload, connection) => next(`${mark}[${String(payload)}]`, connection),
+  };
+}
+
+test("messages pass the interceptors in order: the first is the outermost on both ways", async () => {
+  await using world = await echoing([marking("a"), marking("b")]);
+  expect(world.connection.send("x")).toBe("sent");
+  await turns();
+  expect(world.heard).toEqual(["b[a[b(a(x))]]"]);
+});
+
+test("an interceptor may answer itself: nothing of it reaches the wire", async () => {
+  await using world = await echoing([
+    { send: (next) => (payload, connection) => (payload === "secret" ? "refused" : next(payload, connection)) },
+    { receive: (next) => (payload, connection) => void (payload !== "noise" && next(payload, connection)) },
+  ]);
+  expect(["secret", "noise", "news"].map((text) => world.connection.send(text))).toEqual(["refused", "sent", "sent"]);
+  await turns();
+  expect(world.heard).toEqual(["news"]);
+  expect(world.connection.messagesIn).toBe(2);
+});
+
+test("asynchronous steps keep the order, and a copy of what was lent", async () => {
+  const releases: (() => void)[] = [];
+  const wait = (): Promise<void> =>
+    new Promise((resolve) => {
+      releases.push(resolve);
+    });
+  await using world = await echoing([
+    {
+      asynchronous: ["send", "receive"],
+      send: (next) => async (payload, connection) => {
+        await wait();
+        return next(payload, connection);
+      },
+      receive: (next) => async (payload, connection) => {
+        await wait();
+        return next(payload, connection);
+      },
+    },
+  ]);
+  const bytes = new Uint8Array([1]);
+  expect(world.connection.send(bytes)).toBe("sent");
+  bytes[0] = 9;
+  expect(world.connection.send("two")).toBe("sent");
+  expect(world.connection.bufferedBytes).toBe(3);
+  for (let round = 0; round < 10; round++) {
+    for (const release of releases.splice(0)) release();
+    await turns();
+  }
+  expect(world.heard).toEqual([new Uint8Array([1]), "two"]);
+});
+
+test("a promise that was not announced is an error, for its message would overtake others", async () => {
+  await using world = await echoing([{ send: (next) => async (payload, connection) => next(payload, connection) }]);
+  expect(() => world.connection.send("x")).toThrow(
+    'an interceptor of send returned a promise: name "send" in its "asynchronous" list',
+  );
+});
+
+test("what an interceptor throws is the sender's, or is reported, and the connection lives on", async () => {
+  await using world = await echoing([
+    {
+      send: (next) => (payload, connection) => {
+        if (payload === "bad") throw new Error("will not send that");
+        return next(payload, connection);
+      },
+      receive: (next) => (payload, connection) => {
+        if (payload === "worse") throw new Error("will not hear that");
+        return next(payload, connection);
+      },
+    },
+  ]);
+  expect(() => world.connection.send("bad")).toThrow("will not send that");
+  world.connection.send("worse");
+  world.connection.send("good");
+  await turns();
+  expect(world.heard).toEqual(["good"]);
+  expect(world.errors.map(({ message }) => message)).toEqual(["an interceptor of receive threw: will not hear that"]);
+});
+
+test("dials pass them too: metadata is added, and a refusal is the dial's error", async () => {
+  const seen: unknown[] = [];
+  const network = new Network({
+    protocols: [memory()],
+    interceptors: [
+      {
+        dial: (next) => async (call) => {
+          call.metadata.set("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+          const link = await next(call);
+          seen.push(call.endpoint, link.traits.kind);
+          return link;
+        },
+      },
+      {
+        dial: (next) => (call) => {
+          if (call.endpoint === "memory://forbidden") throw new PolywireError("permission-denied", "not this one");
+          return next(call);
+        },
+      },
+    ],
+  });
+  await network.listen("memory://traced", {
+    admit: ({ headers }) => {
+      seen.push(headers?.get("traceparent")?.slice(0, 2));
+      return { accepted: true };
+    },
+    link: echo,
+  });
+  await network.connect("memory://traced");
+  expect(seen).toEqual(["00", "memory://traced", "message"]);
+  await expect(network.connect("memory://forbidden")).rejects.toMatchObject({ code: "permission-denied" });
+  await network.close();
+});
+
+test("requests pass them: one that retries, and one that adds a header", async () => {
+  let served = 0;
+  const tries: string[] = [];
+  const network = new Network({
+    protocols: [memory()],
+    interceptors: [
+      {
+        exchange: (next) => async (call) => {
+          for (;;) {
+            const response = await next(call);
+            tries.push(`${call.protocol} ${response.status}`);
+            if (response.status !== 503) return response;
+          }
+        },
+      },
+      {
+        exchange: (next) => (call) => {
+          const headers = new Map(call.request.headers).set("x-mark", "1");
+          return next({ ...call, request: { ...call.request, headers } });
+        },
+      },
+    ],
+  });
+  await network.listen("memory://api", {
+    exchange: (exchange) => {
+      const isMarked = exchange.headers.get("x-mark") === "1";
+      exchange.respond({ status: ++served < 3 ? 503 : isMarked ? 200 : 400 });
+    },
+  });
+  const exchanger = await network.open("memory://api");
+  expect((await exchanger.request({ method: "GET" })).status).toBe(200);
+  expect(tries).toEqual(["memory 503", "memory 503", "memory 200"]);
+  await network.close();
+});
