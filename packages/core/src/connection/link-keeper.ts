@@ -52,13 +52,17 @@ export class LinkKeeper<L extends Link> implements StatesOwner {
   readonly #host: KeeperHost;
   readonly #owner: KeeperOwner<L>;
   readonly #states: States;
-  readonly #recovery: Recovery | undefined;
+  readonly #reconnect: CompleteReconnect | undefined;
+  /** Made when a link is lost, or cannot be made: most never are. */
+  #recovery: Recovery | undefined = undefined;
   readonly #endsWithFirstFailure: boolean;
   #link: L | undefined = undefined;
   #lastLink: L | undefined = undefined;
   #lastError: PolywireError | undefined = undefined;
   #dialling: AbortController | undefined = undefined;
   #isEnding = false;
+  #dialledAtMs = 0;
+  #openedAtMs = 0;
   #lostAtMs = 0;
   #closeInfo: CloseInfo | undefined = undefined;
 
@@ -66,7 +70,7 @@ export class LinkKeeper<L extends Link> implements StatesOwner {
     this.#host = host;
     this.#owner = owner;
     this.#states = new States(this);
-    this.#recovery = reconnect && new Recovery(host, reconnect, (error) => owner.failed(error));
+    this.#reconnect = reconnect;
     this.#endsWithFirstFailure = endsWithFirstFailure;
   }
 
@@ -99,7 +103,7 @@ export class LinkKeeper<L extends Link> implements StatesOwner {
 
   /** A link that is gone is followed by another, unless what comes says otherwise. */
   get comesBack(): boolean {
-    return this.#recovery !== undefined && !this.#isEnding;
+    return this.#reconnect !== undefined && !this.#isEnding;
   }
 
   /** Begins to dial, where nothing has begun. */
@@ -139,8 +143,8 @@ export class LinkKeeper<L extends Link> implements StatesOwner {
       this.bytesLost += info.bytesLost;
       this.#lostAtMs = this.now();
       if (info.error !== undefined) this.#lastError = info.error;
-      const recovery = this.#recovery;
-      recovery?.lost();
+      const recovery = this.#recover();
+      recovery?.lost(this.#openedAtMs);
       if (recovery === undefined || this.#isEnding || !info.retryable || recovery.isExhausted) {
         return this.#end(info, "the link is gone");
       }
@@ -157,7 +161,7 @@ export class LinkKeeper<L extends Link> implements StatesOwner {
   }
 
   changed(change: StateChange): void {
-    this.timeline.add({ atMs: change.atMs, what: change.to, detail: change.cause });
+    this.timeline.add(change.atMs, change.to, change.cause);
     this.#owner.tell("state", change);
   }
 
@@ -168,10 +172,10 @@ export class LinkKeeper<L extends Link> implements StatesOwner {
   #dial(from: readonly ConnectionState[], cause: string): void {
     this.#recovery?.cancel();
     if (!this.#change(from, "connecting", cause)) return;
-    this.#recovery?.dialling();
+    this.#dialledAtMs = this.now();
     const dialling = new AbortController();
     this.#dialling = dialling;
-    const mark = (phase: string): void => this.timeline.add({ atMs: this.now(), what: phase });
+    const mark = (phase: string): void => this.timeline.add(this.now(), phase);
     this.#owner.dial(dialling.signal, mark).then(
       (link) => this.#dialled(dialling, link),
       (thrown) => this.#dialFailed(dialling, PolywireError.from(thrown)),
@@ -188,7 +192,7 @@ export class LinkKeeper<L extends Link> implements StatesOwner {
     link.open(this.#owner.sink);
     // It is read once the listeners know of it.
     link.pause();
-    this.#recovery?.opened();
+    this.#openedAtMs = this.now();
     this.#step(() => {
       this.#change(["connecting"], "ready", "the link is up");
       this.#owner.tell("connect", { generation });
@@ -201,10 +205,10 @@ export class LinkKeeper<L extends Link> implements StatesOwner {
     if (this.#dialling !== dialling) return;
     this.#dialling = undefined;
     this.#lastError = error;
-    this.timeline.add({ atMs: this.now(), what: "failed", detail: `${error.code}: ${error.message}` });
+    this.timeline.add(this.now(), "failed", `${error.code}: ${error.message}`);
     this.#step(() => {
-      const recovery = this.#recovery;
-      recovery?.failed();
+      const recovery = this.#recover();
+      recovery?.failed(this.#dialledAtMs);
       const isFirst = this.generation === 0 && this.#endsWithFirstFailure;
       if (recovery === undefined || isFirst || recovery.isExhausted || !isPassing(error)) {
         return this.#end(
@@ -215,6 +219,12 @@ export class LinkKeeper<L extends Link> implements StatesOwner {
       this.#change(["connecting"], "backoff", "the dial failed");
       this.#dialLater(recovery, recovery.delay(), error);
     });
+  }
+
+  #recover(): Recovery | undefined {
+    if (this.#reconnect === undefined) return undefined;
+    this.#recovery ??= new Recovery(this.#host, this.#reconnect, (error) => this.#owner.failed(error));
+    return this.#recovery;
   }
 
   #dialLater(recovery: Recovery, delayMs: number, error: PolywireError | undefined): void {

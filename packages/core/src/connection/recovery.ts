@@ -20,10 +20,8 @@ export class Recovery {
   readonly #report: (error: PolywireError) => void;
   #failures = 0;
   #lastDelayMs = 0;
-  #dialledAtMs = 0;
   /** Where the next wait is counted from. */
   #waitsFromMs = 0;
-  #openedAtMs = 0;
   #timer: Timer | undefined = undefined;
 
   constructor(host: RecoveryHost, options: CompleteReconnect, report: (error: PolywireError) => void) {
@@ -45,24 +43,16 @@ export class Recovery {
     return this.#failures >= this.#options.maxAttempts;
   }
 
-  dialling(): void {
-    this.#dialledAtMs = this.#host.clock.now();
-  }
-
-  opened(): void {
-    this.#openedAtMs = this.#host.clock.now();
-  }
-
   /** The dial has failed. Its wait counts from where it began (gRPC connection backoff): one that took long is followed sooner. */
-  failed(): void {
+  failed(dialledAtMs: number): void {
     this.#failures++;
-    this.#waitsFromMs = this.#dialledAtMs;
+    this.#waitsFromMs = dialledAtMs;
   }
 
   /** The link is gone. Only one that was up for long makes up for the failures before it. */
-  lost(): void {
+  lost(openedAtMs: number): void {
     this.#waitsFromMs = this.#host.clock.now();
-    const upMs = this.#host.clock.now() - this.#openedAtMs;
+    const upMs = this.#waitsFromMs - openedAtMs;
     if (upMs >= Math.min(STEADY_AFTER_MS, this.#lastDelayMs)) this.#failures = 0;
     else this.#failures++;
   }

@@ -12,8 +12,8 @@ export interface Tap<Map> {
 export class Telling<Map extends object> {
   readonly #events: Events<Map>;
   readonly #tap: Tap<Map>;
-  #untold: [name: keyof Map, event: Map[keyof Map]][] = [];
-  #isBusy = false;
+  /** There while a step is under way. */
+  #untold: [name: keyof Map, event: Map[keyof Map]][] | undefined = undefined;
 
   constructor(events: Events<Map>, tap: Tap<Map>) {
     this.#events = events;
@@ -22,24 +22,23 @@ export class Telling<Map extends object> {
 
   /** Told at the end of the step, or at once outside of one. */
   tell<Name extends keyof Map>(name: Name, event: Map[Name]): void {
-    this.#untold.push([name, event]);
-    if (!this.#isBusy) this.step(nothing);
+    if (this.#untold === undefined) this.step(() => this.tell(name, event));
+    else this.#untold.push([name, event]);
   }
 
   /** Does the work, then tells what it brought about. Within another step it is a part of that. */
   step(work: () => void): void {
-    if (this.#isBusy) return work();
-    this.#isBusy = true;
+    if (this.#untold !== undefined) return work();
+    const untold: [name: keyof Map, event: Map[keyof Map]][] = [];
+    this.#untold = untold;
     try {
       work();
-      for (let next = this.#untold.shift(); next !== undefined; next = this.#untold.shift()) {
+      for (let next = untold.shift(); next !== undefined; next = untold.shift()) {
         this.#tap.tapped(...next);
         this.#events.emit(...next);
       }
     } finally {
-      this.#isBusy = false;
+      this.#untold = undefined;
     }
   }
 }
-
-function nothing(): void {}

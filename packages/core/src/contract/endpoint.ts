@@ -59,21 +59,42 @@ export function parseEndpoint(url: string, options: Readonly<Record<string, unkn
   const userInfo =
     parsed.username === "" ? "" : `${parsed.username}${parsed.password === "" ? "" : ":"}${parsed.password}@`;
   const href = `${scheme}:${slashes}${userInfo}${authority}${path}${query === "" ? "" : `?${query}`}`;
-  const print = (): string => display;
-  return {
-    scheme,
-    host,
-    port,
-    path,
-    query,
-    get href() {
-      return href;
-    },
-    display,
-    options,
-    toString: print,
-    toJSON: print,
-  };
+  return new ParsedEndpoint(href, { scheme, host, port, path, query, display, options });
+}
+
+/** Many connections have one each: it holds its fields and nothing more. */
+class ParsedEndpoint implements Endpoint {
+  readonly scheme: string;
+  readonly host: string;
+  readonly port: number | undefined;
+  readonly path: string;
+  readonly query: string;
+  readonly display: string;
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly #href: string;
+
+  constructor(href: string, parts: Omit<Endpoint, "href" | "toString" | "toJSON">) {
+    this.scheme = parts.scheme;
+    this.host = parts.host;
+    this.port = parts.port;
+    this.path = parts.path;
+    this.query = parts.query;
+    this.display = parts.display;
+    this.options = parts.options;
+    this.#href = href;
+  }
+
+  get href(): string {
+    return this.#href;
+  }
+
+  toString(): string {
+    return this.display;
+  }
+
+  toJSON(): string {
+    return this.display;
+  }
 }
 
 /** The same endpoint with another port: what a listener on port 0 was given. */
