@@ -13,7 +13,7 @@ async function dialMute() {
   await once(server, "listening");
   const network = new Network({ protocols: [mywire()] });
   const { port } = server.address() as AddressInfo;
-  const connection = await network.connect(`mywire://127.0.0.1:${port}`);
+  const connection = await network.connect(`mywire://127.0.0.1:${port}`, { reconnect: false });
   const [peer] = await arrived;
   const closed = new Promise<CloseInfo>((resolve) => connection.on("close", resolve));
   return {

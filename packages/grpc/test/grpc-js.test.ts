@@ -91,7 +91,9 @@ test("grpc-js as server: a link, requests, typed calls", { timeout: TIMEOUT_MS }
     );
   });
   await using network = new Network({ protocols: [grpc()] });
-  const link = OpenLink.dialled(await network.connect(`grpc://127.0.0.1:${port}/test.Service/Talk`));
+  const link = OpenLink.dialled(
+    await network.connect(`grpc://127.0.0.1:${port}/test.Service/Talk`, { reconnect: false }),
+  );
   link.link.send("hello");
   await link.until(() => link.messages.length === 1);
   expect(link.texts).toEqual(["you said hello"]);

@@ -64,7 +64,9 @@ test("G41 a web server's answer is named as what it is", { timeout: TIMEOUT_MS }
   const exchanger = await network.open(`grpc://${web.address}/`);
   await expect(exchanger.request({ method: METHOD })).rejects.toEqual(expected);
   await exchanger.close();
-  const eager = OpenLink.dialled(await network.connect(`grpc://${web.address}${METHOD}`, { awaitServer: false }));
+  const eager = OpenLink.dialled(
+    await network.connect(`grpc://${web.address}${METHOD}`, { awaitServer: false, reconnect: false }),
+  );
   expect((await eager.closed).error?.message).toMatch(/not gRPC/);
 });
 
@@ -218,7 +220,7 @@ test("G40 a server that is gone without a word is found by its silence", { timeo
   });
   await using hosted = await host(server, () => sockets.forEach((socket) => void socket.destroy()));
   await using network = new Network({ protocols: [grpc()], clock });
-  const link = OpenLink.dialled(await network.connect(`grpc://${hosted.address}${METHOD}`));
+  const link = OpenLink.dialled(await network.connect(`grpc://${hosted.address}${METHOD}`, { reconnect: false }));
   // One that answers is left alone.
   const pinged = once(session as ServerHttp2Session, "ping");
   clock.advance(30_000);
@@ -249,7 +251,7 @@ test("a server that complains of pings is pinged half as often", { timeout: TIME
   await using hosted = await host(server, () => sessions.forEach((session) => session.destroy()));
   await using network = new Network({ protocols: [grpc()], clock });
   const dial = async (): Promise<OpenLink> =>
-    OpenLink.dialled(await network.connect(`grpc://${hosted.address}${METHOD}`));
+    OpenLink.dialled(await network.connect(`grpc://${hosted.address}${METHOD}`, { reconnect: false }));
   const first = await dial();
   sessions[0]?.goaway(11, 0, Buffer.from("too_many_pings"));
   sessions[0]?.close();

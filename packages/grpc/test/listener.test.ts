@@ -293,7 +293,7 @@ test("a closed listener's address is free, its links live on, its waiting peers 
   const links: OpenLink[] = [];
   const listener = await network.listen("grpc://127.0.0.1:0/a.B/C", (link) => void links.push(OpenLink.accepted(link)));
   const { port } = listener.endpoint;
-  const client = OpenLink.dialled(await network.connect(`grpc://127.0.0.1:${port}/a.B/C`));
+  const client = OpenLink.dialled(await network.connect(`grpc://127.0.0.1:${port}/a.B/C`, { reconnect: false }));
   const silent = connectTcp({ host: "127.0.0.1", port: port as number });
   silent.on("error", () => {});
   silent.resume();

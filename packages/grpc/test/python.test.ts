@@ -218,7 +218,7 @@ test("a link to a Python server", { timeout: TIMEOUT_MS }, async () => {
   await using python = PythonPeer.start(SERVER);
   const address = `127.0.0.1:${await python.line()}`;
   await using network = new Network({ protocols: [grpc()] });
-  const link = OpenLink.dialled(await network.connect(`grpc://${address}/test.Service/Talk`));
+  const link = OpenLink.dialled(await network.connect(`grpc://${address}/test.Service/Talk`, { reconnect: false }));
   link.link.send("hello");
   link.link.send(new Uint8Array(100_000));
   await link.until(() => link.messages.length === 2);
@@ -233,13 +233,15 @@ test("a link to a Python server", { timeout: TIMEOUT_MS }, async () => {
   await expect(network.connect(`grpc://${address}/test.Service/Nothing`)).rejects.toThrow(/UNIMPLEMENTED 12/);
 
   // It says nothing before it has heard something.
-  const eager = OpenLink.dialled(await network.connect(`grpc://${address}/test.Service/Eager`, { awaitServer: false }));
+  const eager = OpenLink.dialled(
+    await network.connect(`grpc://${address}/test.Service/Eager`, { awaitServer: false, reconnect: false }),
+  );
   eager.link.send("first");
   await eager.until(() => eager.messages.length === 1);
   eager.link.close();
   expect(await eager.closed).toMatchObject({ by: "local", clean: true });
   const refused = OpenLink.dialled(
-    await network.connect(`grpc://${address}/test.Service/Nothing`, { awaitServer: false }),
+    await network.connect(`grpc://${address}/test.Service/Nothing`, { awaitServer: false, reconnect: false }),
   );
   expect(await refused.closed).toMatchObject({ by: "remote", code: 12, error: { code: "connection-reset" } });
 });

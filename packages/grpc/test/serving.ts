@@ -132,7 +132,9 @@ export class Serving implements AsyncDisposable {
 
   /** A dialled link to the listener's own path. */
   async dial(path = "/test.Service/Talk", options: object = {}): Promise<OpenLink> {
-    return OpenLink.dialled(await this.network.connect(`grpc://${this.address}${path}`, options));
+    return OpenLink.dialled(
+      await this.network.connect(`grpc://${this.address}${path}`, { ...options, reconnect: false }),
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

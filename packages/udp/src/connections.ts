@@ -42,6 +42,7 @@ interface PlacedLink {
 
 /** The conversations of one socket: by the id that its datagrams carry, and by where they come from. */
 export class Connections {
+  readonly #clock: Clock;
   readonly #owner: ConnectionsOwner;
   readonly #cookies: Cookies;
   readonly #unknown: Rate;
@@ -54,7 +55,8 @@ export class Connections {
   constructor(clock: Clock, owner: ConnectionsOwner) {
     this.#owner = owner;
     this.#cookies = new Cookies(clock);
-    this.#unknown = new Rate(clock, UNKNOWN_PER_SECOND);
+    this.#clock = clock;
+    this.#unknown = new Rate(UNKNOWN_PER_SECOND);
   }
 
   /** Datagrams with a header are expected here. */
@@ -120,7 +122,9 @@ export class Connections {
       case TYPE.ping:
       case TYPE.fin:
         this.#owner.dropped("unknownConnection");
-        if (this.#unknown.allows("")) this.#owner.answer(packet(TYPE.unknown, idOf(datagram), 0), from);
+        if (this.#unknown.allows("", this.#clock.now())) {
+          this.#owner.answer(packet(TYPE.unknown, idOf(datagram), 0), from);
+        }
         return;
       default:
         return this.#owner.dropped("unknownConnection");

@@ -12,6 +12,8 @@ export class PlainLink extends DatagramLink {
   #isWaiting = false;
   /** What the system had not taken after the last send: mostly nothing, and then it need not be asked before the next. */
   #queuedBytes = 0;
+  /** Memory for the next datagram, of the length of the last. */
+  #scratch: Buffer | undefined = undefined;
   /** Bytes that may be sent to an address that nobody has proven; without a limit on the side that dialled. */
   #allowance: number;
 
@@ -33,8 +35,7 @@ export class PlainLink extends DatagramLink {
     const own = asPayload(payload);
     if (this.ending !== undefined || this.isOver) return this.#refuse("closed");
     if (isOver(this.traits.maxMessageBytes, own)) return this.#refuse("too-large");
-    // The system may take it later, when its memory is the sender's again.
-    const datagram = typeof own === "string" ? Buffer.from(own) : Buffer.from(own);
+    const datagram = typeof own === "string" ? Buffer.from(own) : this.#copied(own);
     const { maxBufferedBytes, waitAboveBytes } = this.host.limits;
     const queuedBytes = this.#queuedBytes === 0 ? 0 : this.way.queuedBytes;
     const isFull = queuedBytes > 0 && queuedBytes + datagram.length > maxBufferedBytes;
@@ -42,6 +43,8 @@ export class PlainLink extends DatagramLink {
     this.#allowance -= datagram.length;
     this.way.transmit(datagram);
     this.#queuedBytes = this.way.queuedBytes;
+    // The system has not taken it yet: its memory is the system's now.
+    if (this.#queuedBytes > 0) this.#scratch = undefined;
     if (this.#queuedBytes <= waitAboveBytes) return "sent";
     this.#isWaiting = true;
     return "wait";
@@ -105,6 +108,17 @@ export class PlainLink extends DatagramLink {
   #leave(): void {
     this.way.leave();
     this.place.forgotten();
+  }
+
+  /** The system may take a datagram later, when its memory is the sender's again. Mostly it does at once, and one copy serves all of a size. */
+  #copied(own: Uint8Array): Buffer {
+    if (this.#queuedBytes > 0 || this.#scratch?.length !== own.length) {
+      // Not from the pool, of which it would keep much more than its own bytes.
+      this.#scratch = Buffer.from(new Uint8Array(own).buffer);
+      return this.#scratch;
+    }
+    this.#scratch.set(own);
+    return this.#scratch;
   }
 
   #refuse(refusal: Refusal): "refused" {

@@ -52,10 +52,10 @@ export class PlainListener implements UdpListener, PlainDoor {
     parts.server.addDoor("plain", this.endpoint, this);
   }
 
-  arrived(datagram: Buffer, { address, port }: RemoteInfo): void {
-    const peer = this.#peers.get(address)?.get(port) ?? this.#add(address, port);
-    if (peer === undefined) return;
-    peer.heardAtMs = this.#context.clock.now();
+  arrived(datagram: Buffer, { address, port }: RemoteInfo, nowMs: number): void {
+    const latest = this.#recency.newest;
+    const peer = latest?.port === port && latest.address === address ? latest : this.#find(address, port);
+    peer.heardAtMs = nowMs;
     this.#recency.touch(peer);
     if (peer.link !== undefined) return peer.link.arrived(datagram);
     // A refused peer stays so until it has been silent: it must not keep admission busy.
@@ -87,10 +87,14 @@ export class PlainListener implements UdpListener, PlainDoor {
     }
   }
 
-  #add(address: string, port: number): PlainPeer | undefined {
+  #find(address: string, port: number): PlainPeer {
+    return this.#peers.get(address)?.get(port) ?? this.#add(address, port);
+  }
+
+  #add(address: string, port: number): PlainPeer {
     const { clock, limits } = this.#context;
     if (this.#recency.size >= Math.min(this.#options.maxPeers, limits.maxLinks)) this.#evict();
-    const peer = { address, port, heardAtMs: clock.now(), link: undefined, isRefused: false, early: [] };
+    const peer: PlainPeer = { address, port, heardAtMs: clock.now(), link: undefined, isRefused: false, early: [] };
     const ports = this.#peers.get(address);
     if (ports === undefined) this.#peers.set(address, new Map([[port, peer]]));
     else ports.set(port, peer);

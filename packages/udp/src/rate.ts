@@ -1,5 +1,3 @@
-import type { Clock } from "@polywire/core";
-
 const MAX_SOURCES = 10_000;
 
 interface Bucket {
@@ -9,21 +7,18 @@ interface Bucket {
 
 /** A token bucket for every source: so many a second, and as many at once. */
 export class Rate {
-  readonly #clock: Clock;
   readonly #perSecond: number;
   readonly #buckets = new Map<string, Bucket>();
   /** Datagrams come in bursts: the bucket of the last one is mostly that of the next. */
   #lastSource: string | undefined = undefined;
   #lastBucket: Bucket | undefined = undefined;
 
-  constructor(clock: Clock, perSecond: number) {
-    this.#clock = clock;
+  constructor(perSecond: number) {
     this.#perSecond = perSecond;
   }
 
   /** Whether the source may have one more. */
-  allows(source: string): boolean {
-    const nowMs = this.#clock.now();
+  allows(source: string, nowMs: number): boolean {
     let bucket = source === this.#lastSource ? this.#lastBucket : this.#buckets.get(source);
     if (bucket === undefined) {
       // The oldest goes: it has had the longest time to fill up again.

@@ -3,6 +3,11 @@ export class Recency<Thing> {
   readonly #things = new Set<Thing>();
   #newest: Thing | undefined = undefined;
 
+  /** The one that was heard of last, unless it was removed: bursts come from one. */
+  get newest(): Thing | undefined {
+    return this.#newest;
+  }
+
   get size(): number {
     return this.#things.size;
   }

@@ -1,6 +1,6 @@
 import type { RemoteInfo, Socket } from "node:dgram";
 import { networkInterfaces } from "node:os";
-import { type Endpoint, type HostContext, PolywireError, type SharedServer } from "@polywire/core";
+import { type Clock, type Endpoint, type HostContext, PolywireError, type SharedServer } from "@polywire/core";
 import { Connections } from "./connections.ts";
 import { type DropReason, noDrops, type UdpDrops } from "./drops.ts";
 import type { CompleteListenOptions, UdpMode } from "./options.ts";
@@ -11,7 +11,7 @@ import { bindSocket, closeSocket, openSocket, resolveHost } from "./socket.ts";
 
 /** What takes the datagrams without a header: a listener in plain mode. */
 export interface PlainDoor {
-  arrived(datagram: Buffer, from: RemoteInfo): void;
+  arrived(datagram: Buffer, from: RemoteInfo, nowMs: number): void;
 }
 
 /**
@@ -27,6 +27,7 @@ export class UdpServer implements SharedServer {
   /** Addresses that datagrams of our own would come from. */
   readonly #ownAddresses: ReadonlySet<string>;
   readonly #maxDatagramBytes: number;
+  readonly #clock: Clock;
   readonly #rate: Rate;
   readonly #closed: () => void;
   readonly #modes = new Set<UdpMode>();
@@ -42,7 +43,8 @@ export class UdpServer implements SharedServer {
     this.port = port;
     this.#ownAddresses = ownAddresses(address);
     this.#maxDatagramBytes = settings.options.maxDatagramBytes;
-    this.#rate = new Rate(context.clock, settings.options.maxDatagramsPerSecond);
+    this.#clock = context.clock;
+    this.#rate = new Rate(settings.options.maxDatagramsPerSecond);
     this.#closed = settings.closed;
     this.reassembly = new Reassembly(context.clock, settings.options.maxReassemblyBytes);
     this.connections = new Connections(context.clock, this);
@@ -124,7 +126,7 @@ export class UdpServer implements SharedServer {
   /** Sends a datagram that belongs to no link. */
   answer(datagram: Buffer, { address, port }: { readonly address: string; readonly port: number }): void {
     // Whether it leaves is nobody's concern: the peer asks again.
-    if (!this.#isClosed) this.socket.send(datagram, 0, datagram.length, port, address, ignore);
+    if (!this.#isClosed) this.socket.send(datagram, port, address, ignore);
   }
 
   #arrived(datagram: Buffer, from: RemoteInfo): void {
@@ -134,8 +136,9 @@ export class UdpServer implements SharedServer {
     if (from.port === this.port && this.#ownAddresses.has(from.address)) return this.dropped("loop");
     const hasHeader = datagram[0] === MAGIC && (this.connections.isServing || this.#plain === undefined);
     if (hasHeader && this.connections.arrivedForLink(datagram, from)) return;
-    if (!this.#rate.allows(from.address)) return this.dropped("rateLimited");
-    if (!hasHeader && this.#plain !== undefined) this.#plain.arrived(datagram, from);
+    const nowMs = this.#clock.now();
+    if (!this.#rate.allows(from.address, nowMs)) return this.dropped("rateLimited");
+    if (!hasHeader && this.#plain !== undefined) this.#plain.arrived(datagram, from, nowMs);
     else if (this.connections.isServing) this.connections.arrived(datagram, from);
     else this.dropped("noListener");
   }

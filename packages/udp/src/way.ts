@@ -70,7 +70,7 @@ export class SharedWay implements Way {
   }
 
   transmit(datagram: Buffer): void {
-    if (!this.#isLeft) this.#socket.send(datagram, 0, datagram.length, this.#port, this.#address, this.#sent);
+    if (!this.#isLeft) this.#socket.send(datagram, this.#port, this.#address, this.#sent);
   }
 
   get queuedBytes(): number {

@@ -191,7 +191,7 @@ describe("a link that is lost", () => {
     await using serving = await Serving.start(RELIABLE);
     await using restarted = await Serving.start(RELIABLE);
     await using proxy = await lossyProxy(serving.port, { seed: 4, loss: 0, reorder: 0 });
-    const connection = await serving.network.connect(`udp://127.0.0.1:${proxy.port}`);
+    const connection = await serving.network.connect(`udp://127.0.0.1:${proxy.port}`, { reconnect: false });
     const closed = new Promise((resolve) => void connection.on("close", resolve));
     proxy.serverPort = restarted.port;
     connection.send("still there?");
@@ -215,7 +215,7 @@ describe("a link that is lost", () => {
     const { port } = nobody.address();
     await new Promise<void>((resolve) => void nobody.close(resolve));
     const network = new Network({ protocols: [udp()] });
-    const connection = await network.connect(`udp://127.0.0.1:${port}`);
+    const connection = await network.connect(`udp://127.0.0.1:${port}`, { reconnect: false });
     const closed = new Promise((resolve) => void connection.on("close", resolve));
     connection.send("anybody?");
     expect(await closed).toMatchObject({ by: "network", error: { code: "connection-refused" } });

@@ -8,7 +8,10 @@ import { KeptLog, ServedLink, Serving, type ServingOptions } from "./serving.ts"
 /** A served link and the connection that dialled it. */
 async function pair(options: ServingOptions = {}) {
   const serving = await Serving.start(options);
-  const connection = await serving.network.connect(`ws://127.0.0.1:${serving.port}/`, { limits: options.limits ?? {} });
+  const connection = await serving.network.connect(`ws://127.0.0.1:${serving.port}/`, {
+    limits: options.limits ?? {},
+    reconnect: false,
+  });
   const client = new Dialled(connection);
   const served = await serving.next();
   return { serving, connection, client, served, [Symbol.asyncDispose]: () => serving[Symbol.asyncDispose]() };
@@ -378,7 +381,7 @@ test("a link that is opened late has lost nothing", async () => {
 
 test("a dialled link that nobody listens to answers pings and hears of the end", async () => {
   await using serving = await Serving.start();
-  const connection = await serving.network.connect(`ws://127.0.0.1:${serving.port}/`);
+  const connection = await serving.network.connect(`ws://127.0.0.1:${serving.port}/`, { reconnect: false });
   const link = (await serving.next()).link as Link & Pingable;
   expect(await new Promise((resolve) => link.ping(resolve))).toBeGreaterThan(0);
   const closed = new Promise<CloseInfo>((resolve) => connection.on("close", resolve));
@@ -388,7 +391,7 @@ test("a dialled link that nobody listens to answers pings and hears of the end",
 
 test("a dialled link that is never read tells of its end once it is", async () => {
   await using serving = await Serving.start();
-  const connection = await serving.network.connect(`ws://127.0.0.1:${serving.port}/`);
+  const connection = await serving.network.connect(`ws://127.0.0.1:${serving.port}/`, { reconnect: false });
   const served = await serving.next();
   served.link.send("unread");
   served.link.close({ code: 3000 });
