@@ -45,6 +45,9 @@ export class Codecs {
   }
 }
 
+const PLACE_OF_LAYOUT: Readonly<Record<Layout, number>> = { whole: 0, parted: 2, event: 4 };
+
+/** Another number for each way of speaking. */
 function indexOf({ encoding, layout, isUnidirectional = false }: Speech): number {
-  return (encoding === "json" ? 0 : 4) + (layout === "whole" ? 0 : 2) + (isUnidirectional ? 1 : 0);
+  return (encoding === "json" ? 0 : 6) + PLACE_OF_LAYOUT[layout] + (isUnidirectional ? 1 : 0);
 }

@@ -1,8 +1,8 @@
 /**
  * RFC 6298 wants a second at the least, for peers that delay acknowledgements by up to half of one. Ours delay them by
- * 25 ms, so 200 ms, as Linux has it, leaves room enough and finds a loss five times sooner.
+ * 25 ms at most, and that is what has to be added (RFC 9002, section 6.2.1).
  */
-const LEAST_TIMEOUT_MS = 200;
+const ACKNOWLEDGEMENT_DELAY_MS = 25;
 /**
  * RFC 6298 lets the doubling go on to a minute at least. A link gives up after half of that, and one that waits for
  * long is slow to notice that the network has healed: with half of everything lost for 10 s, one link in ten took more
@@ -14,7 +14,7 @@ const FIRST_TIMEOUT_MS = 1_000;
 /** How finely time is told: RFC 6298's G. */
 const GRANULARITY_MS = 1;
 
-/** The round trip and when to send again, after RFC 6298. */
+/** The round trip and when to send again, after RFC 6298 and, for how little that may be, RFC 9002. */
 export class RoundTrip {
   #smoothedMs: number | undefined = undefined;
   #variationMs = 0;
@@ -23,6 +23,11 @@ export class RoundTrip {
   /** How long to wait for an acknowledgement now, doubled for every wait that was in vain. */
   get timeoutMs(): number {
     return Math.min(this.#baseMs * this.#backoff, MOST_TIMEOUT_MS);
+  }
+
+  /** The last wait was in vain. */
+  get isBackedOff(): boolean {
+    return this.#backoff > 1;
   }
 
   /** Undefined before the first sample. */
@@ -53,7 +58,6 @@ export class RoundTrip {
 
   get #baseMs(): number {
     if (this.#smoothedMs === undefined) return FIRST_TIMEOUT_MS;
-    const timeoutMs = this.#smoothedMs + Math.max(GRANULARITY_MS, 4 * this.#variationMs);
-    return Math.max(timeoutMs, LEAST_TIMEOUT_MS);
+    return this.#smoothedMs + Math.max(GRANULARITY_MS, 4 * this.#variationMs) + ACKNOWLEDGEMENT_DELAY_MS;
   }
 }

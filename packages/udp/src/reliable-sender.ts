@@ -170,10 +170,13 @@ export class ReliableSender {
   tick(nowMs: number): boolean {
     if (nowMs < this.dueMs) return false;
     this.#waitingSinceMs = nowMs;
+    const isFirst = !this.roundTrip.isBackedOff;
     this.roundTrip.backOff();
     if (this.#isShutOut) return true;
     for (const segment of this.#segments) if (segment.state === "sent") this.#lose(segment);
-    this.#congestion.timedOut(this.#nextPacket);
+    // One timeout may be a late acknowledgement; from the second on the network takes next to nothing (RFC 9002, section 7.6).
+    if (isFirst) this.#congestion.lost(this.#latestSent, this.#nextPacket);
+    else this.#congestion.timedOut(this.#nextPacket);
     return false;
   }
 
@@ -194,6 +197,10 @@ export class ReliableSender {
       this.#lose(segment);
       this.#congestion.lost(segment.packetNumber, this.#nextPacket);
     }
+  }
+
+  get #latestSent(): number {
+    return this.#nextPacket - 1;
   }
 
   #lose(segment: Segment): void {

@@ -19,12 +19,12 @@ import { HeldLink, Serving } from "./serving.ts";
 const RELIABLE = { udp: { mode: "reliable" } } as const;
 
 describe("over real sockets", () => {
-  test("U30: 600 messages through a proxy that loses a fifth and reorders", { timeout: 60_000 }, async () => {
+  test("U30: 10,000 messages through a proxy that loses a fifth and reorders", { timeout: 60_000 }, async () => {
     await using serving = await Serving.start(RELIABLE);
     await using proxy = await lossyProxy(serving.port, { seed: 1, loss: 0.2, reorder: 0.2 });
     const connection = await serving.network.connect(`udp://127.0.0.1:${proxy.port}`, { timeoutMs: 30_000 });
     const server = await serving.next();
-    const sent = Array.from({ length: 600 }, (_, index) => `message ${index} ${"x".repeat(index % 200)}`);
+    const sent = Array.from({ length: 10_000 }, (_, index) => `message ${index} ${"x".repeat(index % 20)}`);
     for (const text of sent) connection.send(text);
     expect(await server.texts(sent.length)).toEqual(sent);
   });
