@@ -65,7 +65,7 @@ export function messageSteps(
   interceptors: readonly Interceptor[],
   last: { readonly send: SendStep; readonly receive: ReceiveStep },
 ): MessageSteps | undefined {
-  if (!interceptors.some(({ send, receive }) => send !== undefined || receive !== undefined)) return undefined;
+  if (interceptors.every((one) => one.send === undefined && one.receive === undefined)) return undefined;
   return {
     send: intercepted("send", interceptors, last.send),
     receive: intercepted("receive", interceptors, last.receive),

@@ -24,7 +24,7 @@ export interface ConnectorOptions {
   readonly roster: Roster;
   readonly interceptors: readonly Interceptor[];
   readonly budget: Required<ReconnectBudgetOptions>;
-  failed(error: PolywireError): void;
+  readonly failed: (error: PolywireError) => void;
 }
 
 /** What is dialled: an endpoint of a protocol. */

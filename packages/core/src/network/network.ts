@@ -4,7 +4,7 @@ import type { Interceptor } from "../connection/interceptors.ts";
 import type { ConnectionOptions } from "../connection/options.ts";
 import { completeBudget, type ReconnectBudgetOptions } from "../connection/reconnect-budget.ts";
 import { type Clock, type Random, systemClock } from "../contract/clock.ts";
-import { type Endpoint, parseEndpoint } from "../contract/endpoint.ts";
+import { parseEndpoint } from "../contract/endpoint.ts";
 import { PolywireError } from "../contract/error.ts";
 import type { Exchanger } from "../contract/exchange.ts";
 import { completeLimits, type LinkLimits } from "../contract/limits.ts";
