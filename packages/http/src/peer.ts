@@ -1,4 +1,6 @@
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
+import type { ServerHttp2Session, ServerHttp2Stream } from "node:http2";
+import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
 import { certificateOf, type Headers, type Peer, type PeerCertificate } from "@polywire/core";
 import type { Target } from "./target.ts";
@@ -8,24 +10,27 @@ export class RequestPeer implements Peer {
   readonly path: string;
   readonly query: string;
   readonly #request: IncomingMessage;
+  /** Over HTTP/2, where a request outlives its stream and its stream's socket, but not its connection. */
+  readonly #session: ServerHttp2Session | undefined;
   #headers: Headers | undefined = undefined;
 
   constructor(request: IncomingMessage, { path, query }: Target) {
     this.#request = request;
+    this.#session = (request as { stream?: ServerHttp2Stream }).stream?.session as ServerHttp2Session | undefined;
     this.path = path;
     this.query = query;
   }
 
   get secure(): boolean {
-    return this.#request.socket instanceof TLSSocket;
+    return this.#session?.encrypted ?? this.#request.socket instanceof TLSSocket;
   }
 
   get address(): string | undefined {
-    return this.#request.socket.remoteAddress;
+    return this.#socket?.remoteAddress;
   }
 
   get port(): number | undefined {
-    return this.#request.socket.remotePort;
+    return this.#socket?.remotePort;
   }
 
   get headers(): Headers {
@@ -34,9 +39,14 @@ export class RequestPeer implements Peer {
   }
 
   get certificate(): PeerCertificate | undefined {
-    const { socket } = this.#request;
-    if (!(socket instanceof TLSSocket) || !socket.authorized) return undefined;
-    return certificateOf(socket.getPeerX509Certificate());
+    const socket = this.#socket;
+    if (!this.secure || !(socket as TLSSocket | undefined)?.authorized) return undefined;
+    return certificateOf((socket as TLSSocket).getPeerX509Certificate());
+  }
+
+  get #socket(): Socket | undefined {
+    if (this.#session === undefined) return this.#request.socket;
+    return this.#session.destroyed ? undefined : this.#session.socket;
   }
 }
 
