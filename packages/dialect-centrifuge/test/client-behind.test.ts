@@ -10,9 +10,9 @@ const unsubscribe = (id: number): Message => ({ id, unsubscribe: { channel: Stri
 
 describe.each(ENCODINGS)("a client that does not take its replies, in %s", (encoding) => {
   /** A connected client whose unsubscribes are answered at once. */
-  function connected(peer = encoding === "protobuf" ? { subprotocol: "centrifuge-protobuf" } : {}) {
+  function connected() {
     const hub = new ScriptedHub();
-    const link = new RecordingLink(peer);
+    const link = new RecordingLink(encoding === "protobuf" ? { subprotocol: "centrifuge-protobuf" } : {});
     centrifuge(hub).link(link, PLACE);
     const { session } = hub;
     const taken: number[] = [];
@@ -82,19 +82,28 @@ describe.each(ENCODINGS)("a client that does not take its replies, in %s", (enco
     expect([taken, session.isClosed]).toEqual([[2], true]);
   });
 
-  it("512 commands are taken in a row, and the others when the turn is over, in their order", async () => {
-    const { link, taken, say } = connected();
-    // The connect was the first.
-    for (let frames = 0; frames < 3; frames++) {
-      say(...Array.from({ length: 256 }, (_, index) => unsubscribe(2 + frames * 256 + index)));
-      if (link.isPaused) break;
+  it("1,000 commands may wait for their answers; the others are taken when half of these came, in their order", async () => {
+    const { link, session, taken, say } = connected();
+    const answers: (() => void)[] = [];
+    session.unsubscribe = (channel, answer) => {
+      taken.push(Number(channel));
+      answers.push(() => answer(undefined, undefined));
+    };
+    for (let first = 2; first < 1_602 && !link.isPaused; first += 200) {
+      say(...Array.from({ length: 200 }, (_, index) => unsubscribe(first + index)));
     }
-    // Nor does catching up end the turn.
+    // Nor does catching up make room.
     link.drain();
-    expect([taken.length, link.isPaused]).toEqual([511, true]);
+    expect([taken.length, link.isPaused]).toEqual([1_000, true]);
+    for (const answer of answers.splice(0, 499)) answer();
     await endOfTurn();
     await endOfTurn();
-    expect([taken.length, link.isPaused]).toEqual([512, false]);
-    expect(taken).toEqual(Array.from({ length: 512 }, (_, index) => 2 + index));
+    expect([taken.length, link.isPaused]).toEqual([1_000, true]);
+    for (const answer of answers.splice(0, 1)) answer();
+    await endOfTurn();
+    await endOfTurn();
+    expect([taken.length, link.isPaused]).toEqual([1_000, false]);
+    say(unsubscribe(1_002));
+    expect(taken).toEqual(Array.from({ length: 1_001 }, (_, index) => 2 + index));
   });
 });

@@ -59,7 +59,7 @@ class Sensors implements AsyncDisposable {
   }
 
   async dial(): Promise<Connection> {
-    const connection = await this.#clients.connect(this.#address);
+    const connection = await this.#clients.connect(this.#address, { reconnect: false });
     connection.on("data", (answer) => void this.answers.push(answer));
     this.connections.push(connection);
     return connection;

@@ -112,7 +112,7 @@ describe.each(ENCODINGS)("a stream of bytes in %s", (encoding) => {
     return {
       hub,
       async dial(): Promise<{ connection: Connection; heard: () => string; closed: Promise<unknown> }> {
-        const connection = await clients.connect(String(listener.endpoint));
+        const connection = await clients.connect(String(listener.endpoint), { reconnect: false });
         let heard = "";
         connection.on("data", (data) => {
           heard += Buffer.from(data as Uint8Array).toString("latin1");

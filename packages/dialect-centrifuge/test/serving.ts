@@ -28,7 +28,10 @@ export async function serving(hubOptions: HubOptions = {}, options: CentrifugeOp
   const listener = await network.listen("memory://hub:0/connection", centrifuge(hub, { clock, ...options }));
   const dial: Serving["dial"] = async (encoding, headers = new Map()) => {
     const query = encoding === "protobuf" ? "?format=protobuf" : "";
-    return new WireClient(await clients.connect(`${listener.endpoint}${query}`, { metadata: headers }), encoding);
+    return new WireClient(
+      await clients.connect(`${listener.endpoint}${query}`, { metadata: headers, reconnect: false }),
+      encoding,
+    );
   };
   const connect: Serving["connect"] = async (encoding, request = {}) => {
     const client = await dial(encoding);

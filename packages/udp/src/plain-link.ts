@@ -10,8 +10,6 @@ export class PlainLink extends DatagramLink {
   readonly #inbox: Inbox;
   #refusal: Refusal | undefined = undefined;
   #isWaiting = false;
-  /** What the system had not taken after the last send: mostly nothing, and then it need not be asked before the next. */
-  #queuedBytes = 0;
   /** Memory for the next datagram, of the length of the last. */
   #scratch: Buffer | undefined = undefined;
   /** Bytes that may be sent to an address that nobody has proven; without a limit on the side that dialled. */
@@ -35,17 +33,17 @@ export class PlainLink extends DatagramLink {
     const own = asPayload(payload);
     if (this.ending !== undefined || this.isOver) return this.#refuse("closed");
     if (isOver(this.traits.maxMessageBytes, own)) return this.#refuse("too-large");
-    const datagram = typeof own === "string" ? Buffer.from(own) : this.#copied(own);
     const { maxBufferedBytes, waitAboveBytes } = this.host.limits;
-    const queuedBytes = this.#queuedBytes === 0 ? 0 : this.way.queuedBytes;
+    const wasSettled = this.way.isSettled;
+    const queuedBytes = wasSettled ? 0 : this.way.queuedBytes;
+    const datagram = typeof own === "string" ? Buffer.from(own) : this.#copied(own, queuedBytes === 0);
     const isFull = queuedBytes > 0 && queuedBytes + datagram.length > maxBufferedBytes;
     if (isFull || datagram.length > this.#allowance) return this.#refuse("overflow");
     this.#allowance -= datagram.length;
     this.way.transmit(datagram);
-    this.#queuedBytes = this.way.queuedBytes;
-    // The system has not taken it yet: its memory is the system's now.
-    if (this.#queuedBytes > 0) this.#scratch = undefined;
-    if (this.#queuedBytes <= waitAboveBytes) return "sent";
+    // One alone is no queue to speak of, and asking the system costs as much as all else here.
+    if (wasSettled && datagram.length <= waitAboveBytes) return "sent";
+    if (this.way.queuedBytes <= waitAboveBytes) return "sent";
     this.#isWaiting = true;
     return "wait";
   }
@@ -111,8 +109,8 @@ export class PlainLink extends DatagramLink {
   }
 
   /** The system may take a datagram later, when its memory is the sender's again. Mostly it does at once, and one copy serves all of a size. */
-  #copied(own: Uint8Array): Buffer {
-    if (this.#queuedBytes > 0 || this.#scratch?.length !== own.length) {
+  #copied(own: Uint8Array, isScratchFree: boolean): Buffer {
+    if (!isScratchFree || this.#scratch?.length !== own.length) {
       // Not from the pool, of which it would keep much more than its own bytes.
       this.#scratch = Buffer.from(new Uint8Array(own).buffer);
       return this.#scratch;

@@ -15,7 +15,6 @@ export class SequencedLink extends HeaderLink {
   readonly #inbox: Inbox;
   #refusal: Refusal | undefined = undefined;
   #isWaiting = false;
-  #queuedBytes = 0;
   #nextNumber = 0;
   #expected = 0;
   #fin: Buffer | undefined = undefined;
@@ -41,7 +40,8 @@ export class SequencedLink extends HeaderLink {
     if (this.ending !== undefined || this.isOver) return this.#refuse("closed");
     if (isOver(this.traits.maxMessageBytes, own)) return this.#refuse("too-large");
     const { maxBufferedBytes, waitAboveBytes } = this.host.limits;
-    const queuedBytes = this.#queuedBytes === 0 ? 0 : this.way.queuedBytes;
+    const wasSettled = this.way.isSettled;
+    const queuedBytes = wasSettled ? 0 : this.way.queuedBytes;
     const byteLength = typeof own === "string" ? Buffer.byteLength(own) : own.byteLength;
     if (queuedBytes > 0 && queuedBytes + byteLength > maxBufferedBytes) return this.#refuse("overflow");
     const datagram = packet(TYPE.data, this.ids.peer, SEQUENCED_BYTES - HEADER_BYTES + byteLength);
@@ -53,8 +53,8 @@ export class SequencedLink extends HeaderLink {
       datagram.set(own, SEQUENCED_BYTES);
     }
     this.way.transmit(datagram);
-    this.#queuedBytes = this.way.queuedBytes;
-    if (this.#queuedBytes <= waitAboveBytes) return "sent";
+    if (wasSettled && datagram.length <= waitAboveBytes) return "sent";
+    if (this.way.queuedBytes <= waitAboveBytes) return "sent";
     this.#isWaiting = true;
     return "wait";
   }

@@ -13,8 +13,10 @@ export interface Way {
   owner: WayOwner | undefined;
   /** The datagram must not change from here on. */
   transmit(datagram: Buffer): void;
-  /** Bytes that the system has not taken yet. */
+  /** Bytes that the system has not taken yet. Asks the system, unless {@link isSettled} tells. */
   readonly queuedBytes: number;
+  /** The system has taken every datagram of this link. */
+  readonly isSettled: boolean;
   /** The process may end although the way is still there. */
   linger(): void;
   /** The link needs it no more. */
@@ -25,6 +27,8 @@ export interface Way {
 export class OwnWay implements Way {
   owner: WayOwner | undefined = undefined;
   readonly #socket: Socket;
+  /** Datagrams that the system has not said to have taken. */
+  #unsettled = 0;
   #isClosed = false;
 
   constructor(socket: Socket) {
@@ -32,11 +36,17 @@ export class OwnWay implements Way {
   }
 
   transmit(datagram: Buffer): void {
-    if (!this.#isClosed) this.#socket.send(datagram, this.#sent);
+    if (this.#isClosed) return;
+    this.#unsettled++;
+    this.#socket.send(datagram, this.#sent);
   }
 
   get queuedBytes(): number {
-    return this.#isClosed ? 0 : this.#socket.getSendQueueSize();
+    return this.#isClosed || this.#unsettled === 0 ? 0 : this.#socket.getSendQueueSize();
+  }
+
+  get isSettled(): boolean {
+    return this.#unsettled === 0;
   }
 
   linger(): void {
@@ -50,6 +60,7 @@ export class OwnWay implements Way {
   }
 
   readonly #sent = (error: Error | null): void => {
+    this.#unsettled--;
     if (error === null) this.owner?.sent();
     else this.owner?.failed(error);
   };
@@ -61,6 +72,7 @@ export class SharedWay implements Way {
   readonly #socket: Socket;
   readonly #port: number;
   readonly #address: string;
+  #unsettled = 0;
   #isLeft = false;
 
   constructor(socket: Socket, port: number, address: string) {
@@ -70,11 +82,17 @@ export class SharedWay implements Way {
   }
 
   transmit(datagram: Buffer): void {
-    if (!this.#isLeft) this.#socket.send(datagram, this.#port, this.#address, this.#sent);
+    if (this.#isLeft) return;
+    this.#unsettled++;
+    this.#socket.send(datagram, this.#port, this.#address, this.#sent);
   }
 
   get queuedBytes(): number {
-    return this.#isLeft ? 0 : this.#socket.getSendQueueSize();
+    return this.#isLeft || this.#unsettled === 0 ? 0 : this.#socket.getSendQueueSize();
+  }
+
+  get isSettled(): boolean {
+    return this.#unsettled === 0;
   }
 
   linger(): void {}
@@ -84,6 +102,7 @@ export class SharedWay implements Way {
   }
 
   readonly #sent = (error: Error | null): void => {
+    this.#unsettled--;
     if (error === null) this.owner?.sent();
     else this.owner?.failed(error);
   };

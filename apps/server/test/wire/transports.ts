@@ -133,7 +133,7 @@ function links(
         protocols: [protocol],
         address: place,
         async dial(address, { query }, events) {
-          const connection = await clients.connect(`${address}${query}`);
+          const connection = await clients.connect(`${address}${query}`, { reconnect: false });
           connection.on("close", ({ code = 1006, reason }) => events.closed(code, reason));
           connection.on("data", (data) => events.frame(typeof data === "string" ? data : new Uint8Array(data)));
           return {
