@@ -42,7 +42,9 @@ function bare(name: string, { protocol: protocolOf, where, tooLargeCode }: Bare)
         address: where,
         handles: "links",
         async dial(address, { name: encoding }, events) {
-          const connection = await clients.connect(name === "grpc" ? address : `${address}?format=${encoding}`, { reconnect: false });
+          const connection = await clients.connect(name === "grpc" ? address : `${address}?format=${encoding}`, {
+            reconnect: false,
+          });
           connection.on("close", ({ code = 1006, reason }) => events.closed(code, reason));
           connection.on("data", (data) => events.frame(typeof data === "string" ? data : withLength(data)));
           return {

@@ -20,7 +20,9 @@ export const byteStream: Transport = {
       protocols: [protocol],
       address: "memory://server:0/connection",
       async dial(address, encoding, events) {
-        const connection = await clients.connect(`${address}${encoding.query}` as "memory://server:0/", { reconnect: false });
+        const connection = await clients.connect(`${address}${encoding.query}` as "memory://server:0/", {
+          reconnect: false,
+        });
         const reader = new FrameReader(encoding, (frame) => events.frame(frame));
         connection.on("close", ({ code = 1006, reason }) => events.closed(code, reason));
         connection.on("data", (data) => reader.push(typeof data === "string" ? Buffer.from(data) : data));
