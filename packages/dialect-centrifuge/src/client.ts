@@ -8,11 +8,11 @@ import type { Command } from "./message.ts";
 import { connectRequest, connectResult, type Identity, withoutRecovery } from "./results.ts";
 
 /**
- * Commands of one client that may wait for their answers at once; further ones are not read. A hub answers no to more than
- * 1,024. A broker answers when the turn of the event loop is over, and the writes of a turn are joined: half as many cost a
- * third of the throughput of a busy publisher.
+ * Once so many commands of a client wait for their answers the turn of the event loop ends before the next is taken: the
+ * broker answers by then, and others have their turn. A hub answers no to more than 1,024; and the writes of a turn are
+ * joined, so that half as many cost a third of the throughput of a busy publisher.
  */
-const MOST_UNANSWERED = 1_000;
+const UNANSWERED_IN_A_TURN = 1_000;
 
 type ConnectCommand = Extract<Command, { readonly kind: "connect" }>;
 
@@ -30,7 +30,7 @@ export interface ClientPlace {
  * One client: reads commands off its link and hands them to its session.
  *
  * Commands go to the session in the order they came. They wait, with the link paused, while `connect` is not answered
- * yet, while the client does not take the replies to those it gave before, and while very many have no answer.
+ * yet, while the client does not take the replies to those it gave before, and for the next turn while very many have no answer.
  */
 export class Client implements FrameSink, CommandSource {
   readonly #link: Link;
@@ -40,8 +40,7 @@ export class Client implements FrameSink, CommandSource {
   readonly #identity: Identity | undefined;
   #state: "new" | "connecting" | "connected" | "refused" = "new";
   #isBehind = false;
-  /** So many commands wait for their answers that no more are taken. */
-  #hasTooMany = false;
+  #isTurnOver = true;
   #unanswered = 0;
   #hasEnded = false;
   /** Commands that came and have to wait. */
@@ -102,7 +101,6 @@ export class Client implements FrameSink, CommandSource {
 
   answered(): void {
     this.#unanswered--;
-    if (this.#hasTooMany && this.#unanswered === MOST_UNANSWERED / 2) this.#goOnNextTurn();
     this.#leaveIfDone();
   }
 
@@ -123,7 +121,7 @@ export class Client implements FrameSink, CommandSource {
 
   #take(command: Command): void {
     if (command.kind !== "send" && command.kind !== "pong") this.#unanswered++;
-    if (this.#unanswered >= MOST_UNANSWERED) this.#waitForAnswers();
+    if (this.#unanswered >= UNANSWERED_IN_A_TURN && this.#isTurnOver) this.#waitForTurn();
     if (command.kind === "connect") this.#connect(command);
     else if (this.#state === "connected") dispatch(command, this.#session, this.#outlet);
     else this.#session.disconnect(DISCONNECTS.badRequest);
@@ -149,15 +147,11 @@ export class Client implements FrameSink, CommandSource {
     if (this.#state === "connecting" && !this.#session.isClosed) this.#hold();
   }
 
-  #waitForAnswers(): void {
-    this.#hasTooMany = true;
+  #waitForTurn(): void {
+    this.#isTurnOver = false;
     this.#hold();
-  }
-
-  /** Not inside the call of whoever answers. */
-  #goOnNextTurn(): void {
     this.#group.options.clock.endOfTurn(() => {
-      this.#hasTooMany = false;
+      this.#isTurnOver = true;
       try {
         this.#releaseHeld();
       } catch {
@@ -176,7 +170,7 @@ export class Client implements FrameSink, CommandSource {
   /** Goes on with the commands that waited, until one of them makes the others wait again. */
   #releaseHeld(): void {
     const held = this.#held;
-    if (held === undefined || this.#isBehind || this.#hasTooMany || this.#state === "connecting") return;
+    if (held === undefined || this.#isBehind || !this.#isTurnOver || this.#state === "connecting") return;
     this.#held = undefined;
     for (const [index, command] of held.entries()) {
       if (this.#session.isClosed || !this.#isListening()) break;
