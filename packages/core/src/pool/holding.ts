@@ -50,6 +50,11 @@ export class Holding implements DeliveryOwner {
     return this.isHeld ? this.link.bufferedBytes : 0;
   }
 
+  /** What came was not held back until the release. */
+  get wasReading(): boolean {
+    return this.#isStarted && !this.#isPaused;
+  }
+
   open(sink: Sink): void {
     if (!this.isHeld) throw released("opened");
     this.#delivery.open(sink);

@@ -6,10 +6,11 @@ import type { Payload } from "../contract/payload.ts";
 import { Holding, type HoldingOwner } from "./holding.ts";
 
 /**
- * - `settling`: given back in this turn of the event loop; what was on its way to the last holder shows itself now.
+ * - `offered`: about to be lent, or to be idle.
+ * - `settling`: given back just now; what was on its way to the last holder shows itself now.
  * - `closing`: evicted, and not gone yet.
  */
-export type MemberState = "idle" | "settling" | "verifying" | "leased" | "closing";
+export type MemberState = "offered" | "idle" | "settling" | "verifying" | "leased" | "closing";
 
 export interface MemberOwner {
   readonly lender: object;
@@ -24,7 +25,7 @@ export interface MemberOwner {
 export class Member implements Sink, HoldingOwner {
   readonly link: Link;
   readonly #owner: MemberOwner;
-  state: MemberState = "idle";
+  state: MemberState = "offered";
   holding: Holding | undefined = undefined;
   uses = 0;
   idleSinceMs = 0;

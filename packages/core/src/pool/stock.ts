@@ -48,7 +48,7 @@ export class Stock implements MemberOwner {
   readonly #idle: IdleLinks;
   readonly #dials: PoolDials;
   readonly #evicted: Record<EvictionReason, number> = { idle: 0, lifetime: 0, uses: 0, closed: 0, verify: 0, dirty: 0 };
-  #settling = new Set<Member>();
+  #settling = 0;
   #verifying = 0;
   #leased = 0;
   #closing = 0;
@@ -81,7 +81,7 @@ export class Stock implements MemberOwner {
   get figures(): Omit<PoolStats, "waiting" | "timedOut"> {
     return {
       open: this.#members.size - this.#closing,
-      idle: this.#idle.size + this.#settling.size,
+      idle: this.#idle.size + this.#settling,
       leased: this.#leased + this.#verifying,
       dialling: this.#dials.underWay,
       closing: this.#closing,
@@ -97,7 +97,7 @@ export class Stock implements MemberOwner {
 
   /** What a wait may come from, under way now. */
   get sources(): number {
-    return this.#verifying + this.#settling.size + this.#dials.underWay;
+    return this.#verifying + this.#settling + this.#dials.underWay;
   }
 
   /** Open, or about to be. */
@@ -187,6 +187,7 @@ export class Stock implements MemberOwner {
 
   /** To who waits the longest, or to the idle ones. */
   #offer(member: Member): void {
+    member.state = "offered";
     if (member.isExpired) this.#evict(member, "lifetime");
     else if (this.#owner.waiting > 0) this.#owner.serve(this.#lend(member));
     else this.#idle.add(member);
@@ -233,7 +234,7 @@ export class Stock implements MemberOwner {
     // A link that is closing tells its last holder how it ended.
     if (!holding.isClosing) member.holding = undefined;
     const reason = this.#reasonToEvict(member, holding);
-    if (reason === undefined) this.#settle(member);
+    if (reason === undefined) this.#settle(member, holding.wasReading);
     else this.#evict(member, reason);
   }
 
@@ -246,20 +247,23 @@ export class Stock implements MemberOwner {
 
   /**
    * What was on its way to the last holder must not reach the next: nobody has the link before this turn of the event loop
-   * is over, in which the rest of what was read shows itself.
+   * is over, in which the rest of what was read shows itself; nor before the next is, if nothing was read until now.
    */
-  #settle(member: Member): void {
+  #settle(member: Member, wasReading: boolean): void {
     this.#leave(member);
     member.state = "settling";
-    if (this.#settling.size === 0) this.#host.clock.endOfTurn(() => this.#settled());
-    this.#settling.add(member);
+    this.#settling++;
+    // First, so that what its wire does at the end of the turn comes before what is done here.
     member.link.resume();
+    const { clock } = this.#host;
+    const settled = (): void => this.#settled(member);
+    clock.endOfTurn(wasReading ? settled : () => clock.endOfTurn(settled));
   }
 
-  #settled(): void {
-    const settled = this.#settling;
-    this.#settling = new Set();
-    for (const member of settled) if (member.state === "settling") this.#offer(member);
+  #settled(member: Member): void {
+    if (member.state !== "settling") return;
+    this.#settling--;
+    this.#offer(member);
     this.supply();
   }
 
@@ -312,10 +316,10 @@ export class Stock implements MemberOwner {
   #leave(member: Member): void {
     const { state } = member;
     if (state === "idle") this.#idle.remove(member);
-    else if (state === "settling") this.#settling.delete(member);
+    else if (state === "settling") this.#settling--;
     else if (state === "verifying") this.#verifying--;
     else if (state === "leased") this.#leased--;
-    else this.#closing--;
+    else if (state === "closing") this.#closing--;
   }
 
   #tellIfEmpty(): void {
