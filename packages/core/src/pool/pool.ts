@@ -101,18 +101,26 @@ export class Pool<L extends Link = Link> implements AsyncDisposable {
    *
    * @throws PolywireError `timed-out`, `aborted`, `closed`, `limit-reached` when too many wait, and whatever a dial throws.
    */
-  async acquire(options: AcquireOptions = {}): Promise<Lease<L>> {
-    const { signal, timeoutMs = this.#parts.options.acquireTimeoutMs } = options;
+  acquire(options: AcquireOptions = {}): Promise<Lease<L>> {
+    try {
+      return this.#acquire(options) as Promise<Lease<L>>;
+    } catch (thrown) {
+      return Promise.reject(PolywireError.from(thrown));
+    }
+  }
+
+  /** No async function: whoever is served first shall also hear of it first. */
+  #acquire({ signal, timeoutMs = this.#parts.options.acquireTimeoutMs }: AcquireOptions): Promise<Lease> {
     checkTimeout(timeoutMs);
     if (signal?.aborted === true) throw abortError(signal);
     if (this.#state !== "open") throw this.#notOpen();
     if (this.#waiters.size === 0) {
       const holding = this.#stock.take();
-      if (holding !== undefined) return new Lease(holding, this);
+      if (holding !== undefined) return Promise.resolve(new Lease(holding, this));
     }
     this.#stock.supply(1);
     if (this.#waiters.size + 1 - this.#stock.sources > this.#parts.options.maxWaiters) throw this.#tooManyWait();
-    return (await this.#waiters.wait({ timeoutMs, signal })) as Lease<L>;
+    return this.#waiters.wait({ timeoutMs, signal });
   }
 
   /** What `lease.release()` does. What is no lease of this pool, or no lease any more, is left alone and told as an `error`. */
