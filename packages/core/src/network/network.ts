@@ -80,6 +80,7 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
   readonly #host: HostContext;
   readonly #events: Events<NetworkEvents>;
   readonly #roster: Roster;
+  readonly #whenClosed = new AbortController();
   readonly #listeners = new Set<Listener>();
   readonly #exchangers = new Set<Exchanger>();
   readonly #dialer: Dialer;
@@ -96,7 +97,8 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
     const { clock = systemClock, random = Math.random, logger = silentLogger, services = [] } = options;
     const { interceptors = [], maxDials = DEFAULT_MAX_DIALS } = options;
     checkCountOption("maxDials", maxDials);
-    this.#host = { clock, random, logger, turn: new Turn(clock), limits: completeLimits(options.limits) };
+    const { signal: closed } = this.#whenClosed;
+    this.#host = { clock, random, logger, turn: new Turn(clock), limits: completeLimits(options.limits), closed };
     this.#dialer = new Dialer(this.#host, maxDials);
     this.#interceptors = [...interceptors];
     this.#protocols = new ProtocolTable(options.protocols);
@@ -263,6 +265,7 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
       await this.#eachService((service) => service.close?.(), cancellation.signal);
     } finally {
       this.#state = "closed";
+      this.#whenClosed.abort(this.#notOpen());
       cancellation.release();
     }
   }
