@@ -57,6 +57,7 @@ export class ClientConnection implements CallConnection, KeptAlive {
   /** Who wait for the server to have read what was sent; the first group's question is on its way. */
   #asking: ((isSettled: boolean) => void)[] = [];
   #toAsk: ((isSettled: boolean) => void)[] = [];
+  #deadline: Timer | undefined = undefined;
   #isUsable = true;
   #isDraining = false;
   #isOver = false;
@@ -193,7 +194,17 @@ export class ClientConnection implements CallConnection, KeptAlive {
     this.#toAsk = [];
     if (this.#asking.length === 0) return;
     if (this.#session.destroyed) return this.#answered(this.#isDraining);
-    this.#session.settings({}, (error) => this.#answered(error === null || this.#isDraining));
+    const asking = this.#asking;
+    const deadline = this.#clock.setTimer(() => {
+      // What it does not hear it cannot take either. Whether it is gone is for the keepalive to find out.
+      this.#isUsable = false;
+      if (asking === this.#asking) this.#answered(false);
+    }, this.#closeTimeoutMs);
+    this.#session.settings({}, (error) => {
+      deadline.cancel();
+      if (asking === this.#asking) this.#answered(error === null || this.#isDraining);
+    });
+    this.#deadline = deadline;
   }
 
   #answered(isSettled: boolean): void {
@@ -228,6 +239,7 @@ export class ClientConnection implements CallConnection, KeptAlive {
     if (this.loss === false) this.loss = true;
     this.#keepalive?.stop();
     this.#closeTimer?.cancel();
+    this.#deadline?.cancel();
     const unsettled = [...this.#asking, ...this.#toAsk];
     this.#asking = [];
     this.#toAsk = [];

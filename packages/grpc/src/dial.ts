@@ -42,10 +42,11 @@ export async function dial(endpoint: Endpoint, parts: LinkDialParts): Promise<Gr
         if (PolywireError.from(thrown).code === "timed-out") connection.retire();
         throw thrown;
       }
-      // A connection that ended, or took no more calls, while this one was on its way: the server had not begun with it.
-      const wasUnseen = stream.rstCode === RESET.refusedStream || !connection.isUsable;
-      const isLost = PolywireError.from(thrown).code === "connection-reset";
-      if (isRetry || !wasUsed || !wasUnseen || !isLost) throw thrown;
+      // The server has no room for it on this connection, or had ended that already: it has not begun with the call.
+      const hasNoRoom = stream.rstCode === RESET.refusedStream || stream.rstCode === RESET.enhanceYourCalm;
+      if (hasNoRoom && wasUsed) connection.retire();
+      const isLost = PolywireError.from(thrown).code === "connection-reset" && !connection.isUsable;
+      if (isRetry || !wasUsed || !isLost) throw thrown;
     }
   }
 }

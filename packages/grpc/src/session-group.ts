@@ -111,7 +111,8 @@ export class SessionGroup implements SharingOwner {
     this.#streams = streams;
     connection.owner = this;
     this.#connections.set(connection, undefined);
-    if (attempt.waiters.size === 0) this.idle(connection);
+    // Until somebody takes it: those who waited may have given up.
+    this.idle(connection);
     for (const waiter of attempt.waiters) waiter.resolve();
   }
 

@@ -39,7 +39,12 @@ export class SessionPool {
       if (connection === undefined) await group.join(endpoint, parts);
       else {
         const { wasUsed } = connection;
-        return { connection, stream: connection.request(headers), wasUsed };
+        try {
+          return { connection, stream: connection.request(headers), wasUsed };
+        } catch (thrown) {
+          if (!connection.isBusy) group.idle(connection);
+          throw thrown;
+        }
       }
     }
   }
