@@ -72,8 +72,12 @@ export class SessionGroup implements SharingOwner {
         const reason = signal.reason as PolywireError;
         joined.waiters.delete(waiter);
         joined.isSlow ||= reason.code === "timed-out";
-        if (joined.waiters.size === 0) joined.unwanted.abort(reason);
         waiter.reject(reason);
+        if (joined.waiters.size > 0) return;
+        // At once, so that nobody joins what is given up.
+        this.#attempts.delete(joined);
+        joined.unwanted.abort(reason);
+        this.#tellIfEmpty();
       };
       signal.addEventListener("abort", abort, { once: true });
       joined.waiters.add(waiter);
@@ -101,6 +105,7 @@ export class SessionGroup implements SharingOwner {
   }
 
   #connected(attempt: Attempt, connection: ClientConnection, endpoint: Endpoint): void {
+    if (attempt.unwanted.signal.aborted) return connection.close();
     const { streams } = connection;
     if (streams < 1) {
       connection.close();
@@ -117,6 +122,7 @@ export class SessionGroup implements SharingOwner {
   }
 
   #failed(attempt: Attempt, error: unknown): void {
+    if (attempt.unwanted.signal.aborted) return;
     this.#attempts.delete(attempt);
     this.#tellIfEmpty();
     for (const waiter of attempt.waiters) waiter.reject(error);
