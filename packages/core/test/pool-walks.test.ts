@@ -199,7 +199,7 @@ const steps = [
   fc.boolean().map((isCut) => {
     return new Step(`somebody borrows while the server ${isCut ? "cuts" : "speaks to"} all`, (market) => {
       market.borrow(true);
-      for (const link of [...market.served]) {
+      for (const link of market.served) {
         if (isCut) link.close({ discard: true });
         else link.send("psst");
       }

@@ -63,7 +63,16 @@ test("what a holder did not read is still in the system: the next one does not g
   served.link.send("for the first");
   await until(() => served.link.bufferedBytes === 0);
   const next = pool.acquire();
-  first.release();
+  // While the system's news are read, so that there are two ends of a turn before more is.
+  const another = await network.connect(address(serving));
+  const released = new Promise<void>((resolve) => {
+    another.on("data", () => {
+      first.release();
+      resolve();
+    });
+  });
+  (await serving.next()).link.send("release it");
+  await released;
   using second = await next;
   const other = await serving.next();
   expect(pool.stats().evicted.dirty).toBe(1);

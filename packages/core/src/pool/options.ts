@@ -76,7 +76,7 @@ export function splitPoolOptions(given: object = {}): { own: CompletePoolOptions
 }
 
 /** @throws PolywireError `invalid-argument` naming the option that is wrong. */
-export function completePoolOptions(given: PoolOptions): CompletePoolOptions {
+function completePoolOptions(given: PoolOptions): CompletePoolOptions {
   checkOptionNames("", given, NAMES);
   const complete: Record<string, unknown> = { ...DEFAULTS };
   for (const name of NAMES) if (given[name] !== undefined) complete[name] = given[name];
