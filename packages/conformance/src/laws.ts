@@ -11,6 +11,7 @@ import { messageLaws } from "./laws/messages.ts";
 import { mistakeLaws } from "./laws/mistakes.ts";
 import { preparedLaws } from "./laws/prepared.ts";
 import { remainsLaws } from "./laws/remains.ts";
+import { sharingLaws } from "./laws/sharing.ts";
 import { streamLaws } from "./laws/streams.ts";
 import { trustLaws } from "./laws/trust.ts";
 import type { Subject } from "./subject.ts";
@@ -25,6 +26,7 @@ const ALL: readonly LawDefinition[] = [
   ...trustLaws,
   ...mistakeLaws,
   ...abilityLaws,
+  ...sharingLaws,
   ...preparedLaws,
   ...remainsLaws,
   ...exchangeLaws,

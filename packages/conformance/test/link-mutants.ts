@@ -57,6 +57,7 @@ const LAW = {
   rest: "a reader that rests until its own drain, and goes on inside it, hears everything",
   nested: "a message that is sent or resumed for inside message comes after it, never inside it",
   maxLinks: "a listener takes no more links than maxLinks, and takes one again when one has gone",
+  sharing: "links that share a connection end alone: one that is cut off leaves the others talking",
   abortedBefore: "a dial whose signal has fired before rejects with its reason and reaches nobody",
   abortedDuring: "a dial that is aborted in the middle of its handshake rejects at once with the signal's reason",
   abortedAfter: "an abort after the dial is through changes nothing",
@@ -607,6 +608,8 @@ export const linkMutants: readonly Mutant[] = [
   { does: "answers a ping twice", breaks: LAW.ping, says: /answers to three pings|before ping/, fault: pings((ping) => (done) => { ping(done); ping(done); }) },
   { does: "never answers a ping", breaks: LAW.ping, says: /in vain for/, fault: pings(() => () => {}) },
   { does: "forgets pings when it closes", breaks: LAW.pingClosed, says: /in vain for/, fault: pings((ping) => (done) => ping((roundTripMs) => { if (roundTripMs !== undefined) done(roundTripMs); })) },
+  { does: "gives each link a connection of its own, and says that they share one", breaks: LAW.sharing, says: /connections of 3 links/, fault: multiplexed(ownPorts()) },
+  { does: "cuts every link of a connection off with one", breaks: LAW.sharing, says: /in vain for|send/, fault: multiplexed(endsTogether()) },
   { does: "lets prepared bytes overtake", breaks: LAW.prepared, says: /differs from what was sent/, fault: link(PreparedOvertakes) },
   { does: "frames prepared payloads late", breaks: LAW.preparedCopy, says: /differs from what was sent/, fault: link(PreparesLazily) },
   { does: "miscounts prepared bytes", breaks: LAW.preparedSays, says: /bufferedBytes for it/, fault: link(MiscountsPrepared) },
@@ -630,6 +633,38 @@ function leavesTimers(every: number): Fault {
     dialContext(context) {
       if (++dials % every === 0) context.clock.setTimer(() => {}, 100_000);
       return context;
+    },
+  };
+}
+
+/** Links that claim to share a connection. */
+function multiplexed(fault: Fault): Fault {
+  return { ...fault, traits: (traits) => ({ ...traits, multiplexed: true }) };
+}
+
+function ownPorts(): Fault {
+  let port = 10_000;
+  return {
+    link: (inner) =>
+      new (class extends MutantLink {
+        readonly #port = port++;
+        override get peer(): Link["peer"] {
+          return { ...this.inner.peer, port: this.#port };
+        }
+      })(inner),
+  };
+}
+
+function endsTogether(): Fault {
+  const all: Link[] = [];
+  return {
+    link(inner) {
+      all.push(inner);
+      return new (class extends MutantLink {
+        override close(reason?: CloseReason): void {
+          for (const each of all) each.close(reason);
+        }
+      })(inner);
     },
   };
 }

@@ -92,6 +92,7 @@ export {
   type NetworkOptions,
   type NetworkSnapshot,
   type NetworkState,
+  type PoolDialOptions,
 } from "./network/network.ts";
 export { isForeignPage } from "./network/origin.ts";
 export type { Handler, ListenOptions } from "./network/reception.ts";
@@ -106,6 +107,16 @@ export type {
   SchemeOf,
   UrlOf,
 } from "./network/schemes.ts";
+export type {
+  EvictionReason,
+  PoolEvents,
+  PoolSnapshot,
+  PoolState,
+  PoolStats,
+} from "./pool/figures.ts";
+export type { Lease } from "./pool/lease.ts";
+export type { PoolOptions, PoolOrder } from "./pool/options.ts";
+export type { AcquireOptions, ClosePoolOptions, Pool } from "./pool/pool.ts";
 // ————— What integrators use: protocols, services, dialects. —————
 export { Cancellation, type CancellationOptions, checkTimeout, unlessAborted } from "./wire/cancellation.ts";
 export { Delivery, type DeliveryOwner } from "./wire/delivery.ts";

@@ -128,6 +128,7 @@ export class UnsteadyWire {
           this.all.push(link);
           resolve(link);
         },
+        with: (link) => resolve(link as UnsteadyLink),
         fail: (error) => reject(error),
       };
       if (this.outcome === undefined) {
@@ -144,5 +145,7 @@ export class UnsteadyWire {
 export interface Dial {
   readonly context: DialContext;
   succeed(): void;
+  /** With a link of the test's own. */
+  with(link: Link): void;
   fail(error: Error): void;
 }

@@ -15,6 +15,11 @@ import { ConnectionPeer } from "./peer.ts";
 import { defaultPort } from "./server.ts";
 
 const CONNECTION_WINDOW_BYTES = 1_048_576;
+/**
+ * Calls of one connection until it is replaced: every link that closes is a reset, and servers take many of them for an
+ * attack (CVE-2023-44487). Node's own ends a connection after 1,000 in a row.
+ */
+const MAX_CALLS = 500;
 /** What a server says of pings it finds too many (gRPC's keepalive guide). */
 const TOO_MANY_PINGS = "too_many_pings";
 
@@ -28,6 +33,13 @@ export interface ConnectParts {
   readonly patience: Map<string, number>;
 }
 
+/** Who shares a connection among links. */
+export interface SharingOwner {
+  /** Nothing is under way on a connection that would take calls. */
+  idle(connection: ClientConnection): void;
+  gone(connection: ClientConnection): void;
+}
+
 /** One HTTP/2 connection to a server. */
 export class ClientConnection implements CallConnection, KeptAlive {
   readonly peer: ConnectionPeer;
@@ -37,7 +49,15 @@ export class ClientConnection implements CallConnection, KeptAlive {
   readonly #clock: Clock;
   readonly #closeTimeoutMs: number;
   readonly #keepalive: Keepalive | undefined;
+  readonly #maxStreams: number;
+  /** Absent where one exchanger has it to itself. */
+  owner: SharingOwner | undefined = undefined;
   #calls = 0;
+  #made = 0;
+  /** Who wait for the server to have read what was sent; the first group's question is on its way. */
+  #asking: ((isSettled: boolean) => void)[] = [];
+  #toAsk: ((isSettled: boolean) => void)[] = [];
+  #deadline: Timer | undefined = undefined;
   #isUsable = true;
   #isDraining = false;
   #isOver = false;
@@ -53,6 +73,7 @@ export class ClientConnection implements CallConnection, KeptAlive {
     this.#socket = socket;
     this.#clock = clock;
     this.#closeTimeoutMs = limits.closeTimeoutMs;
+    this.#maxStreams = parts.options.maxStreams;
     this.peer = new ConnectionPeer(socket);
     const { keepalive } = parts.options;
     const key = `${endpoint.scheme} ${endpoint.host} ${endpoint.port}`;
@@ -67,8 +88,8 @@ export class ClientConnection implements CallConnection, KeptAlive {
       this.#isUsable = false;
       this.#isDraining = code === RESET.noError;
       const isComplaint = code === RESET.enhanceYourCalm && data !== undefined;
+      this.#checkIdle();
       // gRPC's keepalive guide: twice the interval from here on.
-      if (this.#calls === 0) this.close();
       if (isComplaint && Buffer.from(data).toString("latin1") === TOO_MANY_PINGS) parts.patience.set(key, factor * 2);
     });
     session.on("close", () => this.#closed());
@@ -100,6 +121,23 @@ export class ClientConnection implements CallConnection, KeptAlive {
     return this.#isUsable && !this.#session.closed && !this.#session.destroyed;
   }
 
+  /** Calls that can be added now: as many as we and the server allow at once. */
+  get room(): number {
+    if (!this.isUsable || this.#made >= MAX_CALLS) return 0;
+    return this.streams - this.#calls;
+  }
+
+  /** Calls at once that we and the server allow. */
+  get streams(): number {
+    const { maxConcurrentStreams = this.#maxStreams } = this.#session.remoteSettings;
+    return Math.min(this.#maxStreams, maxConcurrentStreams);
+  }
+
+  /** Calls were made on it before. */
+  get wasUsed(): boolean {
+    return this.#made > 0;
+  }
+
   get isBusy(): boolean {
     return this.#calls > 0;
   }
@@ -115,19 +153,66 @@ export class ClientConnection implements CallConnection, KeptAlive {
     // In the same tick it is made: a stream without one would end the process.
     stream.on("error", ignore);
     this.#calls++;
+    this.#made++;
+    this.#session.ref();
     stream.once("close", () => {
       this.#calls--;
-      if (this.#calls === 0 && !this.#isUsable) this.close();
+      // Its link may want to know how the server took its end.
+      queueMicrotask(() => this.#checkIdle());
     });
     return stream;
   }
 
-  /** An HTTP/2 ping, which the server answers in its turn. */
+  /** Takes no more calls, and ends with its last. */
+  retire(): void {
+    this.#isUsable = false;
+    this.#checkIdle();
+  }
+
+  #checkIdle(): void {
+    if (this.#calls > 0 || this.#asking.length + this.#toAsk.length > 0 || this.#isOver) return;
+    if (!this.#isUsable || (this.owner !== undefined && this.#made >= MAX_CALLS)) return this.close();
+    if (this.owner === undefined) return;
+    // It is kept for the next link, not to keep a program from its end.
+    this.#session.unref();
+    this.owner.idle(this);
+  }
+
+  /**
+   * By a SETTINGS frame, which the server has to answer in its turn (RFC 9113, section 6.5.3): servers count pings, and
+   * find too many of them a reason to hang up. One question serves all who came to ask in the meantime.
+   */
   settle(done: (isSettled: boolean) => void): void {
     // A server that takes no more calls ends the connection with its last: nothing is left to ask.
     if (this.#isDraining || this.#session.destroyed) return done(this.#isDraining);
-    const isSent = this.#session.ping((error) => done(error === null));
-    if (!isSent) done(false);
+    this.#toAsk.push(done);
+    if (this.#asking.length === 0) this.#ask();
+  }
+
+  #ask(): void {
+    this.#asking = this.#toAsk;
+    this.#toAsk = [];
+    if (this.#asking.length === 0) return;
+    if (this.#session.destroyed) return this.#answered(this.#isDraining);
+    const asking = this.#asking;
+    const deadline = this.#clock.setTimer(() => {
+      // What it does not hear it cannot take either. Whether it is gone is for the keepalive to find out.
+      this.#isUsable = false;
+      if (asking === this.#asking) this.#answered(false);
+    }, this.#closeTimeoutMs);
+    this.#session.settings({}, (error) => {
+      deadline.cancel();
+      if (asking === this.#asking) this.#answered(error === null || this.#isDraining);
+    });
+    this.#deadline = deadline;
+  }
+
+  #answered(isSettled: boolean): void {
+    const asking = this.#asking;
+    this.#asking = [];
+    for (const done of asking) done(isSettled);
+    if (!this.#isOver) this.#ask();
+    this.#checkIdle();
   }
 
   /** For the keepalive. */
@@ -154,6 +239,12 @@ export class ClientConnection implements CallConnection, KeptAlive {
     if (this.loss === false) this.loss = true;
     this.#keepalive?.stop();
     this.#closeTimer?.cancel();
+    this.#deadline?.cancel();
+    const unsettled = [...this.#asking, ...this.#toAsk];
+    this.#asking = [];
+    this.#toAsk = [];
+    for (const done of unsettled) done(this.#isDraining);
+    this.owner?.gone(this);
   }
 }
 

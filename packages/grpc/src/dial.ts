@@ -2,13 +2,14 @@ import type { ClientHttp2Stream, IncomingHttpHeaders, OutgoingHttpHeaders } from
 import { type DialContext, type Endpoint, PolywireError } from "@polywire/core";
 import { foreignAnswer, statusOf } from "./answer.ts";
 import { CONTENT_TYPE } from "./call.ts";
-import { ClientConnection } from "./client-connection.ts";
+import type { ClientConnection } from "./client-connection.ts";
 import { RESET } from "./closing.ts";
 import { ACCEPTED_ENCODINGS } from "./inflate.ts";
 import { GrpcLink } from "./link.ts";
 import { addMetadata, headerOf, type OutgoingMetadata } from "./metadata.ts";
 import type { CompleteDialOptions } from "./options.ts";
 import { CallPeer } from "./peer.ts";
+import type { SessionPool } from "./session-pool.ts";
 import { GRPC_STATUS, httpOfCode, isRetryable, nameOfCode, printable, STATUS_HEADER } from "./status.ts";
 import { traitsFor } from "./traits.ts";
 
@@ -20,21 +21,33 @@ export interface DialParts {
   readonly patience: Map<string, number>;
 }
 
+export interface LinkDialParts extends DialParts {
+  readonly sessions: SessionPool;
+}
+
 /** Fulfilled with an established link; see {@link DialContext.signal} for how it ends early. */
-export async function dial(endpoint: Endpoint, parts: DialParts): Promise<GrpcLink> {
-  const { context, options } = parts;
-  const metadata = addMetadata({ ...options.headers }, context.metadata);
-  const connection = await ClientConnection.connect(endpoint, parts);
-  try {
-    const stream = connection.request(callHeaders(pathOf(endpoint), metadata));
-    const gone = (): void => connection.close();
-    const make = (head: IncomingHttpHeaders): GrpcLink => makeLink(stream, { endpoint, connection, parts, head, gone });
-    if (options.awaitServer) return await established(stream, { endpoint, context, make });
-    context.mark("handshake");
-    return make({});
-  } catch (thrown) {
-    connection.close();
-    throw thrown;
+export async function dial(endpoint: Endpoint, parts: LinkDialParts): Promise<GrpcLink> {
+  const { context, options, sessions } = parts;
+  const headers = callHeaders(pathOf(endpoint), addMetadata({ ...options.headers }, context.metadata));
+  for (let isRetry = false; ; isRetry = true) {
+    const { connection, stream, wasUsed } = await sessions.request(endpoint, headers, parts);
+    const make = (head: IncomingHttpHeaders): GrpcLink => makeLink(stream, { endpoint, connection, parts, head });
+    try {
+      if (options.awaitServer) return await established(stream, { endpoint, context, make });
+      context.mark("handshake");
+      return make({});
+    } catch (thrown) {
+      if (context.signal.aborted) {
+        // It may be dead without anybody knowing: the next dial does not try it again.
+        if (PolywireError.from(thrown).code === "timed-out") connection.retire();
+        throw thrown;
+      }
+      // The server has no room for it on this connection, or had ended that already: it has not begun with the call.
+      const hasNoRoom = stream.rstCode === RESET.refusedStream || stream.rstCode === RESET.enhanceYourCalm;
+      if (hasNoRoom && wasUsed) connection.retire();
+      const isLost = PolywireError.from(thrown).code === "connection-reset" && !connection.isUsable;
+      if (isRetry || !wasUsed || !isLost) throw thrown;
+    }
   }
 }
 
@@ -104,13 +117,11 @@ function makeLink(
     connection,
     parts,
     head,
-    gone,
   }: {
     endpoint: Endpoint;
     connection: ClientConnection;
     parts: DialParts;
     head: IncomingHttpHeaders;
-    gone: () => void;
   },
 ): GrpcLink {
   const { clock, limits, logger, turn } = parts.context;
@@ -119,7 +130,7 @@ function makeLink(
   const peer = new CallPeer(connection.peer, { path, query, headers: undefined });
   const place = { traits, limits, clock, logger, turn, isServer: false };
   const encoding = headerOf(head, "grpc-encoding");
-  const link = new GrpcLink(stream, { peer, place, connection, encoding, gone });
+  const link = new GrpcLink(stream, { peer, place, connection, encoding, gone: ignore });
   link.handOver();
   return link;
 }
@@ -139,3 +150,6 @@ function refusalIn(head: IncomingHttpHeaders, context: string): PolywireError | 
     { retryable: isRetryable(code) },
   );
 }
+
+/** The connection counts its calls itself. */
+function ignore(): void {}

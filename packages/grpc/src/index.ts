@@ -1,4 +1,11 @@
-import { type HalfClosable, type Link, PolywireError, type Protocol, type Turn } from "@polywire/core";
+import {
+  type HalfClosable,
+  type HostContext,
+  type Link,
+  PolywireError,
+  type Protocol,
+  type Turn,
+} from "@polywire/core";
 import { type DialParts, dial } from "./dial.ts";
 import { GrpcExchangeListener } from "./exchange-listener.ts";
 import { GrpcExchanger } from "./exchanger.ts";
@@ -12,6 +19,7 @@ import {
   type GrpcOptions,
 } from "./options.ts";
 import { ServerTable } from "./server-table.ts";
+import { SessionPool } from "./session-pool.ts";
 import { SilentListener } from "./silent-listener.ts";
 import { traitsFor } from "./traits.ts";
 
@@ -38,8 +46,12 @@ export function grpc(options: GrpcOptions = {}): GrpcProtocol {
   const defaults = completeOptions(options);
   // A network is known by its turn: two of them that hold this very value share nothing.
   const perNetwork = new WeakMap<Turn, NetworkState>();
-  const stateOf = (turn: Turn): NetworkState => {
-    const state = perNetwork.get(turn) ?? { servers: new ServerTable(), patience: new Map<string, number>() };
+  const stateOf = ({ turn, closed }: HostContext): NetworkState => {
+    const state = perNetwork.get(turn) ?? {
+      servers: new ServerTable(),
+      sessions: new SessionPool(closed),
+      patience: new Map<string, number>(),
+    };
     perNetwork.set(turn, state);
     return state;
   };
@@ -55,13 +67,13 @@ export function grpc(options: GrpcOptions = {}): GrpcProtocol {
         requireHost(endpoint);
         requireMethod(endpoint);
         const complete = completeDialOptions(endpoint, defaults);
-        const { patience } = stateOf(context.turn);
-        return dial(endpoint, { context, options: complete, patience });
+        const { patience, sessions } = stateOf(context);
+        return dial(endpoint, { context, options: complete, patience, sessions });
       },
       async listen(endpoint, accept, context) {
         requireHost(endpoint);
         const complete = completeListenOptions(endpoint, defaults);
-        const server = await stateOf(context.turn).servers.find(endpoint, complete, context);
+        const server = await stateOf(context).servers.find(endpoint, complete, context);
         if (complete.carries === "exchanges") return new SilentListener(endpoint, server);
         return new GrpcLinkListener(endpoint, accept, { server, options: complete, context });
       },
@@ -70,14 +82,14 @@ export function grpc(options: GrpcOptions = {}): GrpcProtocol {
       async open(endpoint, context) {
         requireHost(endpoint);
         const complete = completeDialOptions(endpoint, defaults);
-        const { patience } = stateOf(context.turn);
+        const { patience } = stateOf(context);
         const parts: DialParts = { context, options: complete, patience };
         return GrpcExchanger.open(endpoint, parts);
       },
       async listen(endpoint, serve, context) {
         requireHost(endpoint);
         const complete = completeListenOptions(endpoint, defaults);
-        const server = await stateOf(context.turn).servers.find(endpoint, complete, context);
+        const server = await stateOf(context).servers.find(endpoint, complete, context);
         if (complete.carries === "links") return new SilentListener(endpoint, server);
         return new GrpcExchangeListener(endpoint, serve, { server, options: complete, context });
       },
@@ -87,6 +99,7 @@ export function grpc(options: GrpcOptions = {}): GrpcProtocol {
 
 interface NetworkState {
   readonly servers: ServerTable;
+  readonly sessions: SessionPool;
   readonly patience: Map<string, number>;
 }
 

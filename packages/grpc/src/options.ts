@@ -39,6 +39,10 @@ export interface GrpcDialOptions extends GrpcOptions {
    * its way, for servers that say nothing before they hear something; a refusal then closes the link.
    */
   readonly awaitServer?: boolean;
+  /** Links only. Most at once on one connection, where the server does not allow fewer. 100. */
+  readonly maxStreams?: number;
+  /** Links only. A connection without a link is closed after this time in milliseconds. 5,000. */
+  readonly sessionIdleMs?: number;
 }
 
 export type GrpcTlsDialOptions = Omit<ConnectionOptions, "host" | "port" | "path" | "socket" | "ALPNProtocols">;
@@ -67,6 +71,7 @@ export interface GrpcListenOptions extends GrpcOptions {
 
 const DEFAULT_KEEPALIVE: KeepaliveOptions = { intervalMs: 30_000, timeoutMs: 10_000 };
 const COUNTS = { windowBytes: 262_144, maxMetadataBytes: 8_192, maxSessionMegabytes: 10 } as const;
+const DIAL_COUNTS = { maxStreams: 100, sessionIdleMs: 5_000 } as const;
 const LISTEN_COUNTS = {
   maxStreams: 100,
   maxConnectionIdleMs: 300_000,
@@ -78,9 +83,10 @@ const LISTEN_COUNTS = {
 const MAX_WINDOW_BYTES = 2_147_483_647;
 
 const COUNT_NAMES = Object.keys(COUNTS) as (keyof typeof COUNTS)[];
+const DIAL_COUNT_NAMES = Object.keys(DIAL_COUNTS) as (keyof typeof DIAL_COUNTS)[];
 const LISTEN_COUNT_NAMES = Object.keys(LISTEN_COUNTS) as (keyof typeof LISTEN_COUNTS)[];
 const GENERAL_NAMES = ["keepalive", ...COUNT_NAMES];
-const DIAL_NAMES = [...GENERAL_NAMES, "headers", "tls", "awaitServer"];
+const DIAL_NAMES = [...GENERAL_NAMES, ...DIAL_COUNT_NAMES, "headers", "tls", "awaitServer"];
 const LISTEN_NAMES = [...GENERAL_NAMES, ...LISTEN_COUNT_NAMES, "tls", "carries", "health", "idleTimeoutMs"];
 const DIAL_ADDRESS_OPTIONS = ["host", "port", "path", "socket", "ALPNProtocols"];
 
@@ -90,7 +96,7 @@ export interface CompleteOptions extends Record<keyof typeof COUNTS, number> {
   readonly keepalive: KeepaliveOptions | undefined;
 }
 
-export interface CompleteDialOptions extends CompleteOptions {
+export interface CompleteDialOptions extends CompleteOptions, Record<keyof typeof DIAL_COUNTS, number> {
   readonly headers: OutgoingMetadata;
   readonly tls: GrpcTlsDialOptions;
   readonly awaitServer: boolean;
@@ -121,7 +127,13 @@ export function completeDialOptions(endpoint: Endpoint, defaults: CompleteOption
   for (const name of DIAL_ADDRESS_OPTIONS) {
     if (Object.hasOwn(tls, name)) throw invalid(`tls.${name}`, "the URL says where to connect, and gRPC what to speak");
   }
-  return { ...completeGeneral(given, defaults), headers: addMetadata({}, Object.entries(headers)), tls, awaitServer };
+  return {
+    ...completeGeneral(given, defaults),
+    ...completeCounts(given, DIAL_COUNTS, DIAL_COUNT_NAMES),
+    headers: addMetadata({}, Object.entries(headers)),
+    tls,
+    awaitServer,
+  };
 }
 
 /** @throws PolywireError `invalid-argument` naming the option that is wrong. */

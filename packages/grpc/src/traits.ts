@@ -16,6 +16,7 @@ export function traitsFor(
     closeCodes: false,
     handshake,
     content: "any",
+    multiplexed: true,
     maxMessageBytes,
   };
 }

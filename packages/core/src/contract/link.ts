@@ -31,6 +31,11 @@ export interface Traits {
   readonly handshake: boolean;
   /** What a message may hold: `any` bytes, or one `line` of UTF-8 text, without line breaks; other payloads throw. */
   readonly content: "any" | "line";
+  /**
+   * Links to one endpoint share a connection, so that a link costs no dial of its own, and ends without the others. Absent
+   * where each has its own.
+   */
+  readonly multiplexed?: boolean;
   /** The largest message in bytes, both ways. A larger `send` is refused; a larger arrival closes the link. */
   readonly maxMessageBytes: number;
 }

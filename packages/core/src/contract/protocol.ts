@@ -63,6 +63,8 @@ export interface HostContext {
   /** Where a link schedules its end-of-turn flush; shared by all links of the network. */
   readonly turn: Turn;
   readonly limits: LinkLimits;
+  /** Fires once the network is closed: what a plugin keeps beyond its links, such as idle connections, ends then. */
+  readonly closed?: AbortSignal;
 }
 
 export interface DialContext extends HostContext {

@@ -14,7 +14,7 @@ import type { Clock, Random } from "../contract/clock.ts";
 import type { Endpoint } from "../contract/endpoint.ts";
 import { PolywireError } from "../contract/error.ts";
 import type { Link } from "../contract/link.ts";
-import type { DialContext, HostContext, LinkCarrier } from "../contract/protocol.ts";
+import type { DialContext, HostContext } from "../contract/protocol.ts";
 import type { ConnectOptions, Dialer } from "./dialer.ts";
 import type { Roster } from "./roster.ts";
 import type { AnyProtocol } from "./schemes.ts";
@@ -62,12 +62,8 @@ export class Connector implements ConnectionHost {
   /** A connection that dials when it is asked to. */
   connection(target: Target, options: ConnectOptions & ConnectionOptions, endsWithFirstFailure: boolean): Connection {
     const { protocol, endpoint } = target;
-    const { links } = protocol;
-    if (links === undefined) {
-      throw new PolywireError("unsupported", `${protocol.name} carries no links: use network.open("${endpoint}")`);
-    }
+    const dial = this.dialStep(target, options);
     const { reconnect, pending } = completeConnectionOptions(options, protocol.traits(endpoint));
-    const dial = this.#dialStep(target, links, options);
     const connection: Connection = new Connection(this, {
       place: this.#roster.place(protocol.name, endpoint),
       reconnect,
@@ -87,12 +83,19 @@ export class Connector implements ConnectionHost {
     this.#failed(error);
   }
 
-  /** One dial after the other; the caller's own signal is for the first. */
-  #dialStep(
+  /**
+   * What dials links to the target, one after the other; the caller's own signal is for the first.
+   *
+   * @throws PolywireError `unsupported` where there are no links.
+   */
+  dialStep(
     { protocol, endpoint }: Target,
-    links: LinkCarrier<Link>,
     { signal: firstSignal, timeoutMs, limits, metadata }: ConnectOptions,
-  ): (signal: AbortSignal, mark: (phase: string) => void) => Promise<Link> {
+  ): (signal: AbortSignal, mark?: (phase: string) => void) => Promise<Link> {
+    const { links } = protocol;
+    if (links === undefined) {
+      throw new PolywireError("unsupported", `${protocol.name} carries no links: use network.open("${endpoint}")`);
+    }
     let first = firstSignal;
     return (signal, mark) => {
       const callerSignal = first;
@@ -110,7 +113,7 @@ export class Connector implements ConnectionHost {
         });
       };
       return this.#dialer.dial(
-        { endpoint, run, discard: discardLink, mark, given: signal },
+        { endpoint, run, discard: discardLink, given: signal, ...(mark && { mark }) },
         {
           ...(callerSignal && { signal: callerSignal }),
           ...(timeoutMs !== undefined && { timeoutMs }),

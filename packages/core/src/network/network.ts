@@ -13,6 +13,10 @@ import type { Listener } from "../contract/listener.ts";
 import { type Logger, silentLogger } from "../contract/log.ts";
 import type { DialContext, HostContext } from "../contract/protocol.ts";
 import type { Service } from "../contract/service.ts";
+import type { PoolSnapshot } from "../pool/figures.ts";
+import { type PoolOptions, splitPoolOptions } from "../pool/options.ts";
+import type { Pool } from "../pool/pool.ts";
+import { Pools } from "../pool/pools.ts";
 import { Cancellation, checkTimeout, unlessAborted } from "../wire/cancellation.ts";
 import { checkCountOption } from "../wire/option-checks.ts";
 import { Turn } from "../wire/turn.ts";
@@ -61,6 +65,7 @@ export interface NetworkSnapshot {
   readonly protocols: readonly string[];
   readonly listeners: readonly string[];
   readonly connections: readonly ConnectionSnapshot[];
+  readonly pools: readonly PoolSnapshot[];
   /** What each service says of itself, by name. */
   readonly services: Readonly<Record<string, unknown>>;
 }
@@ -75,11 +80,13 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
   readonly #host: HostContext;
   readonly #events: Events<NetworkEvents>;
   readonly #roster: Roster;
+  readonly #whenClosed = new AbortController();
   readonly #listeners = new Set<Listener>();
   readonly #exchangers = new Set<Exchanger>();
   readonly #dialer: Dialer;
   readonly #interceptors: readonly Interceptor[];
   readonly #connector: Connector;
+  readonly #pools: Pools;
   readonly #reception: Reception;
   #state: NetworkState = "open";
   #servicesStarted = 0;
@@ -90,7 +97,8 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
     const { clock = systemClock, random = Math.random, logger = silentLogger, services = [] } = options;
     const { interceptors = [], maxDials = DEFAULT_MAX_DIALS } = options;
     checkCountOption("maxDials", maxDials);
-    this.#host = { clock, random, logger, turn: new Turn(clock), limits: completeLimits(options.limits) };
+    const { signal: closed } = this.#whenClosed;
+    this.#host = { clock, random, logger, turn: new Turn(clock), limits: completeLimits(options.limits), closed };
     this.#dialer = new Dialer(this.#host, maxDials);
     this.#interceptors = [...interceptors];
     this.#protocols = new ProtocolTable(options.protocols);
@@ -104,6 +112,7 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
       budget: completeBudget(options.reconnectBudget),
       failed: (error) => this.#failed(error),
     });
+    this.#pools = new Pools(this.#host, (error) => this.#failed(error));
     this.#reception = new Reception(this.#host, this.#roster, {
       isOpen: () => this.#state === "open",
       failed: (error) => this.#failed(error),
@@ -134,6 +143,23 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
   ): Connection<LinkFor<Protocols, Url>> {
     const { target, common } = this.#resolve(url, options);
     return this.#connector.connection(target, common, false) as Connection<LinkFor<Protocols, Url>>;
+  }
+
+  /**
+   * A pool of links to one endpoint, for conversations that are too short for a dial each. Nothing is dialled before
+   * somebody acquires a link, unless `min` says so.
+   */
+  pool<const Url extends string>(
+    url: UrlOf<Protocols, Url>,
+    options?: PoolOptions & PoolDialOptions & Omit<DialOptionsFor<Protocols, Url>, keyof PoolOptions>,
+  ): Pool<LinkFor<Protocols, Url>> {
+    const { own, dial } = splitPoolOptions(options);
+    const { target, common } = this.#resolve(url, dial);
+    const { protocol, endpoint } = target;
+    const dialStep = this.#connector.dialStep(target, common);
+    return this.#pools.make({ protocol: protocol.name, endpoint, options: own, dial: dialStep }) as Pool<
+      LinkFor<Protocols, Url>
+    >;
   }
 
   /** Opens what makes exchanges (requests and responses) towards the endpoint. */
@@ -204,12 +230,13 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
       protocols: this.#protocols.names,
       listeners: [...this.#listeners].map((listener) => listener.endpoint.display),
       connections: this.#roster.inspect(),
+      pools: this.#pools.inspect(),
       services: Object.fromEntries(this.#services.map((service) => [service.name, service.inspect?.() ?? {}])),
     };
   }
 
   /**
-   * Ends everything: stops accepting, lets services drain, closes every exchanger and connection, then the services. What
+   * Ends everything: stops accepting, lets services drain, closes every exchanger, pool and connection, then the services. What
    * is not done after `timeoutMs` (30,000 by default) is cut off. Idempotent.
    */
   close(options: { readonly timeoutMs?: number } = {}): Promise<void> {
@@ -227,16 +254,18 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
     const cancellation = new Cancellation({ clock: this.#host.clock, timeoutMs, purpose: "close the network" });
     this.#state = "closing";
     try {
+      const pooled = this.#pools.closeAll(cancellation.signal);
       this.#dialer.abortAll(this.#notOpen());
       const freed = [...this.#listeners].map((listener) => this.#inTime(() => listener.close(), cancellation.signal));
       this.#listeners.clear();
       await this.#eachService((service) => service.drain?.(cancellation.signal), cancellation.signal);
       const asked = [...this.#exchangers].map((each) => this.#inTime(() => each.close(), cancellation.signal));
-      await Promise.all([...freed, ...asked]);
+      await Promise.all([...freed, ...asked, pooled]);
       await this.#roster.closeAll(cancellation.signal);
       await this.#eachService((service) => service.close?.(), cancellation.signal);
     } finally {
       this.#state = "closed";
+      this.#whenClosed.abort(this.#notOpen());
       cancellation.release();
     }
   }
@@ -296,6 +325,9 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
     return new PolywireError("closed", `the network is ${this.#state}: make a new one`);
   }
 }
+
+/** What a pool's dials have in common with others: its leases have signals of their own. */
+export type PoolDialOptions = Omit<ConnectOptions, "signal">;
 
 type CommonOptions = ConnectOptions & ConnectionOptions & ListenOptions;
 
