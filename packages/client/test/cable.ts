@@ -7,11 +7,17 @@ export interface Cable extends AsyncDisposable {
   cut(): void;
 }
 
-/** A TCP proxy that can be cut. */
-export async function cableTo(target: () => number): Promise<Cable> {
+/** A TCP proxy that can be cut. Without a target it drops whoever comes. */
+export async function cableTo(target: () => number | undefined): Promise<Cable> {
   const sockets = new Set<Socket>();
   const proxy = createServer((near) => {
-    const far = connect(target(), "127.0.0.1");
+    const port = target();
+    if (port === undefined) {
+      near.on("error", () => {});
+      near.destroy();
+      return;
+    }
+    const far = connect(port, "127.0.0.1");
     for (const [socket, other] of [
       [near, far],
       [far, near],
