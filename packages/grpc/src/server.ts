@@ -36,7 +36,8 @@ export class GrpcServer implements SharedServer {
   readonly tls: TlsOptions | undefined;
   readonly routes: Routes = new Routes();
   readonly health: HealthService;
-  readonly #server: Http2Server;
+  /** Node's own. */
+  readonly server: Http2Server;
   readonly #options: CompleteListenOptions;
   readonly #context: ListenContext;
   readonly #connections = new Set<ServerConnection>();
@@ -50,7 +51,7 @@ export class GrpcServer implements SharedServer {
   private constructor(server: Http2Server, endpoint: Endpoint, { options, context, closed }: ServerParts) {
     this.scheme = endpoint.scheme;
     this.tls = options.tls;
-    this.#server = server;
+    this.server = server;
     this.#options = options;
     this.#context = context;
     this.#closed = closed;
@@ -118,7 +119,7 @@ export class GrpcServer implements SharedServer {
     this.#isClosed = true;
     this.#closed();
     this.health.close();
-    this.#server.close();
+    this.server.close();
     // Calls under way live on; the rest of their connections ends with them.
     for (const connection of this.#connections) connection.drain();
   }
