@@ -43,6 +43,7 @@ export type {
 } from "./exchange.ts";
 export { completeLimits, DEFAULT_LIMITS, type LinkLimits } from "./limits.ts";
 export type { HalfClosable, Link, Pingable, Refusal, SendResult, Sink, Traits } from "./link.ts";
+export { type ListenableServer, type ListenPlace, listenAt } from "./listen-at.ts";
 export type { Listener } from "./listener.ts";
 export type { LogFields, Logger, LogLevel } from "./log.ts";
 export { silentLogger } from "./log.ts";
@@ -69,6 +70,7 @@ export {
   type Accepted,
   type Admission,
   certificateOf,
+  keptHeaders,
   type Peer,
   type PeerCertificate,
   type Refused,

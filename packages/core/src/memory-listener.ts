@@ -4,7 +4,7 @@ import { PolywireError } from "./error.ts";
 import type { Listener } from "./listener.ts";
 import type { MemoryAddresses } from "./memory-addresses.ts";
 import { MemoryLink, type MemoryLinkEnd, type MemoryWire } from "./memory-link.ts";
-import type { Accepted, Admission, Peer } from "./peer.ts";
+import { type Accepted, type Admission, keptHeaders, type Peer } from "./peer.ts";
 import type { ListenContext } from "./protocol.ts";
 
 export interface MemoryListenerOptions {
@@ -83,12 +83,11 @@ function refused(endpoint: Endpoint, status: number, reason: string): PolywireEr
 }
 
 /** What an idle link keeps of its peer. */
-function establishedPeer(peer: Peer, { subprotocol, keepHeaders = [] }: Accepted): Peer {
+function establishedPeer(peer: Peer, { subprotocol, keepHeaders }: Accepted): Peer {
   const { headers, offeredSubprotocols: _, ...kept } = peer;
-  const names = new Set(keepHeaders.map((name) => name.toLowerCase()));
   return {
     ...kept,
     ...(subprotocol === undefined ? {} : { subprotocol }),
-    headers: new Map([...(headers ?? [])].filter(([name]) => names.has(name))),
+    headers: keptHeaders(headers, keepHeaders),
   };
 }
