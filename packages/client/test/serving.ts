@@ -1,3 +1,4 @@
+import { type Cable, cableTo } from "@polywire/conformance/testing";
 import {
   type AnyProtocol,
   type Handler,
@@ -11,7 +12,6 @@ import { centrifuge } from "@polywire/dialect-centrifuge";
 import { Hub, type HubOptions } from "@polywire/realtime";
 import type { Centrifuge, Options, PublicationContext, SubscribedContext, Subscription } from "centrifuge";
 import { type WebSocketOverOptions, webSocketOver } from "../src/index.ts";
-import { type Cable, cableTo } from "./cable.ts";
 import type { ServedWire } from "./wires.ts";
 
 const HISTORY_SIZE = 1_000;
@@ -87,7 +87,8 @@ export class Serving implements AsyncDisposable {
   /** Cuts every link as a lost network would: nothing is said, what was not sent is gone. */
   cut(): void {
     if (this.#cable === undefined) for (const link of this.#links.splice(0)) link.close({ discard: true });
-    else this.#cable.cut();
+    this.#cable?.cut();
+    this.#cable?.mend();
   }
 
   async stop(): Promise<void> {
