@@ -139,7 +139,7 @@ test("F16: more peers than open files: all are counted, on every wire, and who c
   const held: net.Socket[] = [];
   for (const place of server.places) {
     held.push(await accepted(place));
-    expect((await server.sockets()).open, place.wire.scheme).toBe(held.length);
+    expect({ [place.wire.scheme]: (await server.sockets()).open }).toEqual({ [place.wire.scheme]: held.length });
   }
   for (const socket of held) socket.destroy();
   await server.socketsOnceOpen(0);

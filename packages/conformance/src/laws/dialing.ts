@@ -136,8 +136,8 @@ export function rejection(world: World, promise: Promise<unknown>, what: string)
 
 interface Undecided extends Listening {
   /** Fulfilled when a peer waits for its verdict. */
-  reached(): Promise<void>;
-  accept(): void;
+  readonly reached: () => Promise<void>;
+  readonly accept: () => void;
 }
 
 /** A listener that leaves its peer waiting for the verdict. */
