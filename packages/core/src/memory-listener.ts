@@ -88,6 +88,6 @@ function establishedPeer(peer: Peer, { subprotocol, keepHeaders }: Accepted): Pe
   return {
     ...kept,
     ...(subprotocol === undefined ? {} : { subprotocol }),
-    headers: keptHeaders(headers, keepHeaders),
+    headers: keptHeaders(headers, keepHeaders) ?? new Map(),
   };
 }

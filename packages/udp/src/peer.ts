@@ -24,6 +24,6 @@ export function keptPeer(arriving: Peer, { subprotocol, keepHeaders }: Accepted)
   return {
     ...kept,
     ...(subprotocol !== undefined && { subprotocol }),
-    headers: keptHeaders(headers, keepHeaders),
+    headers: keptHeaders(headers, keepHeaders) ?? new Map(),
   };
 }
