@@ -5,7 +5,7 @@ const project: UserProjectConfigExport = defineProject({
   test: {
     name: "workspace",
     include: ["*.test.ts"],
-    // Two files build, and they build into the same folders.
+    // Several files build, and they build into the same folders.
     fileParallelism: false,
     testTimeout: 60_000,
     hookTimeout: 240_000,

@@ -1,4 +1,5 @@
 import type { Server } from "node:http";
+import type { Socket } from "node:net";
 import { type Clock, type Handler, type Listener, Network, type NetworkOptions } from "@polywire/core";
 import { type CentrifugeHandler, type CentrifugeOptions, centrifuge } from "@polywire/dialect-centrifuge";
 import { type GrpcProtocol, grpc } from "@polywire/grpc";
@@ -59,12 +60,15 @@ export interface BoundAddress {
   readonly address: ListenAddress;
   /** What it serves, by name, for the log. */
   readonly serves: Readonly<Record<string, string>>;
-  /** Node's server below it, where there is one: its sockets can be counted. */
+  /** Node's server below it, whose sockets can be counted: every wire has one but UDP, whose clients share one socket. */
   readonly server?: NodeServer | undefined;
 }
 
-/** A server of Node's; those of HTTP alone can close their connections. */
-type NodeServer = Pick<Server, "prependListener"> & Partial<Pick<Server, "closeAllConnections">>;
+/** A server of Node's, whatever it speaks; those of HTTP alone can close their connections. */
+export interface NodeServer {
+  prependListener(event: "connection", listener: (socket: Socket) => void): unknown;
+  closeAllConnections?(): void;
+}
 
 /** The network of a server: the one place that names the protocols. */
 export function serverNetwork(options: Omit<NetworkOptions<readonly []>, "protocols">): ServerNetwork {
@@ -128,7 +132,8 @@ export class ClientWires {
       ...tlsOf(listener),
     });
     const clients = format === "json" ? "commands and replies in JSON, one on each line" : "Protobuf after its length";
-    return { address: boundAddress(listener, bound), serves: { clients: pong ? clients : `${clients}, no pings` } };
+    const serves = { clients: pong ? clients : `${clients}, no pings` };
+    return { address: boundAddress(listener, bound), serves, server: bound.server };
   }
 
   async #listenUdp(listener: PublicListener): Promise<BoundAddress> {
@@ -151,8 +156,10 @@ export class ClientWires {
       ...tlsOf(listener),
     });
     const address = boundAddress(listener, links);
-    await network.listen(url(address.url, "Consume"), exchangesOf(dialect), tlsOf(listener));
-    return { address, serves: { clients: `${GRPC_SERVICE}/Connect`, listeners: `${GRPC_SERVICE}/Consume` } };
+    // It shares the port, and with that the TLS of the first.
+    await network.listen(url(address.url, "Consume"), exchangesOf(dialect));
+    const serves = { clients: `${GRPC_SERVICE}/Connect`, listeners: `${GRPC_SERVICE}/Consume` };
+    return { address, serves, server: links.server };
   }
 
   get #limits(): { readonly maxLinks: number } {

@@ -1,26 +1,18 @@
 #!/usr/bin/env node
-import { runCommand } from "./cli.ts";
-import { clientProtocols } from "./commands/protocols.ts";
+// The first file of the command, and without imports: what it would import fails on an old Node in words that help nobody.
 
-const EXIT_DELAY_MS = 1_000;
+/** The same as in `engines` of package.json. */
+const NEEDED = { major: 22, minor: 19 };
 
-// A reader that went away (`polywire --help | head`) is no reason to crash.
-process.stdout.on("error", () => {});
-process.stderr.on("error", () => {});
-
-process.exitCode = await runCommand(process.argv.slice(2), {
-  environment: process.env,
-  signals: process,
-  out: (text) => process.stdout.write(text),
-  error: (text) => process.stderr.write(text),
-  exit: (code) => process.exit(code),
-  // A getter: whoever touches the standard input holds the process.
-  get input() {
-    return process.stdin;
-  },
-  output: process.stdout,
-  protocols: clientProtocols,
-});
-
-// Everything is closed by now; if anything else still holds the process, it does not hold it for long.
-setTimeout(() => process.exit(), EXIT_DELAY_MS).unref();
+const found = process.versions.node;
+const [major = 0, minor = 0] = found.split(".").map(Number);
+if (major > NEEDED.major || (major === NEEDED.major && minor >= NEEDED.minor)) {
+  await import("./main.ts");
+} else {
+  const needed = `${NEEDED.major}.${NEEDED.minor}`;
+  process.stderr.write(
+    `polywire: needs Node ${needed} or later, and this is ${found} (${process.execPath}): install a later one, or put it first in PATH\n`,
+  );
+  // Bad usage, as everywhere in this command.
+  process.exitCode = 2;
+}

@@ -67,6 +67,11 @@ interface BoundPlace {
   readonly bound: BoundAddress;
 }
 
+interface SocketBudgets {
+  readonly public: SocketBudget;
+  readonly internal: SocketBudget;
+}
+
 class PolywireServer implements RunningServer {
   readonly #config: ServerConfig;
   readonly #logger: Logger;
@@ -74,6 +79,7 @@ class PolywireServer implements RunningServer {
   readonly #hub: Hub;
   readonly #network: ServerNetwork;
   readonly #bound: BoundPlace[] = [];
+  #budgets: SocketBudgets | undefined;
   #isReady = false;
   #stopped: Promise<void> | undefined;
 
@@ -95,6 +101,7 @@ class PolywireServer implements RunningServer {
 
   async start(): Promise<void> {
     const budgets = this.#budgetSockets();
+    this.#budgets = budgets;
     const page = pageRoutes();
     const { client, limits } = this.#config;
     const wires = new ClientWires({
@@ -146,12 +153,14 @@ class PolywireServer implements RunningServer {
   /** Live: this answers. Ready: clients are welcome. What the server holds is told to the internal address alone. */
   #health(isPublic: boolean): { status: number; body: object } {
     const state = { status: this.#isReady ? "ready" : "not ready", live: true, ready: this.#isReady };
-    const body = isPublic ? state : { ...state, version: VERSION, hub: this.#hub.stats() };
+    if (isPublic) return { status: this.#isReady ? 200 : 503, body: state };
+    const sockets = { public: this.#budgets?.public.inspect(), internal: this.#budgets?.internal.inspect() };
+    const body = { ...state, version: VERSION, sockets, hub: this.#hub.stats() };
     return { status: this.#isReady ? 200 : 503, body };
   }
 
   /** Says what it starts with, and whether the process may open as many files as there may be clients. */
-  #budgetSockets(): { readonly public: SocketBudget; readonly internal: SocketBudget } {
+  #budgetSockets(): SocketBudgets {
     const { clients } = this.#config.limits;
     const openFiles = openFileLimit();
     const wanted = clients + SPARE_SOCKETS;

@@ -1,11 +1,12 @@
-import type { Server, Socket } from "node:net";
+import type { Socket } from "node:net";
 import { type Clock, type Logger, systemClock } from "@polywire/core";
+import type { NodeServer } from "./client-wires.ts";
 
 /** Full is told when it begins and then no more often than this. */
 const REFUSAL_LOG_MS = 10_000;
 
 /**
- * How many sockets some servers may hold together. Without it the process would run out of open files, and Node closes
+ * How many sockets some servers may hold together, whatever they speak: TLS and WebSockets take none of their own. Without it the process would run out of open files, and Node closes
  * what it cannot open without any event. Who comes too late is closed at once, counted, and told in the log.
  */
 export class SocketBudget {
@@ -24,17 +25,14 @@ export class SocketBudget {
     this.#clock = clock;
   }
 
-  get open(): number {
-    return this.#open;
-  }
-
-  get refused(): number {
-    return this.#refused;
+  /** For people and programs. */
+  inspect(): { readonly limit: number; readonly open: number; readonly refused: number } {
+    return { limit: this.limit, open: this.#open, refused: this.#refused };
   }
 
   /** Counts the server's sockets from here on. */
-  watch(server: Pick<Server, "prependListener">): void {
-    server.prependListener("connection", (socket: Socket) => {
+  watch(server: NodeServer): void {
+    server.prependListener("connection", (socket) => {
       if (this.#open >= this.limit) {
         this.#refuse(socket);
         return;

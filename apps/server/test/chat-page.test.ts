@@ -1,4 +1,4 @@
-import { hasProgram } from "@polywire/conformance/testing";
+import { cableTo, hasProgram } from "@polywire/conformance/testing";
 import { silentLogger } from "@polywire/core";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -6,7 +6,6 @@ import { listenAddress } from "../src/config/address.ts";
 import { loadConfig } from "../src/config/load.ts";
 import type { LimitsConfig } from "../src/config/schema.ts";
 import { type RunningServer, startServer } from "../src/server.ts";
-import { cableTo } from "./cable.ts";
 
 /** A browser on a busy machine takes its time. */
 const PATIENCE_MS = 45_000;

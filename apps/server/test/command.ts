@@ -20,13 +20,15 @@ interface CommandOptions {
   readonly environment?: Readonly<Record<string, string>>;
   /** A shell line to run before, such as `ulimit -n 300`. */
   readonly before?: string;
+  readonly nodeFlags?: readonly string[];
 }
 
 const COMMAND = path.join(import.meta.dirname, "../src/polywire.ts");
 
 /** Starts the real command in a process of its own. It is killed when the test ends before it. */
 export function runPolywire(commandArguments: readonly string[], options: CommandOptions = {}): RunningCommand {
-  const node = [process.execPath, "--conditions=@polywire/source", COMMAND, ...commandArguments];
+  const { nodeFlags = [] } = options;
+  const node = [process.execPath, "--conditions=@polywire/source", ...nodeFlags, COMMAND, ...commandArguments];
   const shell = options.before === undefined ? node : ["bash", "-c", `${options.before} && exec "$@"`, "bash", ...node];
   const environment = Object.fromEntries(
     Object.entries(process.env).filter(([name]) => !/^(POLYWIRE|NODE|VITEST)/.test(name)),

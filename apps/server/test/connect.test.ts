@@ -1,7 +1,7 @@
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { makeCertificate } from "@polywire/conformance/testing";
+import { cableTo, makeCertificate } from "@polywire/conformance/testing";
 import { type AnyProtocol, type Handler, type Listener, Network } from "@polywire/core";
 import { grpc } from "@polywire/grpc";
 import { http } from "@polywire/http";
@@ -9,7 +9,6 @@ import { tcp } from "@polywire/tcp";
 import { udp } from "@polywire/udp";
 import { ws } from "@polywire/ws";
 import { afterAll, describe, expect, test } from "vitest";
-import { cableTo } from "./cable.ts";
 import { freePorts, type RunningCommand, runPolywire } from "./command.ts";
 
 /** Starting a process takes its time on a busy machine. */

@@ -1,6 +1,7 @@
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import { cableTo, makeCertificate } from "@polywire/conformance/testing";
 import { type AnyProtocol, type Handler, type Listener, Network, type Peer } from "@polywire/core";
 import { type CentrifugeOptions, centrifuge } from "@polywire/dialect-centrifuge";
 import { grpc } from "@polywire/grpc";
@@ -10,7 +11,6 @@ import { tcp } from "@polywire/tcp";
 import { udp } from "@polywire/udp";
 import { ws } from "@polywire/ws";
 import { afterAll, describe, expect, test } from "vitest";
-import { cableTo } from "./cable.ts";
 import { freePorts, type RunningCommand, runPolywire } from "./command.ts";
 
 /** Starting a process takes its time on a busy machine. */
@@ -194,6 +194,64 @@ describe.each(WIRES)("pub and sub over $name", TIMEOUT, (wire) => {
   });
 });
 
+const authority = makeCertificate({ name: "Test Authority", isAuthority: true });
+const certificate = makeCertificate({ name: "server", hosts: ["localhost"], issuer: authority });
+const clientCertificate = makeCertificate({ name: "client", issuer: authority });
+
+function pemFile(name: string, pem: string): string {
+  const file = path.join(directory, name);
+  fs.writeFileSync(file, pem);
+  return file;
+}
+
+const TRUST = ["--ca", pemFile("ca.pem", authority.cert), "--servername", "localhost"];
+const IDENTITY = [
+  "--cert",
+  pemFile("cert.pem", clientCertificate.cert),
+  "--key",
+  pemFile("key.pem", clientCertificate.key),
+];
+
+describe.each(["wss", "tcps", "https", "grpcs"])("pub and sub over %s", TIMEOUT, (scheme) => {
+  const wire = WIRES.find(({ url }) => url.startsWith(`${scheme.slice(0, -1)}:`)) as Wire;
+  const serveSecure = (more: object = {}): Promise<Serving> =>
+    serve({
+      ...wire,
+      url: wire.url.replace(/^\w+/, scheme),
+      listen: { ...wire.listen, tls: { cert: certificate.cert, key: certificate.key, ...more } },
+    });
+
+  test("--ca, --servername and --insecure say whom to trust", async () => {
+    await using server = await serveSecure();
+    for (const name of ["pub", "sub"]) {
+      await using untrusting = runPolywire([name, server.url, "open", ...(name === "pub" ? ["x"] : [])]);
+      expect(await untrusting.ended()).toBe(1);
+      expect(untrusting.errors).toMatch(/^polywire: .*certificate.*\n$/);
+    }
+    await using sub = runPolywire(["sub", server.url, "open", "--count", "2", ...TRUST]);
+    await sub.said(/open: subscribed\n/);
+    await using trusting = runPolywire(["pub", server.url, "open", "1", ...TRUST]);
+    expect(await trusting.ended()).toBe(0);
+    await using insecure = runPolywire(["pub", server.url, "open", "2", "--insecure"]);
+    expect(await insecure.ended()).toBe(0);
+    expect(insecure.errors).toContain("warning: --insecure: the server's certificate is not checked");
+    expect(await sub.ended()).toBe(0);
+    expect(linesOf(sub)).toEqual(["1", "2"]);
+  });
+
+  test("--cert and --key show a server that asks for it who is there", async () => {
+    await using server = await serveSecure({ ca: authority.cert, requestCert: true, rejectUnauthorized: true });
+    await using nobody = runPolywire(["pub", server.url, "open", "1", ...TRUST]);
+    expect(await nobody.ended()).toBe(1);
+    await using sub = runPolywire(["sub", server.url, "open", "--count", "1", ...TRUST, ...IDENTITY]);
+    await sub.said(/open: subscribed\n/);
+    await using pub = runPolywire(["pub", server.url, "open", "1", ...TRUST, ...IDENTITY]);
+    expect(await pub.ended()).toBe(0);
+    expect(await sub.ended()).toBe(0);
+    expect(linesOf(sub)).toEqual(["1"]);
+  });
+});
+
 describe("sub", TIMEOUT, () => {
   test("comes back after its link was cut and prints what it missed", async () => {
     await using server = await serve(WS);
@@ -299,9 +357,19 @@ describe("pub", TIMEOUT, () => {
     expect(first.errors + second.errors).not.toMatch(/from-(environment|file)/);
   });
 
-  test.each(["pub", "sub"])("%s: nobody there is one line, exit 1", async (name) => {
+  test.each([
+    ["pub", "ws"],
+    ["sub", "ws"],
+    ["pub", "http"],
+    ["sub", "http"],
+  ])("%s over %s: nobody there is one line, exit 1", async (name, scheme) => {
     const [port = 0] = await freePorts(1);
-    await using command = runPolywire([name, `ws://127.0.0.1:${port}`, "open", ...(name === "pub" ? ["x"] : [])]);
+    await using command = runPolywire([
+      name,
+      `${scheme}://127.0.0.1:${port}`,
+      "open",
+      ...(name === "pub" ? ["x"] : []),
+    ]);
     expect(await command.ended()).toBe(1);
     expect(command.errors).toMatch(/^polywire: .*ECONNREFUSED.*\n$/);
     expect(command.output).toBe("");
@@ -314,6 +382,7 @@ describe("pub", TIMEOUT, () => {
       ["pub", "ws://x", "c", "d", "--token-file", "/nowhere/token"],
       /--token-file \/nowhere\/token: cannot be read \(ENOENT\)/,
     ],
+    [["pub", "http://x", "c", "d", "--servername", "y"], /option tls: it goes with https:\/\/ only/],
     [["pub", "nowhere://x", "c", "d"], /no protocol for "nowhere:\/\/x"/],
     [["sub", "ws://x", "c", "--count", "0"], /option '--count <number>' argument '0' is invalid/],
     [["sub", "ws://x", "c", "--recover", "1"], /'--recover <offset:epoch>' argument '1' is invalid/],

@@ -1,4 +1,5 @@
 import { request } from "node:http";
+import { cableTo } from "@polywire/conformance/testing";
 import { silentLogger } from "@polywire/core";
 import { Centrifuge, type PublicationContext, type SubscribedContext, type Subscription } from "centrifuge";
 import { Centrifuge as ProtobufCentrifuge } from "centrifuge/build/protobuf";
@@ -7,7 +8,6 @@ import { listenAddress } from "../src/config/address.ts";
 import { loadConfig } from "../src/config/load.ts";
 import type { ServerConfig } from "../src/config/schema.ts";
 import { startServer } from "../src/server.ts";
-import { cableTo } from "./cable.ts";
 
 vi.setConfig({ testTimeout: 30_000 });
 

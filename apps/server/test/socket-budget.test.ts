@@ -35,5 +35,5 @@ test("F16: sockets beyond the limit are closed, counted and logged once in a whi
 
   holder.destroy();
   expect(arrive().isDestroyed).toBe(false);
-  expect({ open: sockets.open, refused: sockets.refused }).toEqual({ open: 1, refused: 3 });
+  expect(sockets.inspect()).toEqual({ limit: 1, open: 1, refused: 3 });
 });

@@ -1,12 +1,5 @@
 import { createServer, type Server, type Socket } from "node:net";
-import {
-  type Admission,
-  type Endpoint,
-  type Link,
-  type ListenContext,
-  type Listener,
-  PolywireError,
-} from "@polywire/core";
+import { type Admission, type Endpoint, type Link, type ListenContext, type Listener, listenAt } from "@polywire/core";
 import { SerialLink } from "./link.ts";
 
 interface ListenerParts {
@@ -35,18 +28,10 @@ export class SerialListener implements Listener {
   }
 
   /** Fulfilled when bound. */
-  static open(endpoint: Endpoint, parts: ListenerParts): Promise<SerialListener> {
+  static async open(endpoint: Endpoint, parts: ListenerParts): Promise<SerialListener> {
     const server = createServer({ pauseOnConnect: true });
-    return new Promise((resolve, reject) => {
-      const fail = (thrown: Error): void => reject(PolywireError.from(thrown, "internal", `listen on "${endpoint}"`));
-      server.once("error", fail);
-      server.listen({ path: parts.path }, () => {
-        server.off("error", fail);
-        // Running out of descriptors must not end the process.
-        server.on("error", () => {});
-        resolve(new SerialListener(server, endpoint, parts));
-      });
-    });
+    await listenAt(server, { path: parts.path }, endpoint);
+    return new SerialListener(server, endpoint, parts);
   }
 
   close(): Promise<void> {

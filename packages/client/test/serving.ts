@@ -1,18 +1,17 @@
-import { setImmediate as nextTurn } from "node:timers/promises";
+import { type Cable, cableTo } from "@polywire/conformance/testing";
 import {
   type AnyProtocol,
-  type Endpoint,
   type Handler,
   type Link,
+  type Listener,
   Network,
-  PolywireError,
+  type PolywireError,
   withPort,
 } from "@polywire/core";
 import { centrifuge } from "@polywire/dialect-centrifuge";
 import { Hub, type HubOptions } from "@polywire/realtime";
 import type { Centrifuge, Options, PublicationContext, SubscribedContext, Subscription } from "centrifuge";
 import { type WebSocketOverOptions, webSocketOver } from "../src/index.ts";
-import { type Cable, cableTo } from "./cable.ts";
 import type { ServedWire } from "./wires.ts";
 
 const HISTORY_SIZE = 1_000;
@@ -41,17 +40,17 @@ export class Serving implements AsyncDisposable {
   readonly #cable: Cable | undefined;
   #links: Link[] = [];
   #network!: Network<readonly AnyProtocol[]>;
-  #endpoint: Endpoint | undefined = undefined;
+  #listener!: Listener;
+  #isServing = false;
   hub!: Hub;
   /** What the adapters of the clients reported. */
   readonly errors: PolywireError[] = [];
 
   static async over(wire: ServedWire): Promise<Serving> {
-    let port = 0;
-    const cable = wire.isTcp ? await cableTo(() => port) : undefined;
-    const serving = new Serving(wire, cable);
-    await serving.#start();
-    port = serving.#endpoint?.port ?? 0;
+    let serving: Serving | undefined;
+    const cable = wire.isTcp ? await cableTo(() => serving?.port) : undefined;
+    serving = new Serving(wire, cable);
+    await serving.#start(wire.url);
     return serving;
   }
 
@@ -62,9 +61,14 @@ export class Serving implements AsyncDisposable {
     this.#clientNetwork = new Network({ protocols: [this.#protocol] as readonly AnyProtocol[] });
   }
 
+  /** Where the server itself listens. */
+  get port(): number | undefined {
+    return this.#isServing ? this.#listener.endpoint.port : undefined;
+  }
+
+  /** Where clients find it. */
   get url(): string {
-    const endpoint = this.#endpoint;
-    if (endpoint === undefined) return "";
+    const { endpoint } = this.#listener;
     return (this.#cable === undefined ? endpoint : withPort(endpoint, this.#cable.port)).href;
   }
 
@@ -83,17 +87,21 @@ export class Serving implements AsyncDisposable {
   /** Cuts every link as a lost network would: nothing is said, what was not sent is gone. */
   cut(): void {
     if (this.#cable === undefined) for (const link of this.#links.splice(0)) link.close({ discard: true });
-    else this.#cable.cut();
+    this.#cable?.cut();
+    this.#cable?.mend();
   }
 
   async stop(): Promise<void> {
+    this.#isServing = false;
     await this.#network.close({ timeoutMs: 2_000 });
   }
 
   /** The same address again, with a hub that remembers nothing. */
   async restart(): Promise<void> {
     await this.stop();
-    await this.#start();
+    await this.#wire.freed?.(this.#listener);
+    // Behind a cable the address of the clients is the cable's: a port given up could be anyone's by now.
+    await this.#start(this.#cable === undefined ? this.#listener.endpoint.href : this.#wire.url);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -103,7 +111,7 @@ export class Serving implements AsyncDisposable {
     await this.stop();
   }
 
-  async #start(): Promise<void> {
+  async #start(url: string): Promise<void> {
     this.hub = new Hub(hubOptions);
     this.#network = new Network({ protocols: [this.#protocol] as readonly AnyProtocol[], services: [this.hub] });
     this.#links = [];
@@ -115,20 +123,8 @@ export class Serving implements AsyncDisposable {
         return handler.link?.(link, place);
       },
     };
-    this.#endpoint = await this.#listen(keeping);
-  }
-
-  /** A UDP socket that links shared is free only a turn or two after the last of them is closed. */
-  async #listen(handler: Handler): Promise<Endpoint> {
-    const url = this.#endpoint?.href ?? this.#wire.url;
-    for (;;) {
-      try {
-        return (await this.#network.listen(url, handler, this.#wire.listen ?? {})).endpoint;
-      } catch (thrown) {
-        if (!PolywireError.is(thrown) || thrown.code !== "address-in-use" || this.#endpoint === undefined) throw thrown;
-        await nextTurn();
-      }
-    }
+    this.#listener = await this.#network.listen(url, keeping, this.#wire.listen ?? {});
+    this.#isServing = true;
   }
 }
 

@@ -2,12 +2,12 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { makeCertificate } from "@polywire/conformance/testing";
-import type { AnyProtocol } from "@polywire/core";
+import type { AnyProtocol, Listener } from "@polywire/core";
 import { memory } from "@polywire/core/memory";
 import type { CentrifugeOptions } from "@polywire/dialect-centrifuge";
 import { grpc } from "@polywire/grpc";
 import { tcp } from "@polywire/tcp";
-import { udp } from "@polywire/udp";
+import { type UdpListener, udp } from "@polywire/udp";
 import { ws } from "@polywire/ws";
 import { type Encoding, JSON_ENCODING, PROTOBUF_ENCODING } from "./encodings.ts";
 
@@ -23,6 +23,8 @@ export interface ServedWire {
   readonly dialect?: CentrifugeOptions;
   /** Dial options by scheme. */
   readonly dial?: Readonly<Record<string, object>>;
+  /** Fulfilled when the address is free, where it may stay taken for a while after the network is closed. */
+  readonly freed?: (listener: Listener) => Promise<void>;
 }
 
 const GRPC = {
@@ -95,5 +97,6 @@ export const WIRES: readonly ServedWire[] = [
     protocol: () => udp(),
     url: "udp://127.0.0.1:0",
     listen: { mode: "reliable" },
+    freed: ({ server }: Listener) => (server as UdpListener["server"]).closed,
   })),
 ];

@@ -71,6 +71,7 @@ export {
   type Accepted,
   type Admission,
   certificateOf,
+  keptHeaders,
   type Peer,
   type PeerCertificate,
   type Refused,
@@ -120,6 +121,7 @@ export type { AcquireOptions, ClosePoolOptions, Pool } from "./pool/pool.ts";
 // ————— What integrators use: protocols, services, dialects. —————
 export { Cancellation, type CancellationOptions, checkTimeout, unlessAborted } from "./wire/cancellation.ts";
 export { Delivery, type DeliveryOwner } from "./wire/delivery.ts";
+export { type ListenableServer, type ListenPlace, listenAt } from "./wire/listen-at.ts";
 export {
   checkBooleanOption,
   checkCountOption,

@@ -1,26 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import {
-  FramedBytes,
-  type Framing,
-  Outbox,
-  type OutboxLimits,
-  type SendResult,
-  systemClock,
-  Turn,
-} from "../src/index.ts";
-
-const plain: Framing = {
-  name: "plain",
-  prepare() {
-    throw new Error("tests frame by hand");
-  },
-};
-
-function framed(text: string): FramedBytes {
-  const bytes = new TextEncoder().encode(text);
-  return new FramedBytes(plain, bytes, 1, bytes.byteLength);
-}
+import { type FramedBytes, Outbox, type OutboxLimits, type SendResult, systemClock, Turn } from "../src/index.ts";
+import { framed } from "./framed.ts";
 
 /** A turn that ends when the test says so. */
 function manualTurn(): { turn: Turn; end: () => void } {

@@ -1,19 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { FramedBytes, type Framing } from "../src/index.ts";
+import type { FramedBytes } from "../src/index.ts";
 import { Run } from "../src/wire/run.ts";
-
-const plain: Framing = {
-  name: "plain",
-  prepare() {
-    throw new Error("tests frame by hand");
-  },
-};
-
-function framed(text: string): FramedBytes {
-  const bytes = new TextEncoder().encode(text);
-  return new FramedBytes(plain, bytes, 1, bytes.byteLength);
-}
+import { framed } from "./framed.ts";
 
 function collected(run: Run): string {
   const buffers: Uint8Array[] = [];

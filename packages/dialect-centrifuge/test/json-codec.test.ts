@@ -5,6 +5,7 @@ import { JsonCodec } from "../src/json-codec.ts";
 import { MAX_JSON_DEPTH } from "../src/json-scanner.ts";
 import type { Command } from "../src/message.ts";
 import { bytes } from "./protobuf-vectors.ts";
+import { SUBSCRIBE_DEFAULTS } from "./subscribe-defaults.ts";
 
 const codec = new JsonCodec();
 
@@ -55,21 +56,6 @@ describe("reading JSON commands", () => {
       '{"ping":{},"id":16}',
       "{}",
     ].join("\n");
-    const sub = {
-      channel: "",
-      token: "",
-      recover: false,
-      epoch: "",
-      offset: 0,
-      data: undefined,
-      positioned: false,
-      recoverable: false,
-      joinLeave: false,
-      delta: "",
-      filtered: false,
-      flag: 0,
-      type: 0,
-    };
     expect(readAll(frame)).toEqual([
       {
         kind: "connect",
@@ -80,7 +66,7 @@ describe("reading JSON commands", () => {
           name: "",
           version: "5",
           headers: new Map([["h", "v"]]),
-          subs: new Map([["#42", { ...sub, recover: true, offset: 5, epoch: "abcd" }]]),
+          subs: new Map([["#42", { ...SUBSCRIBE_DEFAULTS, recover: true, offset: 5, epoch: "abcd" }]]),
         },
       },
       { kind: "publish", id: 3, request: { channel: "news", data: bytes('{"x":1}'), type: 0 } },

@@ -1,16 +1,16 @@
+import type { Http2Server } from "node:http2";
 import {
   type Admission,
   type Endpoint,
   type Exchange,
   type ListenContext,
-  type Listener,
   PolywireError,
   withPort,
 } from "@polywire/core";
 import { type ArrivedCall, CLOSING, type Route, refuseCall } from "./call.ts";
 import { GrpcExchange } from "./exchange.ts";
 import type { LinkPlace } from "./link.ts";
-import { canonicalPath, type ListenerParts, refusalOf } from "./listener.ts";
+import { canonicalPath, type GrpcListener, type ListenerParts, refusalOf } from "./listener.ts";
 import { readMetadata } from "./metadata.ts";
 import { CallPeer } from "./peer.ts";
 import type { GrpcServer } from "./server.ts";
@@ -19,8 +19,9 @@ import { answerTraits } from "./traits.ts";
 import { UnaryRequest } from "./unary-request.ts";
 
 /** A path, or everything below one, whose calls are unary requests. */
-export class GrpcExchangeListener implements Listener, Route {
+export class GrpcExchangeListener implements GrpcListener, Route {
   readonly endpoint: Endpoint;
+  readonly server: Http2Server;
   readonly carries = "exchanges";
   readonly #serve: (exchange: Exchange) => void;
   readonly #server: GrpcServer;
@@ -36,6 +37,7 @@ export class GrpcExchangeListener implements Listener, Route {
     this.endpoint = server.port === undefined ? endpoint : withPort(endpoint, server.port);
     this.#serve = serve;
     this.#server = server;
+    this.server = server.server;
     this.#context = context;
     this.#place = { traits: answerTraits(limits), limits, clock, logger, turn, isServer: true };
     this.#path = canonicalPath(endpoint.path);

@@ -9,7 +9,7 @@ import {
 import { type DialParts, dial } from "./dial.ts";
 import { GrpcExchangeListener } from "./exchange-listener.ts";
 import { GrpcExchanger } from "./exchanger.ts";
-import { GrpcLinkListener } from "./listener.ts";
+import { GrpcLinkListener, type GrpcListener } from "./listener.ts";
 import {
   completeDialOptions,
   completeListenOptions,
@@ -27,6 +27,7 @@ export type { CallOptions, GrpcExchanger } from "./exchanger.ts";
 export { checkHealth, watchHealth } from "./health.ts";
 export type { ServingStatus } from "./health-message.ts";
 export type { KeepaliveOptions } from "./keepalive.ts";
+export type { GrpcListener } from "./listener.ts";
 export type { CallMethod } from "./method.ts";
 export type { GrpcDialOptions, GrpcListenOptions, GrpcOptions, GrpcTlsDialOptions } from "./options.ts";
 export { GRPC_STATUS, type GrpcStatusName, grpcStatusOf } from "./status.ts";
@@ -34,7 +35,14 @@ export { GRPC_STATUS, type GrpcStatusName, grpcStatusOf } from "./status.ts";
 /** One call as a conversation. */
 export interface GrpcLink extends Link, HalfClosable {}
 
-export type GrpcProtocol = Protocol<"grpc" | "grpcs", GrpcLink, GrpcExchanger, GrpcDialOptions, GrpcListenOptions>;
+export type GrpcProtocol = Protocol<
+  "grpc" | "grpcs",
+  GrpcLink,
+  GrpcExchanger,
+  GrpcDialOptions,
+  GrpcListenOptions,
+  GrpcListener
+>;
 
 /**
  * gRPC for a network: `new Network({ protocols: [grpc()] })`. The options given here hold for every connection; those

@@ -1,3 +1,4 @@
+import type { Http2Server } from "node:http2";
 import {
   type Accepted,
   type Admission,
@@ -24,9 +25,16 @@ export interface ListenerParts {
   readonly context: ListenContext;
 }
 
+/** A listener, with the server that it shares with all others at its address. */
+export interface GrpcListener extends Listener {
+  /** Node's own: its connections can be watched, and counted. */
+  readonly server: Http2Server;
+}
+
 /** A path, or everything below one, whose calls are links. */
-export class GrpcLinkListener implements Listener, Route {
+export class GrpcLinkListener implements GrpcListener, Route {
   readonly endpoint: Endpoint;
+  readonly server: Http2Server;
   readonly carries = "links";
   readonly #accept: (link: GrpcLink) => void;
   readonly #server: GrpcServer;
@@ -44,6 +52,7 @@ export class GrpcLinkListener implements Listener, Route {
     this.endpoint = server.port === undefined ? endpoint : withPort(endpoint, server.port);
     this.#accept = accept;
     this.#server = server;
+    this.server = server.server;
     this.#context = context;
     this.#idle = options.idleTimeoutMs === undefined ? undefined : new IdleWatch(clock, options.idleTimeoutMs);
     this.#place = { traits: traitsFor(limits), limits, clock, logger, turn, isServer: true };

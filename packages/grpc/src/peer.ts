@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
-import { type Accepted, certificateOf, type Peer, type PeerCertificate } from "@polywire/core";
+import { type Accepted, certificateOf, keptHeaders, type Peer, type PeerCertificate } from "@polywire/core";
 
 /** The other end of a connection. What costs a system call is looked up when it is first asked for. */
 export class ConnectionPeer {
@@ -66,13 +66,8 @@ export class CallPeer implements Peer {
   }
 
   /** The peer of a link: it holds no metadata that admission did not ask for. */
-  kept({ keepHeaders = [] }: Accepted): CallPeer {
+  kept({ keepHeaders }: Accepted): CallPeer {
     const { path, query } = this;
-    let headers: Map<string, string> | undefined;
-    for (const name of keepHeaders) {
-      const value = this.headers?.get(name.toLowerCase());
-      if (value !== undefined) headers = (headers ?? new Map<string, string>()).set(name.toLowerCase(), value);
-    }
-    return new CallPeer(this.#connection, { path, query, headers });
+    return new CallPeer(this.#connection, { path, query, headers: keptHeaders(this.headers, keepHeaders) });
   }
 }

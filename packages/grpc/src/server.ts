@@ -9,7 +9,7 @@ import {
 } from "node:http2";
 import type { Socket } from "node:net";
 import type { TlsOptions } from "node:tls";
-import { type Endpoint, type ListenContext, PolywireError, type SharedServer } from "@polywire/core";
+import { type Endpoint, type ListenContext, listenAt, PolywireError, type SharedServer } from "@polywire/core";
 import { type ArrivedCall, type Route, refuseCall, UNKNOWN_PATH } from "./call.ts";
 import { RESET } from "./closing.ts";
 import { HealthService } from "./health-service.ts";
@@ -36,7 +36,8 @@ export class GrpcServer implements SharedServer {
   readonly tls: TlsOptions | undefined;
   readonly routes: Routes = new Routes();
   readonly health: HealthService;
-  readonly #server: Http2Server;
+  /** Node's own. */
+  readonly server: Http2Server;
   readonly #options: CompleteListenOptions;
   readonly #context: ListenContext;
   readonly #connections = new Set<ServerConnection>();
@@ -50,7 +51,7 @@ export class GrpcServer implements SharedServer {
   private constructor(server: Http2Server, endpoint: Endpoint, { options, context, closed }: ServerParts) {
     this.scheme = endpoint.scheme;
     this.tls = options.tls;
-    this.#server = server;
+    this.server = server;
     this.#options = options;
     this.#context = context;
     this.#closed = closed;
@@ -90,7 +91,8 @@ export class GrpcServer implements SharedServer {
           })
         : createServer(settings);
     const grpc = new GrpcServer(server, endpoint, parts);
-    await listening(server, endpoint);
+    const port = endpoint.port ?? defaultPort(endpoint);
+    await listenAt(server, { host: endpoint.host, port }, endpoint);
     const address = server.address();
     grpc.#port = typeof address === "object" ? address?.port : undefined;
     return grpc;
@@ -118,7 +120,7 @@ export class GrpcServer implements SharedServer {
     this.#isClosed = true;
     this.#closed();
     this.health.close();
-    this.#server.close();
+    this.server.close();
     // Calls under way live on; the rest of their connections ends with them.
     for (const connection of this.#connections) connection.drain();
   }
@@ -186,20 +188,6 @@ export class GrpcServer implements SharedServer {
 function refuseHttp(stream: ServerHttp2Stream, status: number): void {
   stream.resume();
   stream.respond({ ":status": status, "grpc-status": String(GRPC_STATUS.UNKNOWN) }, { endStream: true });
-}
-
-function listening(server: Http2Server, endpoint: Endpoint): Promise<void> {
-  const port = endpoint.port ?? defaultPort(endpoint);
-  return new Promise((resolve, reject) => {
-    const fail = (thrown: Error): void => reject(PolywireError.from(thrown, "internal", `listen on "${endpoint}"`));
-    server.once("error", fail);
-    server.listen({ host: endpoint.host, port }, () => {
-      server.off("error", fail);
-      // Running out of descriptors must not end the process.
-      server.on("error", ignore);
-      resolve();
-    });
-  });
 }
 
 export function defaultPort({ scheme }: Endpoint): number {

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse, S
 import { createSecureServer, type Http2Session } from "node:http2";
 import { createServer as createTlsServer } from "node:https";
 import type { Socket } from "node:net";
-import { type Endpoint, type LinkLimits, PolywireError, type SharedServer } from "@polywire/core";
+import { type Endpoint, type LinkLimits, listenAt, PolywireError, type SharedServer } from "@polywire/core";
 import type { CompleteListenOptions } from "./options.ts";
 import { canonicalTarget, MAX_TARGET_LENGTH, type Target } from "./target.ts";
 
@@ -89,7 +89,8 @@ export class RequestServer implements SharedServer {
       idleTimeoutMs: options.keepAliveTimeoutMs,
       closed,
     });
-    await listening(server, endpoint);
+    const port = endpoint.port ?? (endpoint.scheme === "https" ? 443 : 80);
+    await listenAt(server, { host: endpoint.host, port }, endpoint);
     return own;
   }
 
@@ -300,18 +301,4 @@ function refuseSocket(socket: Socket, status: number, reason: string): void {
 
 function destroySocket(this: Socket): void {
   this.destroy();
-}
-
-function listening(server: Server, endpoint: Endpoint): Promise<void> {
-  const port = endpoint.port ?? (endpoint.scheme === "https" ? 443 : 80);
-  return new Promise((resolve, reject) => {
-    const fail = (thrown: Error): void => reject(PolywireError.from(thrown, "internal", `listen on "${endpoint}"`));
-    server.once("error", fail);
-    server.listen({ host: endpoint.host, port }, () => {
-      server.off("error", fail);
-      // Running out of descriptors must not end the process.
-      server.on("error", () => {});
-      resolve();
-    });
-  });
 }

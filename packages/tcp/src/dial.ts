@@ -63,7 +63,7 @@ function startSocket(endpoint: Endpoint, options: CompleteDialOptions): Socket {
 }
 
 function openSocket(endpoint: Endpoint, options: CompleteDialOptions): Socket {
-  const { noDelay, keepAliveMs, attemptTimeoutMs, localAddress, subprotocols, tls } = options;
+  const { noDelay, keepAliveMs, attemptTimeoutMs, lookup, localAddress, subprotocols, tls } = options;
   if (endpoint.scheme === "unix") return connectTcp({ path: socketPath(endpoint), allowHalfOpen: true });
   const { host, port = 0 } = endpoint;
   const common = {
@@ -75,6 +75,7 @@ function openSocket(endpoint: Endpoint, options: CompleteDialOptions): Socket {
     allowHalfOpen: true,
     autoSelectFamily: true,
     autoSelectFamilyAttemptTimeout: attemptTimeoutMs,
+    ...(lookup === undefined ? {} : { lookup }),
     ...(localAddress === undefined ? {} : { localAddress }),
   };
   if (endpoint.scheme === "tcp") return connectTcp(common);

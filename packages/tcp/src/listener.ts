@@ -83,6 +83,8 @@ export class TcpListener implements Listener {
   }
 
   #connected(socket: Socket): void {
+    // Somebody who watches the server too has refused it.
+    if (socket.destroyed) return;
     socket.on("error", destroySocket);
     const { maxLinks, maxHandshakes, handshakeTimeoutMs } = this.#context.limits;
     if (this.#links + this.#handshakes.size >= maxLinks || this.#handshakes.size >= maxHandshakes) {

@@ -1,3 +1,4 @@
+import type { LookupFunction } from "node:net";
 import type { ConnectionOptions, TlsOptions } from "node:tls";
 import {
   checkBooleanOption,
@@ -41,8 +42,10 @@ export interface TcpDialOptions extends TcpOptions {
   readonly tls?: TcpTlsDialOptions;
   /** For `tcps`: offered by ALPN (RFC 7301), best first. */
   readonly subprotocols?: readonly string[];
-  /** How long one address of a host with several may take before the next is tried too (RFC 8305). 1,000. */
+  /** How long one address of a host with several may take before it is given up for the next. 1,000. */
   readonly attemptTimeoutMs?: number;
+  /** Finds the addresses of a host name instead of `dns.lookup`: it is asked for all of them. */
+  readonly lookup?: LookupFunction;
   /** The address of this machine to connect from. */
   readonly localAddress?: string;
 }
@@ -63,7 +66,7 @@ export interface TcpListenOptions extends TcpOptions {
 
 const FRAMINGS: readonly FramingName[] = ["none", "lines", "u32", "varint"];
 const GENERAL_NAMES = ["framing", "noDelay", "keepAliveMs", "frameTimeoutMs", "idleTimeoutMs", "stallTimeoutMs"];
-const DIAL_NAMES = [...GENERAL_NAMES, "tls", "subprotocols", "attemptTimeoutMs", "localAddress"];
+const DIAL_NAMES = [...GENERAL_NAMES, "tls", "subprotocols", "attemptTimeoutMs", "lookup", "localAddress"];
 const LISTEN_NAMES = [...GENERAL_NAMES, "tls", "subprotocols", "firstByteTimeoutMs", "mode"];
 const ADDRESS_OPTIONS = ["host", "port", "path", "socket", "ALPNProtocols"];
 const DEFAULT_ATTEMPT_TIMEOUT_MS = 1_000;
@@ -95,6 +98,7 @@ export type CompleteDialOptions = CompleteOptions & {
   readonly tls: TcpTlsDialOptions;
   readonly subprotocols: readonly string[];
   readonly attemptTimeoutMs: number;
+  readonly lookup: LookupFunction | undefined;
   readonly localAddress: string | undefined;
 };
 
@@ -102,14 +106,18 @@ export type CompleteDialOptions = CompleteOptions & {
 export function completeDialOptions(endpoint: Endpoint, defaults: CompleteOptions): CompleteDialOptions {
   const given = endpoint.options as TcpDialOptions;
   checkOptionNames("", given, DIAL_NAMES);
-  const { tls = {}, subprotocols = [], attemptTimeoutMs = DEFAULT_ATTEMPT_TIMEOUT_MS, localAddress } = given;
+  const { tls = {}, subprotocols = [], attemptTimeoutMs = DEFAULT_ATTEMPT_TIMEOUT_MS } = given;
+  const { lookup, localAddress } = given;
   checkTls(endpoint, given.tls);
   checkSubprotocols(endpoint, subprotocols);
   checkCountOption("attemptTimeoutMs", attemptTimeoutMs, MAX_DELAY_MS);
+  if (lookup !== undefined && typeof lookup !== "function") {
+    throw wrongOption("lookup", lookup, "give a function like dns.lookup");
+  }
   if (localAddress !== undefined && typeof localAddress !== "string") {
     throw wrongOption("localAddress", localAddress, "give an address of this machine");
   }
-  return { ...completeGeneral(given, defaults), tls, subprotocols, attemptTimeoutMs, localAddress };
+  return { ...completeGeneral(given, defaults), tls, subprotocols, attemptTimeoutMs, lookup, localAddress };
 }
 
 export type CompleteListenOptions = CompleteOptions & {

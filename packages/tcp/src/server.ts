@@ -2,7 +2,7 @@ import { chmodSync, lstatSync, unlinkSync } from "node:fs";
 import { connect, createServer as createTcpServer, type Server } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
 import { isMainThread } from "node:worker_threads";
-import { type Endpoint, type LinkLimits, PolywireError } from "@polywire/core";
+import { type Endpoint, type LinkLimits, listenAt, PolywireError } from "@polywire/core";
 import type { CompleteListenOptions } from "./options.ts";
 import { socketPath } from "./socket-path.ts";
 
@@ -27,7 +27,7 @@ export function createServer(endpoint: Endpoint, options: CompleteListenOptions,
 /** Fulfilled when the server is bound. A socket file that a dead process left behind is replaced. */
 export async function bind(server: Server, endpoint: Endpoint, { mode }: CompleteListenOptions): Promise<void> {
   if (endpoint.scheme !== "unix") {
-    await listening(server, endpoint, { host: endpoint.host, port: endpoint.port ?? 0 });
+    await listenAt(server, { host: endpoint.host, port: endpoint.port ?? 0 }, endpoint);
     return;
   }
   const path = socketPath(endpoint);
@@ -48,30 +48,13 @@ function listeningAt(
   // Worker threads may not change it, and have to live with that moment.
   const before = isMainThread ? process.umask(0o777 & ~mode) : undefined;
   try {
-    const bound = listening(server, endpoint, { path });
+    const bound = listenAt(server, { path }, endpoint);
     // Binding is done by now. Were it not, the file would be somebody else's.
     if (server.listening) chmodSync(path, mode);
     return bound;
   } finally {
     if (before !== undefined) process.umask(before);
   }
-}
-
-function listening(
-  server: Server,
-  endpoint: Endpoint,
-  place: { readonly path: string } | { readonly host: string; readonly port: number },
-): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const fail = (thrown: Error): void => reject(PolywireError.from(thrown, "internal", `listen on "${endpoint}"`));
-    server.once("error", fail);
-    server.listen(place, () => {
-      server.off("error", fail);
-      // Running out of descriptors must not end the process.
-      server.on("error", () => {});
-      resolve();
-    });
-  });
 }
 
 /** Whether a socket is there that no process listens at. Any other file, and any doubt, is somebody's. */

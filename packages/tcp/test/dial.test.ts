@@ -1,13 +1,16 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import type { LookupFunction } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as tls from "node:tls";
 import { type Certificate, makeCertificate } from "@polywire/conformance/testing";
 import { type Connection, type Link, Network, PolywireError } from "@polywire/core";
+import { ManualClock } from "@polywire/core/testing";
 import { afterEach, expect, test, vi } from "vitest";
 import { type TcpDialOptions, type TcpTlsDialOptions, tcp } from "../src/index.ts";
+import { blackHole, hasBlackHole } from "./black-hole.ts";
 import { RawPeer, RawServer } from "./raw-peer.ts";
 import { Serving } from "./serving.ts";
 
@@ -65,14 +68,78 @@ test("T38: a host that does not exist", async () => {
   expect((await dialError("tcp://nowhere.invalid:1")).code).toBe("host-not-found");
 });
 
-test("T39: of two addresses the first is dead: the second is reached in less than a second", async () => {
-  // "localhost" is ::1 first on a machine with IPv6; the server listens on IPv4 alone.
+test.skipIf(!hasBlackHole)("T36: where every SYN is dropped, a dial ends at its deadline of 5 s", async () => {
+  await using hole = await blackHole();
+  const clock = new ManualClock();
+  await using net = new Network({ protocols: [tcp()], clock });
+  let outcome: unknown;
+  const dialling = net.connect(`tcp://127.0.0.1:${hole.port}`, { timeoutMs: 5_000 }).then(
+    (connection) => {
+      outcome = connection;
+    },
+    (thrown: unknown) => {
+      outcome = thrown;
+    },
+  );
+  // A connection to anywhere else is made in the meantime.
+  await using other = await RawServer.start();
+  await (await RawPeer.connect(other.port))[Symbol.asyncDispose]();
+  clock.advance(4_999);
+  expect(outcome).toBe(undefined);
+  clock.advance(1);
+  await dialling;
+  expect(outcome).toMatchObject({ code: "timed-out", retryable: true });
+});
+
+/** A resolver that knows one host, and keeps what it was asked. */
+function resolver(...addresses: readonly string[]) {
+  const asked: [string, object][] = [];
+  const lookup: LookupFunction = (host, options, answer) => {
+    asked.push([host, options]);
+    answer(
+      null,
+      addresses.map((address) => ({ address, family: 4 })),
+    );
+  };
+  return { asked, lookup };
+}
+
+test("T39: of two addresses the first refuses: the second is reached in less than a second", async () => {
   await using server = await RawServer.start();
   await using net = network();
+  const { asked, lookup } = resolver("127.0.0.2", "127.0.0.1");
   const begin = performance.now();
-  const connection = await net.connect(`tcp://localhost:${server.port}`);
+  const connection = await net.connect(`tcp://two.example:${server.port}`, { lookup });
   expect(performance.now() - begin).toBeLessThan(1_000);
+  expect(connection.link.peer.address).toBe("127.0.0.1");
+  expect(asked).toEqual([["two.example", expect.objectContaining({ all: true })]]);
   await connection.close({ discard: true });
+});
+
+test.skipIf(!hasBlackHole)(
+  "T39: of two addresses the first never answers: the second is reached after attemptTimeoutMs, in less than a second",
+  async () => {
+    await using server = await RawServer.start(() => {}, "127.0.0.2");
+    await using _hole = await blackHole(server.port);
+    await using net = network();
+    const { lookup } = resolver("127.0.0.1", "127.0.0.2");
+    const begin = performance.now();
+    const connection = await net.connect(`tcp://two.example:${server.port}`, { lookup, attemptTimeoutMs: 100 });
+    expect(performance.now() - begin).toBeLessThan(1_000);
+    expect(connection.link.peer.address).toBe("127.0.0.2");
+    await connection.close({ discard: true });
+  },
+);
+
+test("a resolver of one's own: for TLS as well, and what it fails with is told", async () => {
+  await using serving = await secureServing(good);
+  await using net = network();
+  const { lookup } = resolver("127.0.0.1");
+  const connection = await net.connect(`tcps://localhost:${serving.port}`, { lookup, tls: { ca: authority.cert } });
+  expect(connection.link.peer.address).toBe("127.0.0.1");
+  const failing: LookupFunction = (_host, _options, answer) =>
+    answer(Object.assign(new Error("no such host"), { code: "ENOTFOUND" }), []);
+  expect((await dialError("tcp://two.example:1", { lookup: failing })).code).toBe("host-not-found");
 });
 
 test("aborted before and during the dial", async () => {
@@ -190,6 +257,7 @@ test.each<[string, object, string]>([
   ["tcp://127.0.0.1:1", { idleTimeoutMs: -1 }, "idleTimeoutMs"],
   ["tcp://127.0.0.1:1", { stallTimeoutMs: "1" }, "stallTimeoutMs"],
   ["tcp://127.0.0.1:1", { localAddress: "nonsense" }, "nonsense"],
+  ["tcp://127.0.0.1:1", { lookup: "127.0.0.1" }, "lookup"],
   ["tcp://127.0.0.1:1", { tls: {} }, "option tls: it goes with tcps"],
   ["tcp://127.0.0.1:1", { subprotocols: ["a"] }, "it goes with tcps"],
   ["tcps://127.0.0.1:1", { tls: { socket: {} } }, "option tls.socket"],

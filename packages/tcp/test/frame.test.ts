@@ -117,6 +117,16 @@ test.each(["u32", "varint", "lines"] as const)("T18, %s: 10,000 messages in one 
 });
 
 describe("lines", () => {
+  test("T11: carriage returns alone end no line, and no more than a line of them is kept", () => {
+    const decoder = FRAMINGS.lines.decoder(1_000);
+    const feed = (): void => decoder.feed(Buffer.from("\r"), () => expect.unreachable());
+    for (let bytes = 1; bytes <= 1_001; bytes++) {
+      feed();
+      expect(decoder.pendingBytes).toBe(bytes);
+    }
+    expect(feed).toThrow(expect.objectContaining({ code: "too-large" }));
+  });
+
   test("any lines, cut anywhere, come out as they went in, whether LF or CR LF ends them", () => {
     fc.assert(
       fc.property(fc.array(line, { maxLength: 20 }), places, fc.boolean(), (lines, at, isDos) => {

@@ -2,6 +2,7 @@ import { connect as connectTls } from "node:tls";
 import { makeCertificate } from "@polywire/conformance/testing";
 import { ManualClock } from "@polywire/core/testing";
 import { expect, test } from "vitest";
+import { Program } from "./program.ts";
 import { RawPeer } from "./raw-peer.ts";
 import { KeptLog, Serving, type ServingOptions } from "./serving.ts";
 
@@ -48,6 +49,27 @@ test.each<[string, ServingOptions["tcp"], string | Uint8Array, boolean, object]>
     "T06: end in a line",
     { framing: "lines" },
     "no line feed",
+    true,
+    { by: "remote", error: { code: "protocol-violation" } },
+  ],
+  [
+    "T11: nothing but CR, over the limit",
+    { framing: "lines" },
+    "\r".repeat(1_002),
+    false,
+    { error: { code: "too-large" } },
+  ],
+  [
+    "T11: lines that CR alone ends, over the limit",
+    { framing: "lines" },
+    "a line\r".repeat(144),
+    false,
+    { by: "local", error: { code: "too-large" } },
+  ],
+  [
+    "T11: lines that CR alone ends, and then the end",
+    { framing: "lines" },
+    "only\rcarriage\rreturns\r",
     true,
     { by: "remote", error: { code: "protocol-violation" } },
   ],
@@ -185,10 +207,10 @@ test("T25: nothing within firstByteTimeoutMs", async () => {
 });
 
 test.each([
-  ["u32", "\0\0\0\x05ab"],
-  ["lines", "a line that nothing ends"],
-  ["lines", "T11: only carriage returns\rend\rthese\r"],
-] as const)("T26, %s: a message that does not become whole within frameTimeoutMs", async (framing, bytes) => {
+  ["T26, u32", "u32", "\0\0\0\x05ab"],
+  ["T26, lines", "lines", "a line that nothing ends"],
+  ["T11, CR alone", "lines", "only carriage returns\rend\rthese\r"],
+] as const)("%s: a message that does not become whole within frameTimeoutMs", async (_name, framing, bytes) => {
   const { seconds, info } = await closesAfter(new ManualClock(), { tcp: { framing, frameTimeoutMs: 10_000 } }, bytes);
   expect(seconds).toBe(10);
   expect(info.error).toMatchObject({
@@ -223,7 +245,47 @@ test("a holder that takes a rest does not make its peer idle, and afterwards the
   expect(served.closeInfo).toBe(undefined);
 });
 
-test("T29: a peer that takes nothing is cut after stallTimeoutMs, and what waited for it is counted as lost", async () => {
+test.skipIf(process.platform === "win32")(
+  "T29: a peer frozen with SIGSTOP while it is sent to: 1 MiB may wait for it, and after 15 s it is cut",
+  { timeout: 30_000 },
+  async () => {
+    const clock = new ManualClock();
+    await using serving = await Serving.start({
+      tcp: { stallTimeoutMs: 15_000 },
+      network: { clock },
+      limits: { maxBufferedBytes: 1_048_576 },
+    });
+    const script = `
+      const socket = require("net").connect(${serving.port}, "127.0.0.1");
+      socket.once("data", () => console.log("reading"));
+      socket.on("error", ({ code }) => console.log("cut:", code)).on("close", () => console.log("gone"));
+    `;
+    await using peer = Program.start(process.execPath, ["-e", script]);
+    const served = await serving.next();
+    served.link.send("hello");
+    await peer.prints(/reading\n/);
+    peer.signal("SIGSTOP");
+    let sentBytes = 0;
+    while (served.link.send(new Uint8Array(65_536)) !== "refused") {
+      sentBytes += 65_536;
+      expect(served.link.bufferedBytes).toBeLessThanOrEqual(1_048_576);
+      await new Promise((resolve) => void setImmediate(resolve));
+    }
+    expect(served.link.refusal).toBe("overflow");
+    expect(served.link.bufferedBytes).toBeGreaterThan(1_048_576 - 65_536);
+    clock.advance(14_999);
+    expect(served.closeInfo).toBe(undefined);
+    clock.advance(1);
+    const info = await served.closed;
+    expect(info).toMatchObject({ by: "local", clean: false, error: { code: "timed-out" } });
+    expect(info.bytesLost).toBeGreaterThan(0);
+    expect(info.bytesLost).toBeLessThanOrEqual(sentBytes);
+    peer.signal("SIGCONT");
+    await peer.prints(/gone\n/);
+  },
+);
+
+test("a peer that takes nothing is cut after stallTimeoutMs, and what waited for it is counted as lost", async () => {
   const clock = new ManualClock();
   await using serving = await Serving.start({
     tcp: { stallTimeoutMs: 15_000 },

@@ -1,5 +1,3 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,42 +5,15 @@ import { hasProgram, makeCertificate } from "@polywire/conformance/testing";
 import { Network } from "@polywire/core";
 import { expect, test } from "vitest";
 import { tcp } from "../src/index.ts";
+import { Program } from "./program.ts";
 import { Serving } from "./serving.ts";
 
 const { cert, key } = makeCertificate({ name: "server", hosts: ["127.0.0.1"] });
 const TIMEOUT = { timeout: 30_000 };
 
-/** A program from outside, with everything it prints. */
-function start(program: string, args: readonly string[]) {
-  const child: ChildProcess = spawn(program, args, { stdio: ["pipe", "pipe", "inherit"] });
-  let printed = "";
-  let wake: () => void = () => {};
-  child.stdout?.on("data", (chunk: Buffer) => {
-    printed += chunk.toString();
-    wake();
-  });
-  return {
-    write: (text: string) => child.stdin?.write(text),
-    end: () => child.stdin?.end(),
-    async prints(pattern: RegExp): Promise<RegExpExecArray> {
-      for (;;) {
-        const found = pattern.exec(printed);
-        if (found !== null) return found;
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-        });
-      }
-    },
-    async [Symbol.asyncDispose]() {
-      const isRunning = child.exitCode === null && child.signalCode === null;
-      if (isRunning && child.kill("SIGKILL")) await once(child, "exit");
-    },
-  };
-}
-
 test.skipIf(!hasProgram("nc", "-h"))("nc talks in lines", TIMEOUT, async () => {
   await using serving = await Serving.start({ tcp: { framing: "lines" } });
-  await using nc = start("nc", ["-N", "127.0.0.1", `${serving.port}`]);
+  await using nc = Program.start("nc", ["-N", "127.0.0.1", `${serving.port}`]);
   const served = await serving.next();
   nc.write("hello\nwörld\r\n");
   await served.until(() => served.messages.length === 2);
@@ -63,7 +34,7 @@ test.skipIf(!hasProgram("openssl", "version"))(
       listen: { tls: { cert, key }, subprotocols: ["chat"] },
     });
     const args = ["s_client", "-connect", `127.0.0.1:${serving.port}`, "-alpn", "chat", "-quiet", "-no_ign_eof"];
-    await using client = start("openssl", args);
+    await using client = Program.start("openssl", args);
     const served = await serving.next();
     expect(served.link.peer.subprotocol).toBe("chat");
     client.write("over TLS\n");
@@ -82,7 +53,7 @@ test.skipIf(!hasProgram("openssl", "version"))(
     writeFileSync(join(folder, "cert.pem"), cert);
     writeFileSync(join(folder, "key.pem"), key);
     const files = ["-cert", join(folder, "cert.pem"), "-key", join(folder, "key.pem")];
-    await using server = start("openssl", ["s_server", "-accept", "127.0.0.1:0", ...files, "-naccept", "1"]);
+    await using server = Program.start("openssl", ["s_server", "-accept", "127.0.0.1:0", ...files, "-naccept", "1"]);
     const [, port] = await server.prints(/ACCEPT 127\.0\.0\.1:(\d+)/);
     await using net = new Network({ protocols: [tcp({ framing: "lines" })] });
     const connection = await net.connect(`tcps://127.0.0.1:${Number(port)}`, { tls: { ca: cert } });
@@ -126,33 +97,11 @@ sent = [b"", b"x", os.urandom(127), os.urandom(128), os.urandom(16384), os.urand
 s.sendall(b"".join(map(frame, sent)))
 print("same" if [read(f) for _ in sent] == sent else "different", flush=True)
 `;
-    await using python = start("python3", ["-c", script]);
+    await using python = Program.start("python3", ["-c", script]);
     const served = await serving.next();
     served.onMessage = (payload) => void served.link.send(payload);
     await python.prints(/^same\n$/);
     expect(await served.closed).toMatchObject({ by: expect.stringMatching(/remote|network/) });
     expect(served.messages).toHaveLength(6);
-  },
-);
-
-test.skipIf(!hasProgram("python3", "--version") || process.platform !== "linux")(
-  "T36: where every SYN is dropped, a dial ends at its deadline",
-  TIMEOUT,
-  async () => {
-    // A backlog that is full, and nobody who accepts: Linux answers no further SYN.
-    const script = `
-import socket, sys
-s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(0)
-fill = []
-for _ in range(4):
-    c = socket.socket(); c.setblocking(False); c.connect_ex(s.getsockname()); fill.append(c)
-print("port", s.getsockname()[1], flush=True)
-sys.stdin.read()
-`;
-    await using python = start("python3", ["-c", script]);
-    const [, port] = await python.prints(/port (\d+)/);
-    await using net = new Network({ protocols: [tcp()] });
-    const dialling = net.connect(`tcp://127.0.0.1:${Number(port)}`, { timeoutMs: 300 });
-    await expect(dialling).rejects.toMatchObject({ code: "timed-out", retryable: true });
   },
 );

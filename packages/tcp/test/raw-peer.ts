@@ -76,9 +76,9 @@ export class RawServer implements AsyncDisposable {
     });
   }
 
-  static async start(react: (socket: Socket) => void = () => {}): Promise<RawServer> {
+  static async start(react: (socket: Socket) => void = () => {}, host = "127.0.0.1"): Promise<RawServer> {
     const server = new RawServer(react);
-    server.#server.listen(0, "127.0.0.1");
+    server.#server.listen(0, host);
     await once(server.#server, "listening");
     return server;
   }

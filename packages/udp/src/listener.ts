@@ -26,6 +26,11 @@ import { SharedWay } from "./way.ts";
 export interface UdpServerView {
   /** Datagrams that were dropped, by reason; counted from when the socket was bound. */
   readonly drops: Readonly<UdpDrops>;
+  /**
+   * Fulfilled when the socket is closed and its port is free for other networks and programs: the listeners are closed and
+   * no link needs the socket any more. One with a header needs it for 1 s after its end, to answer late datagrams.
+   */
+  readonly closed: Promise<void>;
 }
 
 /** A listener, with the socket that it may share with one of another mode. */

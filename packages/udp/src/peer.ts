@@ -1,4 +1,4 @@
-import type { Accepted, Peer } from "@polywire/core";
+import { type Accepted, keptHeaders, type Peer } from "@polywire/core";
 import type { HelloRequest } from "./hello.ts";
 
 /** Where datagrams come from. */
@@ -19,12 +19,11 @@ export function arrivingPeer({ address, port }: Source, request: HelloRequest): 
 }
 
 /** What an established link keeps of its peer. */
-export function keptPeer(arriving: Peer, { subprotocol, keepHeaders = [] }: Accepted): Peer {
+export function keptPeer(arriving: Peer, { subprotocol, keepHeaders }: Accepted): Peer {
   const { offeredSubprotocols: _, headers, ...kept } = arriving;
-  const names = new Set(keepHeaders.map((name) => name.toLowerCase()));
   return {
     ...kept,
     ...(subprotocol !== undefined && { subprotocol }),
-    headers: new Map([...(headers ?? [])].filter(([name]) => names.has(name))),
+    headers: keptHeaders(headers, keepHeaders) ?? new Map(),
   };
 }

@@ -22,6 +22,8 @@ export class UdpServer implements SharedServer {
   readonly port: number;
   readonly socket: Socket;
   readonly drops: UdpDrops = noDrops();
+  /** Fulfilled when the socket is closed: from then on the address is free for everybody. */
+  readonly closed: Promise<void>;
   readonly connections: Connections;
   readonly reassembly: Reassembly;
   /** Addresses that datagrams of our own would come from. */
@@ -29,13 +31,13 @@ export class UdpServer implements SharedServer {
   readonly #maxDatagramBytes: number;
   readonly #clock: Clock;
   readonly #rate: Rate;
-  readonly #closed: () => void;
+  readonly #closing: () => void;
+  readonly #freed: () => void;
   readonly #modes = new Set<UdpMode>();
   #plain: PlainDoor | undefined = undefined;
   #users = 0;
   #resting = 0;
   #isClosed = false;
-  #closing: Promise<void> = Promise.resolve();
 
   private constructor(socket: Socket, context: HostContext, settings: UdpServerSettings) {
     const { address, port } = socket.address();
@@ -45,7 +47,10 @@ export class UdpServer implements SharedServer {
     this.#maxDatagramBytes = settings.options.maxDatagramBytes;
     this.#clock = context.clock;
     this.#rate = new Rate(settings.options.maxDatagramsPerSecond);
-    this.#closed = settings.closed;
+    this.#closing = settings.closed;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.closed = promise;
+    this.#freed = resolve;
     this.reassembly = new Reassembly(context.clock, settings.options.maxReassemblyBytes);
     this.connections = new Connections(context.clock, this);
     socket.on("message", (datagram, from) => this.#arrived(datagram, from));
@@ -83,12 +88,13 @@ export class UdpServer implements SharedServer {
     this.hold();
   }
 
-  /** Fulfilled when the address is free, or when only links still use it. */
+  /** Fulfilled when the address is free, or when other listeners or links still use it: then `closed` tells. */
   async removeDoor(mode: UdpMode): Promise<void> {
-    if (!this.#modes.delete(mode)) return this.#closing;
-    if (mode === "plain") this.#plain = undefined;
-    this.letGo();
-    await this.#closing;
+    if (this.#modes.delete(mode)) {
+      if (mode === "plain") this.#plain = undefined;
+      this.letGo();
+    }
+    if (this.#isClosed) await this.closed;
   }
 
   /** Someone needs the socket. */
@@ -115,8 +121,8 @@ export class UdpServer implements SharedServer {
     if (this.#users === this.#resting && !this.#isClosed) this.socket.unref();
     if (this.#users > 0 || this.#isClosed) return;
     this.#isClosed = true;
-    this.#closed();
-    this.#closing = closeSocket(this.socket);
+    this.#closing();
+    void closeSocket(this.socket).then(this.#freed);
   }
 
   dropped(reason: DropReason): void {

@@ -50,7 +50,7 @@ describe("datagrams that are dropped without an answer, each counted for its rea
 
   test("U09: a datagram from the listener's own address", async () => {
     await using serving = await Serving.start({ url: "udp://0.0.0.0:0" });
-    const { socket } = serving.server as { socket: Socket };
+    const { socket } = serving.server as unknown as { socket: Socket };
     socket.send("loop", serving.port, "127.0.0.1");
     await using peer = await RawPeer.to(serving.port);
     await peer.send(Buffer.from("real"));
@@ -273,7 +273,7 @@ describe("what is remembered is bounded", () => {
       await peer.send(datagram);
       return serving.next();
     };
-    const { reassembly } = serving.server as { reassembly: { bytes: number } };
+    const { reassembly } = serving.server as unknown as { reassembly: { bytes: number } };
     const arrived = async (bytes: number): Promise<void> => {
       while (reassembly.bytes !== bytes) await new Promise((resolve) => void setImmediate(resolve));
     };

@@ -127,8 +127,10 @@ describe("one port for two modes", () => {
     await expect(serving.network.connect(url)).rejects.toMatchObject({ code: "connection-refused" });
     await client.close();
     await server.closed;
-    clock.advance(1_000);
     const other = new Network({ protocols: [udp()] });
+    await expect(other.listen(url, () => {})).rejects.toMatchObject({ code: "address-in-use" });
+    clock.advance(1_000);
+    await serving.server.closed;
     await other.listen(url, () => {});
     await other.close();
   });

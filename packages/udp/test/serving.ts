@@ -7,7 +7,14 @@ import {
   Network,
   type Payload,
 } from "@polywire/core";
-import { type UdpDrops, type UdpListenOptions, type UdpOptions, type UdpProtocol, udp } from "../src/index.ts";
+import {
+  type UdpDrops,
+  type UdpListenOptions,
+  type UdpOptions,
+  type UdpProtocol,
+  type UdpServerView,
+  udp,
+} from "../src/index.ts";
 
 /** One end of a link, with everything that its sink was told. */
 export class HeldLink {
@@ -62,7 +69,7 @@ export class Serving implements AsyncDisposable {
   readonly network: Network<readonly [UdpProtocol]>;
   readonly port: number;
   readonly drops: Readonly<UdpDrops>;
-  readonly server: object;
+  readonly server: UdpServerView;
   readonly closeListener: () => Promise<void>;
   readonly links: HeldLink[] = [];
   readonly #waiting: ((link: HeldLink) => void)[] = [];

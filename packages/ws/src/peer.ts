@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
-import { type Accepted, certificateOf, type Peer, type PeerCertificate } from "@polywire/core";
+import { type Accepted, certificateOf, keptHeaders, type Peer, type PeerCertificate } from "@polywire/core";
 import { RequestHeaders } from "./request-headers.ts";
 import type { Target } from "./upgrade.ts";
 
@@ -64,13 +64,8 @@ export class UpgradePeer extends SocketPeer {
   }
 
   /** The peer of the link: it holds no headers that admission did not ask for. */
-  kept(socket: Socket, { subprotocol, keepHeaders = [] }: Partial<Accepted> = {}): SocketPeer {
+  kept(socket: Socket, { subprotocol, keepHeaders }: Partial<Accepted> = {}): SocketPeer {
     const { path, query } = this;
-    let headers: Map<string, string> | undefined;
-    for (const name of keepHeaders) {
-      const value = this.headers?.get(name.toLowerCase());
-      if (value !== undefined) headers = (headers ?? new Map<string, string>()).set(name.toLowerCase(), value);
-    }
-    return new SocketPeer(socket, { path, query, subprotocol, headers });
+    return new SocketPeer(socket, { path, query, subprotocol, headers: keptHeaders(this.headers, keepHeaders) });
   }
 }

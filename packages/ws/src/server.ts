@@ -2,7 +2,7 @@ import { createServer, type Server as HttpServer, type IncomingMessage, type Ser
 import { createServer as createTlsServer } from "node:https";
 import type { Socket } from "node:net";
 import type { TlsOptions } from "node:tls";
-import { type Endpoint, type LinkLimits, type ListenContext, PolywireError } from "@polywire/core";
+import { type Endpoint, type LinkLimits, type ListenContext, listenAt, PolywireError } from "@polywire/core";
 import { destroySocket, refuse, requestTarget, type Target } from "./upgrade.ts";
 
 const MAX_HEADER_BYTES = 16_384;
@@ -110,7 +110,8 @@ export class OwnServer extends DoorKeeper {
         ? createTlsServer({ handshakeTimeout: limits.handshakeTimeoutMs, ...options.tls, ...settings })
         : createServer(settings);
     const own = new OwnServer(server, endpoint.scheme, options);
-    await listening(server, endpoint);
+    const port = endpoint.port ?? (endpoint.scheme === "wss" ? 443 : 80);
+    await listenAt(server, { host: endpoint.host, port }, endpoint);
     return own;
   }
 
@@ -189,18 +190,4 @@ function onClientError(error: Error & { code?: string }, socket: Socket): void {
   } else {
     socket.destroy();
   }
-}
-
-function listening(server: HttpServer, endpoint: Endpoint): Promise<void> {
-  const port = endpoint.port ?? (endpoint.scheme === "wss" ? 443 : 80);
-  return new Promise((resolve, reject) => {
-    const fail = (thrown: Error): void => reject(PolywireError.from(thrown, "internal", `listen on "${endpoint}"`));
-    server.once("error", fail);
-    server.listen({ host: endpoint.host, port }, () => {
-      server.off("error", fail);
-      // Running out of descriptors must not end the process.
-      server.on("error", () => {});
-      resolve();
-    });
-  });
 }

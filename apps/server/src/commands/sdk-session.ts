@@ -1,15 +1,30 @@
 import { webSocketOver } from "@polywire/client";
-import { Cancellation, Network, PolywireError, parseEndpoint, systemClock, unlessAborted } from "@polywire/core";
+import {
+  Cancellation,
+  MAX_DELAY_MS,
+  Network,
+  PolywireError,
+  parseEndpoint,
+  systemClock,
+  unlessAborted,
+} from "@polywire/core";
 import { Centrifuge, type Options, type TransportEndpoint } from "centrifuge";
 import { Centrifuge as ProtobufCentrifuge } from "centrifuge/build/protobuf";
 import { type CommandHost, oneLine } from "../command-host.ts";
 import { headersOf, tlsOptions } from "./dial-flags.ts";
+import { fetchOver } from "./fetch-over.ts";
 import { type SdkFlags, speaksProtobuf, tokenOf } from "./sdk-flags.ts";
 
 const WEBSOCKET_PATH = "/connection/websocket";
 const HTTP_STREAM_PATH = "/connection/http_stream";
 const EMULATION_PATH = "/emulation";
 const CLOSE_TIMEOUT_MS = 2_000;
+
+/** What the flags say of dialling. */
+interface DialParts {
+  readonly tls: { readonly tls?: object };
+  readonly headers: ReadonlyMap<string, string>;
+}
 
 /** The official SDK, connected to a hub over any wire. */
 export class SdkSession implements AsyncDisposable {
@@ -33,20 +48,13 @@ export class SdkSession implements AsyncDisposable {
     const { scheme } = endpoint;
     const isHttp = scheme === "http" || scheme === "https";
     this.keepsOrder = !isHttp;
-    const tls = tlsOptions(flags, host);
-    const headers = headersOf(flags);
-    if (isHttp && "tls" in tls) {
-      throw new PolywireError(
-        "unsupported",
-        `${scheme}:// takes no TLS flags here: use wss://, or NODE_EXTRA_CA_CERTS`,
-      );
-    }
+    const dial = { tls: tlsOptions(flags, host), headers: headersOf(flags) };
     const options: Partial<Options> = {
       name: "polywire",
       token: tokenOf(flags, host),
       ...(isHttp
-        ? { emulationEndpoint: withPath(url, EMULATION_PATH), fetch: fetchWith(headers) }
-        : { websocket: this.#socketClass(scheme, { tls, headers }) }),
+        ? { emulationEndpoint: withPath(url, EMULATION_PATH), fetch: this.#fetch(url, dial) }
+        : { websocket: this.#socketClass(scheme, dial) }),
     };
     // Two builds of one class: their types differ in private fields only.
     const Sdk = (speaksProtobuf(url, flags) ? ProtobufCentrifuge : Centrifuge) as typeof Centrifuge;
@@ -93,7 +101,22 @@ export class SdkSession implements AsyncDisposable {
     await this.#network.close({ timeoutMs: CLOSE_TIMEOUT_MS });
   }
 
-  #socketClass(scheme: string, { tls, headers }: { tls: object; headers: ReadonlyMap<string, string> }): unknown {
+  #fetch(url: string, { tls, headers }: DialParts): typeof fetch {
+    const options = {
+      ...tls,
+      headers: Object.fromEntries(headers),
+      connectTimeoutMs: this.#timeoutMs,
+      // The SDK knows by itself when its stream has been silent for too long.
+      bodyGapTimeoutMs: MAX_DELAY_MS,
+      maxResponseBytes: Number.MAX_SAFE_INTEGER,
+    };
+    return fetchOver({
+      open: () => this.#network.open(url, options),
+      onError: (error) => this.#error(error),
+    });
+  }
+
+  #socketClass(scheme: string, { tls, headers }: DialParts): unknown {
     return webSocketOver(this.#network, {
       dial: { [scheme]: tls },
       headers: Object.fromEntries(headers),
@@ -135,12 +158,4 @@ function withPath(url: string, path: string): string {
   const changed = new URL(url);
   changed.pathname = path;
   return changed.href;
-}
-
-function fetchWith(headers: ReadonlyMap<string, string>): typeof fetch {
-  return async function fetchWithHeaders(input, init) {
-    const all = new Headers(init?.headers);
-    for (const [name, value] of headers) all.set(name, value);
-    return await fetch(input, { ...init, headers: all });
-  };
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type Admission, PolywireError } from "@polywire/core";
 import type { LawDefinition } from "../law.ts";
-import { hasConversations, type World } from "../world.ts";
+import { hasConversations, type Listening, type World } from "../world.ts";
 import { expectArrival, isDependable } from "./arrival.ts";
 
 const hasHandshake: LawDefinition["appliesTo"] = ({ handshake }) => handshake;
@@ -26,24 +26,15 @@ export const dialingLaws: readonly LawDefinition[] = [
     about: "links",
     appliesTo: hasHandshake,
     async run(world) {
-      let isJudging = false;
-      let judge: (verdict: Admission) => void = () => {};
-      const { listener, accepted } = await world.listen({
-        admit() {
-          isJudging = true;
-          return new Promise((resolve) => {
-            judge = resolve;
-          });
-        },
-      });
+      const { listener, accepted, reached, accept } = await listenUndecided(world);
       const controller = new AbortController();
       const dial = world.dialRaw(listener.endpoint, { signal: controller.signal });
       const rejected = rejection(world, dial, "the aborted dial");
-      await world.patience.until(() => isJudging, "the handshake to reach admission");
+      await reached();
       const reason = new PolywireError("aborted", "during");
       controller.abort(reason);
       assert.equal(await rejected, reason, "what the dial rejects with");
-      judge({ accepted: true });
+      accept();
       await world.patience.settle();
       for (const probe of accepted) await probe.closed();
     },
@@ -97,20 +88,11 @@ export const dialingLaws: readonly LawDefinition[] = [
     about: "links",
     appliesTo: hasHandshake,
     async run(world) {
-      let isJudging = false;
-      let judge: (verdict: Admission) => void = () => {};
-      const { listener, accepted } = await world.listen({
-        admit() {
-          isJudging = true;
-          return new Promise((resolve) => {
-            judge = resolve;
-          });
-        },
-      });
+      const { listener, accepted, reached, accept } = await listenUndecided(world);
       const rejected = rejection(world, world.dialRaw(listener.endpoint), "the dial");
-      await world.patience.until(() => isJudging, "the handshake to reach admission");
+      await reached();
       const closed = listener.close();
-      judge({ accepted: true });
+      accept();
       assert.ok(PolywireError.is(await rejected), "the dial rejects with a PolywireError");
       await world.patience.within(closed, "the listener to close");
       assert.equal(accepted.length, 0, "accepted links");
@@ -150,4 +132,29 @@ export function rejection(world: World, promise: Promise<unknown>, what: string)
     (thrown: unknown) => thrown,
   );
   return world.patience.within(rejected, `${what} to reject`);
+}
+
+interface Undecided extends Listening {
+  /** Fulfilled when a peer waits for its verdict. */
+  readonly reached: () => Promise<void>;
+  readonly accept: () => void;
+}
+
+/** A listener that leaves its peer waiting for the verdict. */
+async function listenUndecided(world: World): Promise<Undecided> {
+  let isJudging = false;
+  let judge: (verdict: Admission) => void = () => {};
+  const listening = await world.listen({
+    admit() {
+      isJudging = true;
+      return new Promise((resolve) => {
+        judge = resolve;
+      });
+    },
+  });
+  return {
+    ...listening,
+    reached: () => world.patience.until(() => isJudging, "the handshake to reach admission"),
+    accept: () => judge({ accepted: true }),
+  };
 }

@@ -56,6 +56,20 @@ export interface Accepted {
   readonly keepHeaders?: readonly string[];
 }
 
+/** The headers that admission named in `keepHeaders`, for the peer of the link; `undefined` if there are none of them. */
+export function keptHeaders(
+  headers: ReadonlyMap<string, string> | undefined,
+  names: readonly string[] = [],
+): ReadonlyMap<string, string> | undefined {
+  let kept: Map<string, string> | undefined;
+  for (const name of names) {
+    const lowerCase = name.toLowerCase();
+    const value = headers?.get(lowerCase);
+    if (value !== undefined) kept = (kept ?? new Map<string, string>()).set(lowerCase, value);
+  }
+  return kept;
+}
+
 export interface Refused {
   readonly accepted: false;
   /** An HTTP status (400 to 599); wires without one close in their own way. */

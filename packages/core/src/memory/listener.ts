@@ -1,7 +1,7 @@
 import type { Endpoint } from "../contract/endpoint.ts";
 import { PolywireError } from "../contract/error.ts";
 import type { Listener } from "../contract/listener.ts";
-import type { Accepted, Admission, Peer } from "../contract/peer.ts";
+import { type Accepted, type Admission, keptHeaders, type Peer } from "../contract/peer.ts";
 import type { ListenContext } from "../contract/protocol.ts";
 import { Cancellation, unlessAborted } from "../wire/cancellation.ts";
 import type { MemoryAddresses } from "./addresses.ts";
@@ -83,12 +83,11 @@ function refused(endpoint: Endpoint, status: number, reason: string): PolywireEr
 }
 
 /** What an idle link keeps of its peer. */
-function establishedPeer(peer: Peer, { subprotocol, keepHeaders = [] }: Accepted): Peer {
+function establishedPeer(peer: Peer, { subprotocol, keepHeaders }: Accepted): Peer {
   const { headers, offeredSubprotocols: _, ...kept } = peer;
-  const names = new Set(keepHeaders.map((name) => name.toLowerCase()));
   return {
     ...kept,
     ...(subprotocol === undefined ? {} : { subprotocol }),
-    headers: new Map([...(headers ?? [])].filter(([name]) => names.has(name))),
+    headers: keptHeaders(headers, keepHeaders) ?? new Map(),
   };
 }

@@ -5,7 +5,7 @@ import {
   type Link,
   type ListenContext,
   type Listener,
-  PolywireError,
+  listenAt,
   withPort,
 } from "@polywire/core";
 import { MywireLink } from "./link.ts";
@@ -38,18 +38,10 @@ export class MywireListener implements Listener {
   }
 
   /** Fulfilled when bound. */
-  static open(endpoint: Endpoint, parts: ListenerParts): Promise<MywireListener> {
+  static async open(endpoint: Endpoint, parts: ListenerParts): Promise<MywireListener> {
     const server = createServer({ pauseOnConnect: true, noDelay: parts.options.noDelay });
-    return new Promise((resolve, reject) => {
-      const fail = (thrown: Error): void => reject(PolywireError.from(thrown, "internal", `listen on "${endpoint}"`));
-      server.once("error", fail);
-      server.listen({ host: endpoint.host, port: endpoint.port ?? 0 }, () => {
-        server.off("error", fail);
-        // Running out of descriptors must not end the process.
-        server.on("error", () => {});
-        resolve(new MywireListener(server, endpoint, parts));
-      });
-    });
+    await listenAt(server, { host: endpoint.host, port: endpoint.port ?? 0 }, endpoint);
+    return new MywireListener(server, endpoint, parts);
   }
 
   close(): Promise<void> {

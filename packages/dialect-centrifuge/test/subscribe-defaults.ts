@@ -1,0 +1,18 @@
+import type { SubscribeRequest } from "../src/message.ts";
+
+/** What a subscribe command says that says nothing. */
+export const SUBSCRIBE_DEFAULTS: SubscribeRequest = {
+  channel: "",
+  token: "",
+  recover: false,
+  epoch: "",
+  offset: 0,
+  data: undefined,
+  positioned: false,
+  recoverable: false,
+  joinLeave: false,
+  delta: "",
+  filtered: false,
+  flag: 0,
+  type: 0,
+};
