@@ -206,6 +206,7 @@ async function bind(listener: ConfiguredListener, listen: () => Promise<BoundAdd
 /** The server tells of its addresses itself, in one block each: what the network says of them is for the curious. */
 function networkLogger(logger: Logger): Logger {
   return {
+    isEnabled: (level, component) => logger.isEnabled?.(level, component) ?? true,
     log(level, component, message, fields) {
       logger.log(component === "network" && message === "listening" ? "debug" : level, component, message, fields);
     },

@@ -63,6 +63,7 @@ export function site(options: SiteOptions): Handler {
     exchange(exchange) {
       if (clients?.paths.has(exchange.path) === true) return clients.handler.exchange?.(exchange);
       const status = serve(exchange, answerTo(exchange, options));
+      if (logger.isEnabled?.("debug", "http") === false) return undefined;
       logger.log("debug", "http", "request answered", {
         method: exchange.method,
         path: exchange.path.slice(0, LOGGED_CHARACTERS),

@@ -77,7 +77,7 @@ export class Roster {
   }
 
   #isLogged(): boolean {
-    return this.#logger.isEnabled?.("debug") ?? true;
+    return this.#logger.isEnabled?.("debug", "network") ?? true;
   }
 
   inspect(): readonly ConnectionSnapshot[] {
