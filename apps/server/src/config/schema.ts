@@ -72,6 +72,7 @@ export interface LimitsConfig {
 
 export interface LogConfig {
   readonly level: LogLevelName;
+  readonly levels: Readonly<Record<string, LogLevelName>>;
   readonly form: LogForm;
 }
 
@@ -290,6 +291,19 @@ const configSchema = z.strictObject({
   log: z
     .strictObject({
       level: choice("`trace`, `debug`, `info`, `warn`, `error` or `silent`", LOG_LEVELS, "info"),
+      levels: z
+        .record(
+          z.string().max(64),
+          setting({ form: "text", description: "a level", default: "" }, (raw) => readChoice(raw, LOG_LEVELS)),
+        )
+        .meta({
+          setting: {
+            form: "yaml",
+            description: "the same for single components, such as `{ network: debug, hub: warn }`",
+            default: "none",
+          },
+        })
+        .default({}),
       form: choice("`tree` for people, `json` or `logfmt` for programs", LOG_FORMS, "tree"),
     })
     .prefault({}),

@@ -2,6 +2,8 @@ import type { Endpoint } from "../contract/endpoint.ts";
 import { PolywireError } from "../contract/error.ts";
 import { completeLimits, type LinkLimits } from "../contract/limits.ts";
 import type { DialContext, HostContext } from "../contract/protocol.ts";
+import { DialCounts } from "../metrics/dial-counts.ts";
+import type { MetricFamily } from "../metrics/family.ts";
 import { Cancellation, unlessAborted } from "../wire/cancellation.ts";
 
 const DEFAULT_TIMEOUT_MS = 10_000;
@@ -18,6 +20,8 @@ export interface ConnectOptions {
 /** One dial: what a protocol does, and what to do with a result that nobody waits for any more. */
 export interface Dial<Result> {
   readonly endpoint: Endpoint;
+  /** The protocol's name. */
+  readonly protocol: string;
   readonly run: (context: DialContext) => Promise<Result>;
   readonly discard: (result: Result) => void;
 }
@@ -26,6 +30,7 @@ export interface Dial<Result> {
 export class Dialer {
   readonly #host: HostContext;
   readonly #underWay = new Set<Cancellation>();
+  readonly #counts = new DialCounts();
 
   constructor(host: HostContext) {
     this.#host = host;
@@ -40,6 +45,7 @@ export class Dialer {
     const cancellation = new Cancellation({ clock, signal: callerSignal, timeoutMs, purpose });
     const { signal } = cancellation;
     this.#underWay.add(cancellation);
+    const startMs = clock.now();
     try {
       signal.throwIfAborted();
       const dialled = Promise.resolve(dial.run({ ...this.#host, limits, signal, mark: () => {}, metadata }));
@@ -47,13 +53,21 @@ export class Dialer {
         if (signal.aborted) dial.discard(result);
         return result;
       });
-      return await unlessAborted(settled, signal);
+      const result = await unlessAborted(settled, signal);
+      this.#counts.succeeded(dial.protocol, clock.now() - startMs);
+      return result;
     } catch (thrown) {
-      throw PolywireError.from(thrown, "internal", purpose);
+      const error = PolywireError.from(thrown, "internal", purpose);
+      this.#counts.failed(dial.protocol, error.code);
+      throw error;
     } finally {
       this.#underWay.delete(cancellation);
       cancellation.release();
     }
+  }
+
+  metrics(): readonly MetricFamily[] {
+    return this.#counts.families(this.#underWay.size);
   }
 
   abortAll(reason: PolywireError): void {

@@ -10,6 +10,10 @@ import type { Listener } from "../contract/listener.ts";
 import { type Logger, silentLogger } from "../contract/log.ts";
 import type { DialContext, HostContext } from "../contract/protocol.ts";
 import type { Service } from "../contract/service.ts";
+import { ExchangeCounts } from "../metrics/exchange-counts.ts";
+import type { MetricFamily } from "../metrics/family.ts";
+import { placeFamilies } from "../metrics/place-families.ts";
+import { serviceFamilies } from "../metrics/service-families.ts";
 import { Cancellation, checkTimeout, unlessAborted } from "../wire/cancellation.ts";
 import { Turn } from "../wire/turn.ts";
 import type { AcceptedLinkOwner } from "./accepted-link.ts";
@@ -64,6 +68,7 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
   readonly #roster: Roster;
   readonly #listeners = new Set<Listener>();
   readonly #exchangers = new Set<Exchanger>();
+  readonly #exchangeCounts: ExchangeCounts;
   readonly #dialer: Dialer;
   readonly #reception: Reception;
   #state: NetworkState = "open";
@@ -75,6 +80,7 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
     const { clock = systemClock, random = Math.random, logger = silentLogger, services = [] } = options;
     this.#host = { clock, random, logger, turn: new Turn(clock), limits: completeLimits(options.limits) };
     this.#dialer = new Dialer(this.#host);
+    this.#exchangeCounts = new ExchangeCounts(clock);
     this.#protocols = new ProtocolTable(options.protocols);
     this.#services = [...services];
     this.#events = new Events((error) => this.#failed(error));
@@ -97,7 +103,7 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
       throw new PolywireError("unsupported", `${protocol.name} carries no links: use network.open("${endpoint}")`);
     }
     const run = async (context: DialContext): Promise<Link> => checkLink(await links.dial(endpoint, context), protocol);
-    const link = await this.#dialer.dial({ endpoint, run, discard: discardLink }, common);
+    const link = await this.#dialer.dial({ endpoint, protocol: protocol.name, run, discard: discardLink }, common);
     const connection = new Connection(link, this.#owner, this.#roster.place(protocol.name, endpoint));
     this.#roster.add(connection);
     return connection as Connection<LinkFor<Protocols, Url>>;
@@ -119,7 +125,8 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
     const run = (context: DialContext): Promise<Exchanger> => exchanges.open(endpoint, context);
     const discard = (late: Exchanger): void =>
       void late.close().catch((thrown) => this.#failed(PolywireError.from(thrown)));
-    const exchanger = await this.#dialer.dial({ endpoint, run, discard }, common);
+    const exchanger = await this.#dialer.dial({ endpoint, protocol: protocol.name, run, discard }, common);
+    this.#exchangeCounts.watch(exchanger, protocol.name);
     this.#exchangers.add(exchanger);
     void exchanger.closed.then(() => this.#exchangers.delete(exchanger));
     return exchanger as ExchangerFor<Protocols, Url>;
@@ -171,6 +178,22 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
       connections: this.#roster.inspect(),
       services: Object.fromEntries(this.#services.map((service) => [service.name, service.inspect?.() ?? {}])),
     };
+  }
+
+  /**
+   * What the network and its services have counted, as plain data: computed when asked for, for once in some seconds.
+   * `@polywire/metrics` makes Prometheus and OpenTelemetry of it.
+   */
+  metrics(): readonly MetricFamily[] {
+    const protocolOf = ({ endpoint }: { readonly endpoint: Endpoint }): string => this.#protocols.find(endpoint).name;
+    return [
+      ...this.#roster.metrics(),
+      ...this.#dialer.metrics(),
+      ...placeFamilies({ listeners: this.#listeners, exchangers: this.#exchangers, protocolOf }),
+      ...this.#reception.metrics(),
+      ...this.#exchangeCounts.families(),
+      ...serviceFamilies(this.#services, (error) => this.#failed(error)),
+    ];
   }
 
   /**

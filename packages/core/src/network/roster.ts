@@ -5,6 +5,8 @@ import type { CloseInfo } from "../contract/close.ts";
 import type { Endpoint } from "../contract/endpoint.ts";
 import type { PolywireError } from "../contract/error.ts";
 import type { Logger } from "../contract/log.ts";
+import { ConnectionCounts } from "../metrics/connection-counts.ts";
+import type { MetricFamily } from "../metrics/family.ts";
 import type { AcceptedLink } from "./accepted-link.ts";
 
 export type Direction = "dialled" | "accepted";
@@ -46,6 +48,7 @@ export class Roster {
   readonly #logger: Logger;
   readonly #events: Events<NetworkEvents>;
   readonly #held = new Set<Connection | AcceptedLink>();
+  readonly #counts = new ConnectionCounts();
   #nextSerial: number;
 
   constructor({ clock, random, logger, events }: RosterOptions) {
@@ -63,12 +66,14 @@ export class Roster {
 
   add(held: Connection | AcceptedLink): void {
     this.#held.add(held);
+    this.#counts.opened(directionOf(held), held);
     if (this.#isLogged()) this.#logger.log("debug", "network", "connection opened", { ...describe(held) });
     if (this.#events.has("connect")) this.#events.emit("connect", describe(held));
   }
 
   remove(held: Connection | AcceptedLink, closeInfo: CloseInfo): void {
     if (!this.#held.delete(held)) return;
+    this.#counts.closed(directionOf(held), held, closeInfo);
     if (this.#isLogged()) {
       const { by, clean, code, reason } = closeInfo;
       this.#logger.log("debug", "network", "connection closed", { ...describe(held), by, clean, code, reason });
@@ -90,6 +95,10 @@ export class Roster {
       refusals: held.refusals,
       bufferedBytes: held.bufferedBytes,
     }));
+  }
+
+  metrics(): readonly MetricFamily[] {
+    return this.#counts.families(this.#held, directionOf);
   }
 
   /** Closes all; fulfilled when the last is gone. What has not gone when the signal fires is cut off. */
@@ -136,7 +145,10 @@ class Place implements ConnectionPlace {
 }
 
 function describe(held: Connection | AcceptedLink): ConnectionEvent {
-  const direction = held instanceof Connection ? "dialled" : "accepted";
   const { id, protocol, endpoint } = held.place;
-  return { id, protocol, endpoint: endpoint.display, direction };
+  return { id, protocol, endpoint: endpoint.display, direction: directionOf(held) };
+}
+
+function directionOf(held: Connection | AcceptedLink): Direction {
+  return held instanceof Connection ? "dialled" : "accepted";
 }
