@@ -8,6 +8,7 @@ import {
   type Logger,
   type LogLevel,
   MAX_DELAY_MS,
+  type MetricFamily,
   systemClock,
 } from "@polywire/core";
 import { pino } from "pino";
@@ -17,6 +18,7 @@ import { formatTime, type LogEvent, readEvent } from "./event.ts";
 import { atExit, notAtExit } from "./exit.ts";
 import { plainFields, plainText } from "./fields.ts";
 import { Levels, type LogThreshold } from "./levels.ts";
+import { logFamilies } from "./log-metrics.ts";
 import { formatLogfmt } from "./logfmt.ts";
 import { DEFAULT_REPEATS, type Repeated, type RepeatLimits, Repeats } from "./repeats.ts";
 import { formatTree } from "./tree.ts";
@@ -52,6 +54,8 @@ export interface LogStats extends DestinationStats {
 export interface LogWriter extends Logger {
   isEnabled(level: LogLevel, component?: string): boolean;
   stats(): LogStats;
+  /** The same as figures, to be put beside those of `network.metrics()`. */
+  metrics(): readonly MetricFamily[];
   /**
    * Tells what was left out as repeated, and resolves when everything was written or given up, or after `timeoutMs`
    * (default 1,000). A file descriptor is flushed when the process exits; a stream has to be flushed before.
@@ -116,6 +120,10 @@ class PinoLogger implements LogWriter {
 
   stats(): LogStats {
     return { ...this.#destination.stats(), repeated: this.#repeated };
+  }
+
+  metrics(): readonly MetricFamily[] {
+    return logFamilies(this.stats());
   }
 
   flush(timeoutMs: number = DEFAULT_FLUSH_MS): Promise<void> {

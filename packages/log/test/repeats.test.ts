@@ -71,6 +71,16 @@ test("flush tells what was left out, and close drops what comes after it", async
   await logger.close();
   expect(messagesOf(text())).toHaveLength(2);
   expect(logger.stats()).toMatchObject({ written: 2, dropped: 1 });
+  expect(logger.metrics()).toMatchObject([
+    {
+      name: "polywire.log.events",
+      points: [
+        { attributes: { "polywire.log.result": "written" }, value: 2 },
+        { attributes: { "polywire.log.result": "dropped" }, value: 1 },
+        { attributes: { "polywire.log.result": "repeated" }, value: 1 },
+      ],
+    },
+  ]);
 });
 
 test("repeats: false writes everything", () => {

@@ -235,7 +235,8 @@ const configSchema = z.strictObject({
     fallback: DEFAULT_LISTEN,
   }),
   internal: addressList(internalEntry, {
-    description: "internal addresses: health, with figures; one may equal a public address",
+    description:
+      "internal addresses: health, with figures, and `/metrics`; one may equal a public address, which has neither",
     fallback: ["http://127.0.0.1:9000"],
   }),
   client: z
