@@ -4,7 +4,7 @@ import { checkObjectOption, checkOneOfOption, type LogLevel } from "@polywire/co
 export type LogThreshold = LogLevel | "silent";
 
 /** From the least to the most severe. */
-export const LOG_LEVELS: readonly LogLevel[] = ["trace", "debug", "info", "warn", "error"];
+const LOG_LEVELS: readonly LogLevel[] = ["trace", "debug", "info", "warn", "error"];
 
 const THRESHOLDS: readonly LogThreshold[] = [...LOG_LEVELS, "silent"];
 

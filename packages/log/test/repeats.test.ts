@@ -89,7 +89,7 @@ test("repeats: false writes everything", () => {
   expect(messagesOf(text())).toHaveLength(500);
 });
 
-test("whatever comes when, every event is written or told of exactly once, and no window has more than its limit", async () => {
+test("whatever comes when, every event is written or told of exactly once", async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(fc.tuple(fc.constantFrom("a", "b", "c", "d", "e", "f"), fc.integer({ min: 0, max: 400 })), {
@@ -113,7 +113,7 @@ test("whatever comes when, every event is written or told of exactly once, and n
         }
         const logged = new Map<string, number>();
         for (const [message] of events) logged.set(message, (logged.get(message) ?? 0) + 1);
-        expect(new Map([...told].toSorted())).toEqual(new Map([...logged].toSorted()));
+        expect(Object.fromEntries(told)).toEqual(Object.fromEntries(logged));
         expect(clock.pending).toBe(0);
       },
     ),

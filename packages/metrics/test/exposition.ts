@@ -1,5 +1,5 @@
 /** One sample of a text that Prometheus would take. */
-export interface Sample {
+interface Sample {
   readonly name: string;
   readonly labels: ReadonlyMap<string, string>;
   readonly value: number;
@@ -63,7 +63,7 @@ function addSample(family: ParsedFamily | undefined, line: string): void {
 }
 
 function keyOf({ name, labels }: Sample): string {
-  return JSON.stringify([name, [...labels].toSorted()]);
+  return JSON.stringify([name, ...Array.from(labels, (label) => JSON.stringify(label)).toSorted()]);
 }
 
 function checkFamily({ name, type, samples }: ParsedFamily): void {

@@ -1,9 +1,7 @@
 import type { HistogramFigures } from "./family.ts";
 
 /** Bounds for durations in seconds, as OpenTelemetry's conventions for HTTP advise. */
-export const DURATION_BOUNDS: readonly number[] = [
-  0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10,
-];
+const DURATION_BOUNDS: readonly number[] = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
 
 /** Counts values by the bounds between which they lie. */
 export class Histogram {
