@@ -31,7 +31,11 @@ export interface Destination {
 /** The wait before a full pipe is tried again. */
 const RETRY_MS = 20;
 
-/** How long an exit waits for a write that is under way, so that what comes after it is written after it. */
+/**
+ * How long an exit waits for a write that is under way, so that what comes after it is written after it. A file shows by its
+ * size that it is done; with anything else nobody can tell, and the time passes in any case.
+ */
+const LAST_FILE_WRITE_MS = 1_000;
 const LAST_WRITE_MS = 10;
 
 /** How long an exit goes on trying a pipe that is full. */
@@ -118,6 +122,9 @@ class FileDestination extends GuardedDestination {
   #progressAtMs = 0;
   /** Bytes that are to be tried again soon, because the pipe was full. */
   #halted: Buffer | undefined = undefined;
+  readonly #isFile: boolean;
+  /** The file's size once the write under way is done. */
+  #sizeAfter = 0;
   /** At the exit: the reader takes nothing, and whoever writes to it might wait forever. */
   #isStalled = false;
   readonly #writeLast = (): void => this.#writeAtExit();
@@ -125,6 +132,7 @@ class FileDestination extends GuardedDestination {
   constructor(fd: number, maxBufferedBytes: number) {
     super(maxBufferedBytes);
     this.#fd = fd;
+    this.#isFile = statOf(fd)?.isFile() === true;
   }
 
   protected enqueue(line: string): void {
@@ -152,6 +160,7 @@ class FileDestination extends GuardedDestination {
   }
 
   #writeBytes(bytes: Buffer, done: (error: NodeJS.ErrnoException | null) => void): void {
+    if (this.#isFile) this.#sizeAfter = (statOf(this.#fd)?.size ?? 0) + bytes.length;
     fs.write(this.#fd, bytes, (error, bytesWritten) => {
       if (error !== null && isFull(error)) {
         this.#halted = bytes;
@@ -177,9 +186,17 @@ class FileDestination extends GuardedDestination {
     this.#isWriting = false;
     if (isUnderWay) {
       this.#isStalled = performance.now() - this.#progressAtMs > STALLED_MS;
-      if (!this.#isStalled) pauseThread(LAST_WRITE_MS);
+      if (!this.#isStalled) this.#awaitWrite();
     }
     if (!this.#isStalled) this.#writeSync(bytes);
+  }
+
+  #awaitWrite(): void {
+    if (!this.#isFile) return pauseThread(LAST_WRITE_MS);
+    const untilMs = performance.now() + LAST_FILE_WRITE_MS;
+    while ((statOf(this.#fd)?.size ?? Number.POSITIVE_INFINITY) < this.#sizeAfter && performance.now() < untilMs) {
+      pauseThread(1);
+    }
   }
 
   #writeSync(bytes: Buffer): void {
@@ -193,6 +210,14 @@ class FileDestination extends GuardedDestination {
         pauseThread(RETRY_MS);
       }
     }
+  }
+}
+
+function statOf(fd: number): fs.Stats | undefined {
+  try {
+    return fs.fstatSync(fd);
+  } catch {
+    return undefined;
   }
 }
 

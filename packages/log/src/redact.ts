@@ -29,19 +29,34 @@ const PRIVATE_KEY = /-----BEGIN [A-Z ]{0,32}PRIVATE KEY-----[^-]*(?:-----END [A-
 
 /**
  * `text` without the secrets that can be told by their place: user info and query values of URLs, members of JSON,
- * headers, credentials, tokens, private keys.
+ * headers, credentials, tokens, private keys. Each search has a sign without which it finds nothing: most texts have none.
  */
 export function redactText(text: string): string {
-  return redactUrls(text)
-    .replace(PRIVATE_KEY, REDACTED)
-    .replace(JSON_MEMBER, (whole: string, name: string) => (isSecretName(name) ? `"${name}":"${REDACTED}"` : whole))
-    .replace(NESTED_JSON_MEMBER, (whole: string, name: string) =>
-      isSecretName(name) ? `\\"${name}\\":\\"${REDACTED}` : whole,
-    )
-    .replace(PRINTED_MEMBER, (whole: string, name: string) => (isSecretName(name) ? `${name}: '${REDACTED}'` : whole))
-    .replace(HEADER_LINE, (_whole: string, name: string, between: string) => `${name}${between}${REDACTED}`)
-    .replace(WRITTEN_PASSWORD, (_whole: string, name: string, between: string) => `${name}${between}${REDACTED}`)
-    .replace(SCHEME_CREDENTIALS, (_whole: string, scheme: string) => `${scheme} ${REDACTED}`)
-    .replace(JSON_WEB_TOKEN, REDACTED)
-    .replace(ASSIGNMENT, (whole: string, name: string) => (isSecretName(name) ? `${name}=${REDACTED}` : whole));
+  const isAssigning = text.includes("=");
+  const isNaming = text.includes(":");
+  let rest = isAssigning || isNaming ? redactUrls(text) : text;
+  if (rest.includes("PRIVATE KEY")) rest = rest.replace(PRIVATE_KEY, REDACTED);
+  if (isNaming) rest = redactMembers(rest);
+  if (isNaming || isAssigning) {
+    rest = rest.replace(HEADER_LINE, (_whole, name: string, between: string) => `${name}${between}${REDACTED}`);
+  }
+  rest = rest.replace(SCHEME_CREDENTIALS, (_whole, scheme: string) => `${scheme} ${REDACTED}`);
+  if (rest.includes("eyJ")) rest = rest.replace(JSON_WEB_TOKEN, REDACTED);
+  if (!isAssigning) return rest;
+  return rest.replace(ASSIGNMENT, (whole, name: string) => (isSecretName(name) ? `${name}=${REDACTED}` : whole));
+}
+
+/** What has a name and a colon before it. */
+function redactMembers(text: string): string {
+  let rest = text;
+  if (rest.includes('"')) {
+    rest = rest
+      .replace(JSON_MEMBER, (whole, name: string) => (isSecretName(name) ? `"${name}":"${REDACTED}"` : whole))
+      .replace(NESTED_JSON_MEMBER, (whole, name: string) =>
+        isSecretName(name) ? `\\"${name}\\":\\"${REDACTED}` : whole,
+      );
+  }
+  return rest
+    .replace(PRINTED_MEMBER, (whole, name: string) => (isSecretName(name) ? `${name}: '${REDACTED}'` : whole))
+    .replace(WRITTEN_PASSWORD, (_whole, name: string, between: string) => `${name}${between}${REDACTED}`);
 }
