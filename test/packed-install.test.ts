@@ -7,7 +7,14 @@ import { install, pack } from "./tarballs.ts";
 import { freePort, manifestOf, root, run, scratchFolder } from "./workspace.ts";
 
 // What a user gets: tarballs, installed by plain npm into an empty folder.
-const packed = ["packages/core", "packages/ws", "packages/realtime", "packages/dialect-centrifuge"];
+const packed = [
+  "packages/core",
+  "packages/ws",
+  "packages/realtime",
+  "packages/dialect-centrifuge",
+  "packages/log",
+  "packages/metrics",
+];
 const tarballs = new Map<string, string>();
 let tarballFolder: AsyncDisposable | undefined;
 
@@ -31,6 +38,32 @@ test("the README's server, installed from tarballs, compiles and serves an unmod
   const heard = await Promise.race([run(project.path, "node", "client.js"), server.ended]);
 
   expect(heard).toBe("joined chat:room\nheard hello\n");
+});
+
+test("the figures' example, installed from tarballs, compiles and runs without OpenTelemetry; observing needs its API alone", async () => {
+  await using project = await scratchFolder();
+  const own = ["packages/core", "packages/log", "packages/metrics"].map((each) => tarballs.get(each) ?? "");
+  await install(project.path, ...own);
+  writeFileSync(join(project.path, "figures.ts"), firstExample("packages/metrics/README.md"));
+  writeFileSync(join(project.path, "log.ts"), firstExample("packages/log/README.md"));
+
+  await run(project.path, "tsc", ...compilerOptions, "figures.ts", "log.ts");
+  expect(await run(project.path, "node", "figures.ts")).toContain("# TYPE polywire_connection_opened_total counter\n");
+  expect(await run(project.path, "node", "log.ts")).toContain("INFO | network | connection opened\n");
+
+  await install(project.path, ...own, "@opentelemetry/api@1.10.0");
+  const observed = `
+    import { metrics } from "@opentelemetry/api";
+    import { Network } from "@polywire/core";
+    import { memory } from "@polywire/core/memory";
+    import { observe } from "@polywire/metrics/opentelemetry";
+    const end: () => void = observe(metrics.getMeter("shop"), new Network({ protocols: [memory()] }));
+    end();
+    console.log("observed");
+  `;
+  writeFileSync(join(project.path, "observed.ts"), observed);
+  await run(project.path, "tsc", ...compilerOptions, "observed.ts");
+  expect(await run(project.path, "node", "observed.ts")).toBe("observed\n");
 });
 
 test("npm refuses an old plugin beside the core of a later minor version, and names the range", async () => {

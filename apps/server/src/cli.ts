@@ -67,7 +67,7 @@ async function serve(file: string | undefined, host: CommandHost): Promise<numbe
   const logger = createLogger(config.log);
   for (const doubt of doubts) logger.log("warn", "config", "probably not meant", { doubt });
   try {
-    const server = await startServer(config, { logger });
+    const server = await startServer(config, { logger, metrics: () => logger.metrics() });
     return await serveUntilSignal(server, { logger, signals: host.signals, exit: host.exit });
   } catch (thrown) {
     return await cannotServe(thrown, { logger, host });

@@ -186,7 +186,11 @@ export async function listenSite(
   site: Handler,
 ): Promise<BoundAddress & { readonly server: Server }> {
   const bound: HttpListener = await network.listen(`${listener.url}/` as "http://127.0.0.1/", site, tlsOf(listener));
-  return { address: boundAddress(listener, bound), serves: { health: "/health" }, server: bound.server };
+  return {
+    address: boundAddress(listener, bound),
+    serves: { health: "/health", metrics: "/metrics" },
+    server: bound.server,
+  };
 }
 
 function boundAddress(listener: ConfiguredListener, { endpoint }: Listener): ListenAddress {

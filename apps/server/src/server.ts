@@ -1,5 +1,6 @@
 import { createRequire } from "node:module";
-import { type Clock, type Logger, PolywireError, systemClock } from "@polywire/core";
+import { type Clock, type Logger, type MetricFamily, PolywireError, systemClock } from "@polywire/core";
+import { PROMETHEUS_CONTENT_TYPE, prometheusText } from "@polywire/metrics";
 import { Hub } from "@polywire/realtime";
 import {
   type BoundAddress,
@@ -14,7 +15,7 @@ import type { ConfiguredListener, PublicListener, ServerConfig } from "./config/
 import { admitAnonymous } from "./display-name.ts";
 import { openFileLimit, socketsWithin } from "./file-descriptors.ts";
 import { pageRoutes } from "./page.ts";
-import { jsonRoute, type Route, type SiteOptions, site } from "./site.ts";
+import { jsonRoute, type Route, type SiteOptions, site, textRoute } from "./site.ts";
 import { SocketBudget } from "./socket-budget.ts";
 
 /** Sockets beyond the clients: pages being loaded, handshakes. */
@@ -31,6 +32,8 @@ export const VERSION: string = (createRequire(import.meta.url)("../package.json"
 export interface ServerOptions {
   readonly logger: Logger;
   readonly clock?: Clock;
+  /** Figures besides those of the network and the hub. */
+  readonly metrics?: () => readonly MetricFamily[];
 }
 
 /** A server that listens. */
@@ -78,13 +81,16 @@ class PolywireServer implements RunningServer {
   readonly #clock: Clock;
   readonly #hub: Hub;
   readonly #network: ServerNetwork;
+  readonly #moreMetrics: () => readonly MetricFamily[];
   readonly #bound: BoundPlace[] = [];
   #budgets: SocketBudgets | undefined;
   #isReady = false;
   #stopped: Promise<void> | undefined;
 
-  constructor(config: ServerConfig, { logger, clock = systemClock }: ServerOptions) {
+  constructor(config: ServerConfig, options: ServerOptions) {
+    const { logger, clock = systemClock, metrics = () => [] } = options;
     this.#config = config;
+    this.#moreMetrics = metrics;
     this.#logger = logger;
     this.#clock = clock;
     this.#hub = new Hub({ ...hubOptions(config), logger, clock });
@@ -140,14 +146,20 @@ class PolywireServer implements RunningServer {
 
   #listenAt(place: Place, wires: ClientWires, page: ReadonlyMap<string, Route>): Promise<BoundAddress> {
     const health = jsonRoute(() => this.#health(place.isPublic));
+    const metrics = textRoute(PROMETHEUS_CONTENT_TYPE, () => this.#metrics());
+    const own = place.isPublic ? page : new Map([["/metrics", metrics]]);
     const siteWith = (clients?: ExchangeClients): ReturnType<typeof site> => {
-      const routes = new Map([...(place.isPublic ? page : []), ["/health", health] as const]);
+      const routes = new Map([...own, ["/health", health]]);
       const options: SiteOptions = { routes, clients, logger: this.#logger };
       return site(options);
     };
     return place.isPublic
       ? wires.listen(place.listener, siteWith)
       : listenSite(this.#network, place.listener, siteWith());
+  }
+
+  #metrics(): string {
+    return prometheusText([...this.#network.metrics(), ...this.#moreMetrics()]);
   }
 
   /** Live: this answers. Ready: clients are welcome. What the server holds is told to the internal address alone. */
@@ -215,6 +227,7 @@ async function bind(listener: ConfiguredListener, listen: () => Promise<BoundAdd
 /** The server tells of its addresses itself, in one block each: what the network says of them is for the curious. */
 function networkLogger(logger: Logger): Logger {
   return {
+    isEnabled: (level, component) => logger.isEnabled?.(level, component) ?? true,
     log(level, component, message, fields) {
       logger.log(component === "network" && message === "listening" ? "debug" : level, component, message, fields);
     },

@@ -53,6 +53,14 @@ export function jsonRoute(snapshot: () => { readonly status: number; readonly bo
   };
 }
 
+/** A text that is made anew for everyone who asks. */
+export function textRoute(contentType: string, text: () => string): Route {
+  return function serveText(): Answer {
+    const headers = { "content-type": contentType, "cache-control": "no-store" };
+    return { status: 200, headers, body: Buffer.from(text()) };
+  };
+}
+
 /** Answers the requests of one HTTP address: pages and figures here, the clients' own requests by their handler. */
 export function site(options: SiteOptions): Handler {
   const { clients, logger } = options;
@@ -63,6 +71,7 @@ export function site(options: SiteOptions): Handler {
     exchange(exchange) {
       if (clients?.paths.has(exchange.path) === true) return clients.handler.exchange?.(exchange);
       const status = serve(exchange, answerTo(exchange, options));
+      if (logger.isEnabled?.("debug", "http") === false) return undefined;
       logger.log("debug", "http", "request answered", {
         method: exchange.method,
         path: exchange.path.slice(0, LOGGED_CHARACTERS),

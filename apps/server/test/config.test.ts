@@ -66,7 +66,7 @@ test("no configuration at all is a chat on loopback", () => {
   ]);
   expect(config.limits).toMatchObject({ clients: 10_000, messageBytes: 1_048_576, queueBytes: 4_194_304 });
   expect(config.client).toMatchObject({ pingIntervalMs: 25_000, pongTimeoutMs: 8_000, connectTimeoutMs: 10_000 });
-  expect(config.log).toEqual({ level: "info", form: "tree" });
+  expect(config.log).toEqual({ level: "info", levels: {}, form: "tree" });
 });
 
 const EVERYTHING = `
@@ -245,7 +245,7 @@ test.each([
     "channels: [{ match: a, history: { size: 1, tll: 1s } }]",
     "channels[0].history.tll: unknown key; did you mean ttl?",
   ],
-  ["log: { colour: true }", "log.colour: unknown key; known are level, form"],
+  ["log: { colour: true }", "log.colour: unknown key; known are level, levels, form"],
   ["__proto__: { clients: 1 }", "__proto__: unknown key; known are"],
   ["constructor: 1", "constructor: unknown key; known are"],
   ['"limits\\n[2026] INFO | x": 1', "limits?[2026] INFO | x: unknown key"],
@@ -266,6 +266,7 @@ test.each([
     'channels[0].publish: is "everyone": give server, subscribers or clients',
   ],
   ["channels: [{ match: a, history: { size: 5 } }]", "channels[0].history.ttl: is missing"],
+  ["log: { levels: { ws: loud } }", 'log.levels.ws: is "loud"'],
   ["log: { form: xml }", 'log.form: is "xml": give tree, json or logfmt'],
   ["listen: http://127.0.0.1:8000", "listen: must be a list"],
   ["listen: [8000]", "listen[0]: must be a mapping of keys"],
@@ -453,6 +454,7 @@ test("the environment goes over the file, each key by its name", () => {
     POLYWIRE_CLIENT_ALLOW_ANONYMOUS: "true",
     POLYWIRE_CHANNELS: "[{ match: a, presence: true }]",
     POLYWIRE_LOG_FORM: "json",
+    POLYWIRE_LOG_LEVELS: "{ ws: debug }",
     PATH: "/bin",
   });
   expect(config.limits).toMatchObject({ clients: 6, channelsPerClient: 7, messageBytes: 32_768 });
@@ -460,7 +462,7 @@ test("the environment goes over the file, each key by its name", () => {
   expect(config.internal.map((address) => address.port)).toEqual([9100]);
   expect(config.client.allowedOrigins).toEqual(["https://example.com"]);
   expect(config.channels).toMatchObject([{ match: "a", presence: true }]);
-  expect(config.log).toEqual({ level: "warn", form: "json" });
+  expect(config.log).toEqual({ level: "warn", levels: { ws: "debug" }, form: "json" });
 });
 
 test("the file may be named by the environment", () => {

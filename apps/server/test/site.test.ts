@@ -7,6 +7,7 @@ import { loadConfig } from "../src/config/load.ts";
 import type { ServerConfig } from "../src/config/schema.ts";
 import { pageRoutes } from "../src/page.ts";
 import { startServer } from "../src/server.ts";
+import { freePorts } from "./command.ts";
 
 interface TestServer extends AsyncDisposable {
   readonly url: string;
@@ -61,6 +62,31 @@ test("health is never cached; what the server holds is told to the internal addr
   expect(await outside.json()).toEqual({ status: "ready", live: true, ready: true });
   expect(outside.headers.get("cache-control")).toBe("no-store");
   expect(await (await fetch(`${server.internalUrl}/health`)).json()).toMatchObject({ hub: expect.any(Object) });
+});
+
+test("figures are told to the internal address alone, as Prometheus reads them", async () => {
+  await using server = await serve();
+  const client = new WebSocket(`${server.url.replace("http", "ws")}/connection/websocket`);
+  await once(client, "open");
+  const response = await fetch(`${server.internalUrl}/metrics`);
+  expect(response.headers.get("content-type")).toBe("text/plain; version=0.0.4; charset=utf-8");
+  expect(response.headers.get("cache-control")).toBe("no-store");
+  const text = await response.text();
+  const labels = 'network_protocol_name="ws",polywire_connection_direction="accepted"';
+  expect(text).toContain(`\npolywire_connection_opened_total{${labels}} 1\n`);
+  expect(text).toContain('\npolywire_hub_session_count{polywire_session_state="connecting"} 1\n');
+  client.close();
+  await once(client, "close");
+});
+
+test("H40: an address that is public has no figures, also when it is the internal one", async () => {
+  const [port = 0] = await freePorts(1);
+  const address = listenAddress("127.0.0.1", port);
+  await using server = await serve({ listen: [{ ...address, pong: true }], internal: [address] });
+  expect(server.internalUrl).toBe(server.url);
+  const paths = ["/metrics", "/metrics/", "/metrics?x", "/%6detrics", "/debug"];
+  const answers = await Promise.all(paths.map((path) => fetch(`${server.url}${path}`)));
+  expect(answers.map(({ status }) => status)).toEqual(paths.map(() => 404));
 });
 
 test.each([

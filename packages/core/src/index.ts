@@ -87,6 +87,13 @@ export {
   type Protocol,
 } from "./contract/protocol.ts";
 export type { Service, ServiceHost } from "./contract/service.ts";
+export type {
+  HistogramFigures,
+  MetricAttributes,
+  MetricFamily,
+  MetricKind,
+  MetricPoint,
+} from "./metrics/family.ts";
 export type { ConnectOptions } from "./network/dialer.ts";
 export {
   Network,

@@ -1,4 +1,5 @@
-import { isSecretName, REDACTED, redactText } from "./redact.ts";
+import { redactText } from "./redact.ts";
+import { isSecretName, REDACTED } from "./secret-name.ts";
 
 /** What is left of a field's value once it is safe to print: plain, bounded, without secrets. */
 export type PlainValue = string | number | boolean | null | PlainValue[] | PlainFields;
@@ -39,11 +40,16 @@ function plainEntries(entries: [string, unknown][], depth: number, above: readon
   const plain: PlainFields = Object.create(null);
   for (const [name, value] of entries.slice(0, LIMITS.entries)) {
     if (value === undefined) continue;
-    const shown = name.length > LIMITS.nameCharacters ? `${name.slice(0, LIMITS.nameCharacters)}…` : name;
-    plain[shown] = isSecretName(name) && hidesSomething(value) ? REDACTED : plainValue(value, depth, above);
+    plain[plainName(name)] = isSecretName(name) && hidesSomething(value) ? REDACTED : plainValue(value, depth, above);
   }
   if (entries.length > LIMITS.entries) plain["…"] = `${entries.length - LIMITS.entries} more`;
   return plain;
+}
+
+/** Names may come from the wire too: a `Map` by URL. */
+function plainName(name: string): string {
+  const shown = name.length > LIMITS.nameCharacters ? `${name.slice(0, LIMITS.nameCharacters)}…` : name;
+  return /[:=]/.test(shown) ? redactText(shown) : shown;
 }
 
 /** `hasToken: true` and `token: null` tell nothing; anything else under a secret's name does. */
@@ -84,17 +90,35 @@ function plainHeld(value: object, depth: number, above: readonly object[]): Plai
   if (value instanceof URL || value instanceof RegExp) return plainText(String(value));
   if (Array.isArray(value)) return plainList(value, depth, above);
   if (value instanceof Set) return plainList([...value], depth, above);
-  if (value instanceof Map) {
+  if (value instanceof Map || value instanceof Headers || value instanceof URLSearchParams) {
     const entries = [...value].map(([name, held]): [string, unknown] => [String(name), held]);
     return plainEntries(entries, depth, above);
   }
-  return plainEntries(value instanceof Error ? errorEntries(value) : Object.entries(value), depth, above);
+  if (value instanceof Error) return plainEntries(errorEntries(value), depth, above);
+  const { toJSON } = value as { toJSON?: unknown };
+  if (typeof toJSON === "function") return plainValue(toJSON.call(value, ""), depth, above);
+  return plainEntries(namedEntries(value), depth, above);
+}
+
+/** An object that is a name and its value, as lists of headers have them, is told apart by the name that it holds. */
+function namedEntries(value: object): [string, unknown][] {
+  const { name, key = name, value: held } = value as { name?: unknown; key?: unknown; value?: unknown };
+  const hides = typeof key === "string" && isSecretName(key) && hidesSomething(held) && held !== undefined;
+  return Object.entries(hides ? { ...value, value: REDACTED } : value);
 }
 
 function plainList(values: readonly unknown[], depth: number, above: readonly object[]): PlainValue[] {
-  const plain = values.slice(0, LIMITS.entries).map((value) => plainValue(value, depth, above));
+  const plain = values.slice(0, LIMITS.entries).map((value, index) => {
+    return isAfterSecretName(values, index) && hidesSomething(value) ? REDACTED : plainValue(value, depth, above);
+  });
   if (values.length > LIMITS.entries) plain.push(`… ${values.length - LIMITS.entries} more`);
   return plain;
+}
+
+/** Lists of names and values in turn: `["Authorization", "Bearer …"]`, as Node has raw headers. */
+function isAfterSecretName(values: readonly unknown[], index: number): boolean {
+  const name = index % 2 === 1 && values.length % 2 === 0 ? values[index - 1] : undefined;
+  return typeof name === "string" && name.length <= LIMITS.nameCharacters && isSecretName(name);
 }
 
 /** What a reader needs of an error: its name and code, what it says, where it came from, and what caused it. */
@@ -105,6 +129,7 @@ function errorEntries(error: Error): [string, unknown][] {
     ["message", error.message],
     ...own,
     ["cause", error.cause],
+    ["errors", error instanceof AggregateError ? error.errors : undefined],
     ["stack", stackFrames(error)],
   ];
 }

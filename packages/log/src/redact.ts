@@ -1,56 +1,62 @@
-/** What stands in the place of a secret. */
-export const REDACTED = "[redacted]";
+import { redactUrls } from "./redact-url.ts";
+import { isSecretName, REDACTED } from "./secret-name.ts";
 
-/** A name that contains one of these, whatever its spelling (`apiKey`, `api_key`, `X-API-Key`), holds a secret. */
-const SECRET_NAME_PARTS = [
-  "token",
-  "password",
-  "passwd",
-  "passphrase",
-  "secret",
-  "authorization",
-  "apikey",
-  "accesskey",
-  "privatekey",
-  "cookie",
-  "credential",
-  "jwt",
-];
+/** `name=value` in running text. Bounded and anchored at a word's start, so the search is linear. */
+const ASSIGNMENT = /(?<![\w-])([\w.%[\]-]{1,64})=([^&#\s"',;]+)/g;
 
-/** Names that hold a secret in a URL's query, and are ordinary words elsewhere. */
-const SECRET_QUERY_NAMES: ReadonlySet<string> = new Set(["key", "sig", "signature", "auth", "code"]);
+/** `"name": value` in JSON text, also in JSON that is a text of JSON itself, and `name: 'value'` as consoles print objects. */
+const JSON_MEMBER = /"([\w.-]{1,64})"\s{0,8}:\s{0,8}(?:"(?:[^"\\]|\\.)*"?|-?\d[\d.eE+-]*)/g;
+const NESTED_JSON_MEMBER = /\\"([\w.-]{1,64})\\{1,8}"\s{0,8}:\s{0,8}\\{1,8}"[^"\\]*/g;
+const PRINTED_MEMBER =
+  /(?<![\w-])['"]?([\w-]{1,64})['"]?: {1,4}(?:'(?:[^'\\\n]|\\.)*'?|"(?:[^"\\\n]|\\.)*"?|`(?:[^`\\]|\\.)*`?)/g;
 
-/** `scheme://user:password@`. The authority ends at the first of `/?#`, so the search is linear. */
-const USER_INFO = /:\/\/[^\s/?#]*@/g;
+/** A header's line: all of it is its value. */
+const HEADER_LINE =
+  /(?<![\w-])((?:proxy-)?authorization|(?:set-)?cookie2?|x-api-key|x-auth-token|x-csrf-token)(['"]?\s{0,4}[:=]\s{0,4})(?!['"\\]*\[redacted\])[^\r\n]+/gi;
 
-/** `name=value` in a query or in running text. Bounded and anchored at a word's start, so the search is linear. */
-const ASSIGNMENT = /(?<![\w-])([\w.%-]{1,64})=([^&#\s"',;]+)/g;
+/** `password: value` as people write it. Other names are too often followed by a sentence. */
+const WRITTEN_PASSWORD =
+  /(?<![\w-])(password|passwd|passphrase|api[ _-]?key|client[ _-]?secret)( ?: ?)(?!['"\\]*\[redacted\])\S+/gi;
 
-/** `"name": "value"` in JSON text. */
-const JSON_MEMBER = /"([\w.-]{1,64})"\s{0,8}:\s{0,8}"(?:[^"\\]|\\.)*"?/g;
-
-/** `Authorization: Bearer …` and the like, in running text. */
+/** `Bearer …` and the like, in running text. */
 const SCHEME_CREDENTIALS = /\b(bearer|basic|apikey)\s{1,4}[\w.~+/=-]{6,}/gi;
 
 /** A JSON Web Token standing alone: it always begins with the base64 of `{"`. */
 const JSON_WEB_TOKEN = /\beyJ[\w-]{8,}\.[\w-]*(?:\.[\w-]*)?/g;
 
-/** Whether a field of this name holds a secret, whatever its spelling. */
-export function isSecretName(name: string): boolean {
-  const plain = name.toLowerCase().replace(/[^a-z0-9]/g, "");
-  return SECRET_NAME_PARTS.some((part) => plain.includes(part));
-}
+/** A key in PEM, or the part of it that is there. */
+const PRIVATE_KEY = /-----BEGIN [A-Z ]{0,32}PRIVATE KEY-----[^-]*(?:-----END [A-Z ]{0,32}PRIVATE KEY-----)?/g;
 
-function isSecretQueryName(name: string): boolean {
-  return isSecretName(name) || SECRET_QUERY_NAMES.has(name.toLowerCase());
-}
-
-/** `text` without the secrets that can be told by their place: user info, query values, credentials, tokens. */
+/**
+ * `text` without the secrets that can be told by their place: user info and query values of URLs, members of JSON,
+ * headers, credentials, tokens, private keys. Each search has a sign without which it finds nothing: most texts have none.
+ */
 export function redactText(text: string): string {
-  return text
-    .replace(USER_INFO, `://${REDACTED}@`)
-    .replace(JSON_MEMBER, (whole: string, name: string) => (isSecretName(name) ? `"${name}":"${REDACTED}"` : whole))
-    .replace(SCHEME_CREDENTIALS, (_whole: string, scheme: string) => `${scheme} ${REDACTED}`)
-    .replace(JSON_WEB_TOKEN, REDACTED)
-    .replace(ASSIGNMENT, (whole: string, name: string) => (isSecretQueryName(name) ? `${name}=${REDACTED}` : whole));
+  const isAssigning = text.includes("=");
+  const isNaming = text.includes(":");
+  let rest = isAssigning || isNaming ? redactUrls(text) : text;
+  if (rest.includes("PRIVATE KEY")) rest = rest.replace(PRIVATE_KEY, REDACTED);
+  if (isNaming) rest = redactMembers(rest);
+  if (isNaming || isAssigning) {
+    rest = rest.replace(HEADER_LINE, (_whole, name: string, between: string) => `${name}${between}${REDACTED}`);
+  }
+  rest = rest.replace(SCHEME_CREDENTIALS, (_whole, scheme: string) => `${scheme} ${REDACTED}`);
+  if (rest.includes("eyJ")) rest = rest.replace(JSON_WEB_TOKEN, REDACTED);
+  if (!isAssigning) return rest;
+  return rest.replace(ASSIGNMENT, (whole, name: string) => (isSecretName(name) ? `${name}=${REDACTED}` : whole));
+}
+
+/** What has a name and a colon before it. */
+function redactMembers(text: string): string {
+  let rest = text;
+  if (rest.includes('"')) {
+    rest = rest
+      .replace(JSON_MEMBER, (whole, name: string) => (isSecretName(name) ? `"${name}":"${REDACTED}"` : whole))
+      .replace(NESTED_JSON_MEMBER, (whole, name: string) =>
+        isSecretName(name) ? `\\"${name}\\":\\"${REDACTED}` : whole,
+      );
+  }
+  return rest
+    .replace(PRINTED_MEMBER, (whole, name: string) => (isSecretName(name) ? `${name}: '${REDACTED}'` : whole))
+    .replace(WRITTEN_PASSWORD, (_whole, name: string, between: string) => `${name}${between}${REDACTED}`);
 }

@@ -193,3 +193,28 @@ test("long, wide and deep values are cut, and say so", () => {
   expect(event.wide["…"]).toBe("9936 more");
   expect(text()).toContain("(nested deeper)");
 });
+
+test("the tree form shows an error, what caused it and what that was caused by", () => {
+  const root = Object.assign(new Error("connect ECONNREFUSED"), { code: "ECONNREFUSED", stack: undefined });
+  const middle = Object.assign(new TypeError("dial failed", { cause: root }), { stack: undefined });
+  const top = Object.assign(new AggregateError([middle], "all\naddresses failed"), { stack: undefined });
+  const { logger, text } = collect({ form: "tree" });
+  logger.log("error", "network", "cannot connect", { error: top, attempt: 3 });
+  expect(text().split("\n").slice(1)).toEqual([
+    "├── error:",
+    "│   ├── name: AggregateError",
+    "│   ├── message:",
+    "│   │   ┊ all",
+    "│   │   ┊ addresses failed",
+    "│   └── errors:",
+    "│       └── 0:",
+    "│           ├── name: TypeError",
+    "│           ├── message: dial failed",
+    "│           └── cause:",
+    "│               ├── name: Error",
+    "│               ├── message: connect ECONNREFUSED",
+    "│               └── code: ECONNREFUSED",
+    "└── attempt: 3",
+    "",
+  ]);
+});

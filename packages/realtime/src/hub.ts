@@ -4,6 +4,7 @@ import {
   type DataFormat,
   type HistoryPage,
   type HistoryRequest,
+  type MetricFamily,
   PolywireError,
   type Position,
   type PresenceStats,
@@ -20,6 +21,7 @@ import { Counters } from "./counters.ts";
 import type { ClientSession, SessionHost } from "./dialect.ts";
 import { drainSessions } from "./draining.ts";
 import { HubChannel } from "./hub-channel.ts";
+import { hubFamilies } from "./hub-metrics.ts";
 import type { HubParts } from "./hub-parts.ts";
 import { completeHubOptions } from "./hub-settings.ts";
 import { collectStats, type HubStats } from "./hub-stats.ts";
@@ -217,6 +219,11 @@ export class Hub implements Service, SessionHost {
   /** Numbers of everything that can fill, drop or wait. Reads every session: for once a second, not for every message. */
   stats(): HubStats {
     return collectStats(this.#parts);
+  }
+
+  /** The same numbers as figures of its network. */
+  metrics(): readonly MetricFamily[] {
+    return hubFamilies(this.stats());
   }
 
   inspect(): Readonly<Record<string, unknown>> {

@@ -72,6 +72,7 @@ export interface LimitsConfig {
 
 export interface LogConfig {
   readonly level: LogLevelName;
+  readonly levels: Readonly<Record<string, LogLevelName>>;
   readonly form: LogForm;
 }
 
@@ -234,7 +235,8 @@ const configSchema = z.strictObject({
     fallback: DEFAULT_LISTEN,
   }),
   internal: addressList(internalEntry, {
-    description: "internal addresses: health, with figures; one may equal a public address",
+    description:
+      "internal addresses: health, with figures, and `/metrics`; one may equal a public address, which has neither",
     fallback: ["http://127.0.0.1:9000"],
   }),
   client: z
@@ -290,6 +292,19 @@ const configSchema = z.strictObject({
   log: z
     .strictObject({
       level: choice("`trace`, `debug`, `info`, `warn`, `error` or `silent`", LOG_LEVELS, "info"),
+      levels: z
+        .record(
+          z.string().max(64),
+          setting({ form: "text", description: "a level", default: "" }, (raw) => readChoice(raw, LOG_LEVELS)),
+        )
+        .meta({
+          setting: {
+            form: "yaml",
+            description: "the same for single components, such as `{ network: debug, hub: warn }`",
+            default: "none",
+          },
+        })
+        .default({}),
       form: choice("`tree` for people, `json` or `logfmt` for programs", LOG_FORMS, "tree"),
     })
     .prefault({}),

@@ -1,3 +1,4 @@
+import type { MetricFamily } from "../metrics/family.ts";
 import type { Logger } from "./log.ts";
 
 /**
@@ -14,6 +15,8 @@ export interface Service {
   close?(): Promise<void>;
   /** A snapshot of plain data for people and programs. */
   inspect?(): Readonly<Record<string, unknown>>;
+  /** Its figures, computed when asked for; they join those of `network.metrics()`. Counters never fall. */
+  metrics?(): readonly MetricFamily[];
 }
 
 export interface ServiceHost {

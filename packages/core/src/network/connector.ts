@@ -113,7 +113,7 @@ export class Connector implements ConnectionHost {
         });
       };
       return this.#dialer.dial(
-        { endpoint, run, discard: discardLink, given: signal, ...(mark && { mark }) },
+        { endpoint, protocol: protocol.name, run, discard: discardLink, given: signal, ...(mark && { mark }) },
         {
           ...(callerSignal && { signal: callerSignal }),
           ...(timeoutMs !== undefined && { timeoutMs }),

@@ -2,6 +2,8 @@ import type { Endpoint } from "../contract/endpoint.ts";
 import { PolywireError } from "../contract/error.ts";
 import { completeLimits, type LinkLimits } from "../contract/limits.ts";
 import type { DialContext, HostContext } from "../contract/protocol.ts";
+import { DialCounts } from "../metrics/dial-counts.ts";
+import type { MetricFamily } from "../metrics/family.ts";
 import { Cancellation, unlessAborted } from "../wire/cancellation.ts";
 import { DialGate } from "./dial-gate.ts";
 
@@ -19,6 +21,8 @@ export interface ConnectOptions {
 /** One dial: what a protocol does, and what to do with a result that nobody waits for any more. */
 export interface Dial<Result> {
   readonly endpoint: Endpoint;
+  /** The protocol's name. */
+  readonly protocol: string;
   readonly run: (context: DialContext) => Promise<Result>;
   readonly discard: (result: Result) => void;
   /** Hears of the phases that are over. */
@@ -34,6 +38,7 @@ export class Dialer {
   readonly #host: HostContext;
   readonly #underWay = new Set<Cancellation>();
   readonly #gate: DialGate;
+  readonly #counts = new DialCounts();
 
   constructor(host: HostContext, maxDials: number) {
     this.#host = host;
@@ -52,6 +57,7 @@ export class Dialer {
     const abandon = (): void => cancellation.abort(dial.given?.reason as PolywireError);
     dial.given?.addEventListener("abort", abandon, { once: true });
     let hasEntered = false;
+    const startMs = clock.now();
     try {
       signal.throwIfAborted();
       await this.#gate.enter(signal);
@@ -61,15 +67,23 @@ export class Dialer {
         if (signal.aborted) dial.discard(result);
         return result;
       });
-      return await unlessAborted(settled, signal);
+      const result = await unlessAborted(settled, signal);
+      this.#counts.succeeded(dial.protocol, clock.now() - startMs);
+      return result;
     } catch (thrown) {
-      throw PolywireError.from(thrown, "internal", purpose);
+      const error = PolywireError.from(thrown, "internal", purpose);
+      this.#counts.failed(dial.protocol, error.code);
+      throw error;
     } finally {
       if (hasEntered) this.#gate.leave();
       this.#underWay.delete(cancellation);
       dial.given?.removeEventListener("abort", abandon);
       cancellation.release();
     }
+  }
+
+  metrics(): readonly MetricFamily[] {
+    return this.#counts.families(this.#underWay.size);
   }
 
   abortAll(reason: PolywireError): void {

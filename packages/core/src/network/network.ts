@@ -4,7 +4,7 @@ import type { Interceptor } from "../connection/interceptors.ts";
 import type { ConnectionOptions } from "../connection/options.ts";
 import { completeBudget, type ReconnectBudgetOptions } from "../connection/reconnect-budget.ts";
 import { type Clock, type Random, systemClock } from "../contract/clock.ts";
-import { parseEndpoint } from "../contract/endpoint.ts";
+import { type Endpoint, parseEndpoint } from "../contract/endpoint.ts";
 import { PolywireError } from "../contract/error.ts";
 import type { Exchanger } from "../contract/exchange.ts";
 import { completeLimits, type LinkLimits } from "../contract/limits.ts";
@@ -13,6 +13,10 @@ import type { Listener } from "../contract/listener.ts";
 import { type Logger, silentLogger } from "../contract/log.ts";
 import type { DialContext, HostContext } from "../contract/protocol.ts";
 import type { Service } from "../contract/service.ts";
+import { ExchangeCounts } from "../metrics/exchange-counts.ts";
+import type { MetricFamily } from "../metrics/family.ts";
+import { placeFamilies } from "../metrics/place-families.ts";
+import { serviceFamilies } from "../metrics/service-families.ts";
 import type { PoolSnapshot } from "../pool/figures.ts";
 import { type PoolOptions, splitPoolOptions } from "../pool/options.ts";
 import type { Pool } from "../pool/pool.ts";
@@ -83,6 +87,7 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
   readonly #whenClosed = new AbortController();
   readonly #listeners = new Set<Listener>();
   readonly #exchangers = new Set<Exchanger>();
+  readonly #exchangeCounts: ExchangeCounts;
   readonly #dialer: Dialer;
   readonly #interceptors: readonly Interceptor[];
   readonly #connector: Connector;
@@ -101,6 +106,7 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
     this.#host = { clock, random, logger, turn: new Turn(clock), limits: completeLimits(options.limits), closed };
     this.#dialer = new Dialer(this.#host, maxDials);
     this.#interceptors = [...interceptors];
+    this.#exchangeCounts = new ExchangeCounts(clock);
     this.#protocols = new ProtocolTable(options.protocols);
     this.#services = [...services];
     this.#events = new Events((error) => this.#failed(error));
@@ -179,7 +185,8 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
     const run = (context: DialContext): Promise<Exchanger> => exchanges.open(endpoint, context);
     const discard = (late: Exchanger): void =>
       void late.close().catch((thrown) => this.#failed(PolywireError.from(thrown)));
-    const exchanger = await this.#dialer.dial({ endpoint, run, discard }, common);
+    const exchanger = await this.#dialer.dial({ endpoint, protocol: protocol.name, run, discard }, common);
+    this.#exchangeCounts.watch(exchanger, protocol.name);
     interceptExchanges(exchanger, target, this.#interceptors);
     this.#exchangers.add(exchanger);
     void exchanger.closed.then(() => this.#exchangers.delete(exchanger));
@@ -233,6 +240,22 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
       pools: this.#pools.inspect(),
       services: Object.fromEntries(this.#services.map((service) => [service.name, service.inspect?.() ?? {}])),
     };
+  }
+
+  /**
+   * What the network and its services have counted, as plain data: computed when asked for, for once in some seconds.
+   * `@polywire/metrics` makes Prometheus and OpenTelemetry of it.
+   */
+  metrics(): readonly MetricFamily[] {
+    const protocolOf = ({ endpoint }: { readonly endpoint: Endpoint }): string => this.#protocols.find(endpoint).name;
+    return [
+      ...this.#roster.metrics(),
+      ...this.#dialer.metrics(),
+      ...placeFamilies({ listeners: this.#listeners, exchangers: this.#exchangers, protocolOf }),
+      ...this.#reception.metrics(),
+      ...this.#exchangeCounts.families(),
+      ...serviceFamilies(this.#services, (error) => this.#failed(error)),
+    ];
   }
 
   /**

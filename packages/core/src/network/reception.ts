@@ -7,6 +7,8 @@ import type { Link } from "../contract/link.ts";
 import type { Listener } from "../contract/listener.ts";
 import type { Admission, Peer, Refused } from "../contract/peer.ts";
 import type { HostContext, ListenContext } from "../contract/protocol.ts";
+import type { MetricFamily } from "../metrics/family.ts";
+import { ReceptionCounts } from "../metrics/reception-counts.ts";
 import { AcceptedLink, type AcceptedLinkOwner } from "./accepted-link.ts";
 import { type AdmissionRules, admit } from "./admit.ts";
 import { canonicalOrigins } from "./origin.ts";
@@ -58,6 +60,7 @@ export class Reception {
   readonly #host: HostContext;
   readonly #roster: Roster;
   readonly #owner: ReceptionOwner;
+  readonly #counts = new ReceptionCounts();
 
   constructor(host: HostContext, roster: Roster, owner: ReceptionOwner) {
     this.#host = host;
@@ -82,7 +85,7 @@ export class Reception {
     const context: ListenContext = {
       ...this.#host,
       limits: completeLimits({ ...handler.limits, ...limits }, this.#host.limits),
-      admit: (peer) => (this.#owner.isOpen() ? admit(peer, rules) : CLOSING),
+      admit: (peer) => this.#counts.judged(protocol.name, this.#owner.isOpen() ? admit(peer, rules) : CLOSING),
     };
     const bound: Listener[] = [];
     try {
@@ -92,7 +95,7 @@ export class Reception {
       }
       if (handler.exchange !== undefined && exchanges?.listen !== undefined) {
         // A handler of both has both at one address: the port that the first was given.
-        const serve = (exchange: Exchange): void => this.#serve(exchange, handler);
+        const serve = (exchange: Exchange): void => this.#serve(exchange, handler, protocol.name);
         bound.push(await exchanges.listen(bound[0]?.endpoint ?? endpoint, serve, context));
       }
     } catch (thrown) {
@@ -111,6 +114,10 @@ export class Reception {
     );
   }
 
+  metrics(): readonly MetricFamily[] {
+    return this.#counts.families();
+  }
+
   #accept(link: Link, handler: Handler, { protocol, endpoint }: Address): void {
     const place = this.#roster.place(protocol.name, endpoint);
     const accepted = new AcceptedLink(link, this.#owner, place);
@@ -123,7 +130,8 @@ export class Reception {
     else accepted.abandon();
   }
 
-  #serve(exchange: Exchange, handler: Handler): void {
+  #serve(exchange: Exchange, handler: Handler, protocol: string): void {
+    this.#counts.requested(protocol);
     callGuarded(
       () => handler.exchange?.(exchange),
       (thrown) => {

@@ -7,6 +7,8 @@ import type { CloseInfo } from "../contract/close.ts";
 import type { Endpoint } from "../contract/endpoint.ts";
 import type { PolywireError } from "../contract/error.ts";
 import type { Logger, LogLevel } from "../contract/log.ts";
+import { ConnectionCounts } from "../metrics/connection-counts.ts";
+import type { MetricFamily } from "../metrics/family.ts";
 import { AcceptedLink } from "./accepted-link.ts";
 
 export type Direction = "dialled" | "accepted";
@@ -63,6 +65,7 @@ export class Roster {
   readonly #logger: Logger;
   readonly #events: Events<NetworkEvents>;
   readonly #held = new Set<Connection | AcceptedLink>();
+  readonly #counts = new ConnectionCounts();
   #nextSerial: number;
   #dialled = 0;
   #emptied: (() => void) | undefined = undefined;
@@ -87,11 +90,13 @@ export class Roster {
 
   add(connection: Connection): void {
     this.#held.add(connection);
+    this.#counts.opened("dialled", connection);
     this.#dialled++;
   }
 
   accepted(link: AcceptedLink): void {
     this.#held.add(link);
+    this.#counts.opened("accepted", link);
     this.#log("debug", "connection opened", link);
     if (this.#events.has("connect")) this.#events.emit("connect", { ...describe(link), ...ACCEPTED });
   }
@@ -155,6 +160,10 @@ export class Roster {
     }));
   }
 
+  metrics(): readonly MetricFamily[] {
+    return this.#counts.families(this.#held, directionOf);
+  }
+
   /** Closes all; fulfilled when the last is gone. What has not gone when the signal fires is cut off. */
   closeAll(signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
@@ -177,6 +186,7 @@ export class Roster {
 
   #closed(held: Connection | AcceptedLink, closeInfo: CloseInfo): void {
     this.#held.delete(held);
+    this.#counts.closed(directionOf(held), held, closeInfo);
     if (this.#events.has("close")) this.#events.emit("close", { ...describe(held), closeInfo });
     if (this.#held.size === 0) this.#emptied?.();
   }
@@ -191,7 +201,7 @@ export class Roster {
   }
 
   #log(level: LogLevel, message: string, held: Connection | AcceptedLink, fields?: object): void {
-    if (this.#logger.isEnabled?.(level) === false) return;
+    if (this.#logger.isEnabled?.(level, "network") === false) return;
     this.#logger.log(level, "network", message, { ...describe(held), ...fields });
   }
 }
@@ -233,7 +243,10 @@ class Place implements ConnectionPlace {
 }
 
 function describe(held: Connection | AcceptedLink): ConnectionEvent {
-  const direction = held instanceof AcceptedLink ? "accepted" : "dialled";
   const { id, protocol, endpoint } = held.place;
-  return { id, protocol, endpoint: endpoint.display, direction };
+  return { id, protocol, endpoint: endpoint.display, direction: directionOf(held) };
+}
+
+function directionOf(held: Connection | AcceptedLink): Direction {
+  return held instanceof AcceptedLink ? "accepted" : "dialled";
 }

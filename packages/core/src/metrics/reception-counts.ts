@@ -1,0 +1,44 @@
+import type { Admission } from "../contract/peer.ts";
+import type { MetricFamily } from "./family.ts";
+import { Tally } from "./tally.ts";
+
+/** Who came to the listeners of a network: the peers that were refused, and the requests. */
+export class ReceptionCounts {
+  readonly #refused = new Tally();
+  readonly #requests = new Tally();
+
+  /** Hands the verdict on, counted when it is there. It never rejects. */
+  judged(protocol: string, verdict: Admission | Promise<Admission>): Admission | Promise<Admission> {
+    if (verdict instanceof Promise) return verdict.then((admission) => this.#judged(protocol, admission));
+    return this.#judged(protocol, verdict);
+  }
+
+  requested(protocol: string): void {
+    this.#requests.add(protocol);
+  }
+
+  families(): MetricFamily[] {
+    return [
+      {
+        name: "polywire.admission.refusals",
+        description: "Peers that were refused before their handshake ended.",
+        unit: "{peer}",
+        kind: "counter",
+        points: this.#refused.points((protocol) => ({ "network.protocol.name": protocol })),
+      },
+      {
+        name: "polywire.exchange.server.requests",
+        description: "Requests that were handed to a handler.",
+        unit: "{request}",
+        kind: "counter",
+        points: this.#requests.points((protocol) => ({ "network.protocol.name": protocol })),
+      },
+    ];
+  }
+
+  #judged(protocol: string, admission: Admission): Admission {
+    // What a check answers is the program's: it may be anything.
+    if (admission?.accepted === false) this.#refused.add(protocol);
+    return admission;
+  }
+}

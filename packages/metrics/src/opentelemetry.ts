@@ -1,0 +1,3 @@
+// For programs whose figures OpenTelemetry collects.
+
+export { type Measured, observe } from "./observe.ts";
