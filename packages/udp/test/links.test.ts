@@ -1,6 +1,7 @@
-import { execFile } from "node:child_process";
+import { execFile, spawnSync } from "node:child_process";
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
+import { promisify } from "node:util";
 import { hasIpv6 } from "@polywire/conformance/testing";
 import { completeLimits, Network, silentLogger, systemClock, Turn } from "@polywire/core";
 import { ManualClock } from "@polywire/core/testing";
@@ -282,6 +283,26 @@ describe("options and addresses", () => {
       code: "invalid-argument",
       message: /multicast\.group is "ff02::1": the listener at 127\.0\.0\.1 is of the other address family/,
     });
+  });
+
+  // A namespace of its own has no network at all. It takes the right to make one.
+  const canUnshare = spawnSync("unshare", ["--net", "true"]).status === 0;
+  test.runIf(canUnshare)("U39: without a network a dial says that there is no way", async () => {
+    const program = `
+      import { Network } from "@polywire/core";
+      import { udp } from "@polywire/udp";
+      const network = new Network({ protocols: [udp()] });
+      const connection = await network.connect("udp://192.0.2.1:9", { reconnect: false }).catch((error) => {
+        console.log(error.code);
+      });
+      if (connection !== undefined) {
+        connection.on("close", ({ error }) => console.log(error.code));
+        connection.send("anybody?");
+      }
+    `;
+    const node = [process.execPath, "--conditions", "@polywire/source", "--input-type=module", "--eval", program];
+    const { stdout } = await promisify(execFile)("unshare", ["--net", ...node], { cwd: import.meta.dirname });
+    expect(stdout.trim()).toBe("host-unreachable");
   });
 
   test("U39: a link whose network went away closes and says so", async () => {
