@@ -1,8 +1,11 @@
 const MAX_SOURCES = 10_000;
+/** A source that goes on sending too much is told of once in so long. */
+const TELL_EVERY_MS = 60_000;
 
 interface Bucket {
   tokens: number;
   filledAtMs: number;
+  toldAtMs: number;
 }
 
 /** A token bucket for every source: so many a second, and as many at once. */
@@ -23,7 +26,7 @@ export class Rate {
     if (bucket === undefined) {
       // The oldest goes: it has had the longest time to fill up again.
       if (this.#buckets.size >= MAX_SOURCES) this.#buckets.delete(this.#buckets.keys().next().value as string);
-      bucket = { tokens: this.#perSecond, filledAtMs: nowMs };
+      bucket = { tokens: this.#perSecond, filledAtMs: nowMs, toldAtMs: -Infinity };
       this.#buckets.set(source, bucket);
     }
     this.#lastSource = source;
@@ -33,6 +36,14 @@ export class Rate {
     bucket.filledAtMs = nowMs;
     if (bucket.tokens < 1) return false;
     bucket.tokens--;
+    return true;
+  }
+
+  /** Whether to tell of the source that was asked for last and not allowed: true once a minute. */
+  isWorthTelling(nowMs: number): boolean {
+    const bucket = this.#lastBucket;
+    if (bucket === undefined || nowMs - bucket.toldAtMs < TELL_EVERY_MS) return false;
+    bucket.toldAtMs = nowMs;
     return true;
   }
 }

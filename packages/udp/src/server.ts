@@ -31,6 +31,8 @@ export class UdpServer implements SharedServer {
   readonly #maxDatagramBytes: number;
   readonly #clock: Clock;
   readonly #rate: Rate;
+  readonly #logger: HostContext["logger"];
+  readonly #maxDatagramsPerSecond: number;
   readonly #closing: () => void;
   readonly #freed: () => void;
   readonly #modes = new Set<UdpMode>();
@@ -47,6 +49,8 @@ export class UdpServer implements SharedServer {
     this.#maxDatagramBytes = settings.options.maxDatagramBytes;
     this.#clock = context.clock;
     this.#rate = new Rate(settings.options.maxDatagramsPerSecond);
+    this.#logger = context.logger;
+    this.#maxDatagramsPerSecond = settings.options.maxDatagramsPerSecond;
     this.#closing = settings.closed;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.closed = promise;
@@ -143,10 +147,18 @@ export class UdpServer implements SharedServer {
     const hasHeader = datagram[0] === MAGIC && (this.connections.isServing || this.#plain === undefined);
     if (hasHeader && this.connections.arrivedForLink(datagram, from)) return;
     const nowMs = this.#clock.now();
-    if (!this.#rate.allows(from.address, nowMs)) return this.dropped("rateLimited");
+    if (!this.#rate.allows(from.address, nowMs)) return this.#rateLimited(from.address, nowMs);
     if (!hasHeader && this.#plain !== undefined) this.#plain.arrived(datagram, from, nowMs);
     else if (this.connections.isServing) this.connections.arrived(datagram, from);
     else this.dropped("noListener");
+  }
+
+  #rateLimited(address: string, nowMs: number): void {
+    this.dropped("rateLimited");
+    if (!this.#rate.isWorthTelling(nowMs)) return;
+    const { port } = this;
+    const maxDatagramsPerSecond = this.#maxDatagramsPerSecond;
+    this.#logger.log("warn", "udp", "datagrams of an address are dropped", { address, port, maxDatagramsPerSecond });
   }
 }
 
