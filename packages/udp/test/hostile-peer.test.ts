@@ -165,10 +165,14 @@ describe("amplification", () => {
   // Other systems have no second loopback address to be another source.
   test.runIf(process.platform === "linux")("U27: one source is held to its rate, and others are not", async () => {
     const clock = new ManualClock();
+    const warnings: unknown[] = [];
+    const log = (level: string, _target: string, _message: string, fields?: object): void => {
+      if (level === "warn") warnings.push(fields);
+    };
     await using serving = await Serving.start({
       url: "udp://0.0.0.0:0",
       listen: { maxDatagramsPerSecond: 100 },
-      network: { clock },
+      network: { clock, logger: { log } },
     });
     await using flood = await RawPeer.to(serving.port);
     await using control = await RawPeer.to(serving.port, "127.0.0.2");
@@ -181,6 +185,7 @@ describe("amplification", () => {
     await flood.send(Buffer.from("more"));
     expect((await link.texts(101)).at(-1)).toBe("more");
     expect(serving.drops.rateLimited).toBe(50);
+    expect(warnings).toEqual([{ address: "127.0.0.1", port: serving.port, maxDatagramsPerSecond: 100 }]);
   });
 });
 
