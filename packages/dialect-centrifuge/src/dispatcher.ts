@@ -7,7 +7,7 @@ import { expiry, historyCommand, subscribeRequest, subscribeResult, unrecovered 
 /** Values of `SubscribeRequest.type`: streams are all we serve. */
 const SUBSCRIPTION_TYPE = { stream: 0, sharedPoll: 4 } as const;
 
-/** Values of `SubscribeRequest.delta` that are no breach of the protocol. We grant none. */
+/** Values of `SubscribeRequest.delta` that are no breach of the protocol. */
 const DELTA_TYPES: readonly string[] = ["", "fossil"];
 
 const NO_DATA = new Uint8Array(0);

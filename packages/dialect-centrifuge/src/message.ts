@@ -135,6 +135,9 @@ export interface SubscribeResult {
   readonly recovered?: boolean | undefined;
   readonly wasRecovering?: boolean | undefined;
   readonly data?: Uint8Array | undefined;
+  readonly delta?: boolean | undefined;
+  /** Stands for the channel's name in pushes. */
+  readonly id?: number | undefined;
 }
 
 export interface SubscribePush {

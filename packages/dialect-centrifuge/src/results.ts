@@ -51,7 +51,7 @@ export function connectResult(result: hub.ConnectResult, identity?: Identity): C
 }
 
 export function subscribeRequest(request: SubscribeRequest): hub.SubscribeRequest {
-  const { channel, token, data, recover, offset, epoch, positioned, recoverable, joinLeave, flag } = request;
+  const { channel, token, data, recover, offset, epoch, positioned, recoverable, joinLeave, delta, flag } = request;
   return {
     channel,
     ...(token === "" ? {} : { token }),
@@ -61,6 +61,8 @@ export function subscribeRequest(request: SubscribeRequest): hub.SubscribeReques
     positioned,
     recoverable,
     joinLeave,
+    ...(delta === "fossil" ? { delta } : {}),
+    compaction: hasFlag(flag, SUBSCRIBE_FLAG.channelCompaction),
     rejectUnrecovered: hasFlag(flag, SUBSCRIBE_FLAG.rejectUnrecovered),
   };
 }
@@ -76,6 +78,8 @@ export function subscribeResult(result: hub.SubscribeResult): SubscribeResult {
     publications: result.publications,
     recovered: result.isRecovered,
     wasRecovering: result.wasRecovering,
+    delta: result.isDelta,
+    id: result.channelId,
   };
 }
 

@@ -232,6 +232,8 @@ describe.each(ENCODINGS)("the dispatcher in %s", (encoding) => {
           positioned: true,
           recoverable: true,
           joinLeave: true,
+          delta: "fossil",
+          compaction: true,
           rejectUnrecovered: true,
         },
       ],

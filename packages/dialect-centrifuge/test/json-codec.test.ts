@@ -356,7 +356,7 @@ describe("writing JSON replies", () => {
       codec.pushPublication(
         "news",
         { data: bytes('{"x":1}'), format: "json", info: { user: "", client: "6a1e" }, offset: 1 },
-        "Q",
+        { epoch: "Q" },
       ),
       '{"push":{"channel":"news","pub":{"data":{"x":1},"info":{"user":"","client":"6a1e"},"offset":1,"epoch":"Q"}}}',
     ],

@@ -23,6 +23,8 @@ const RULE_KEYS: readonly (keyof ChannelRule)[] = [
   "data",
   "history",
   "recovery",
+  "delta",
+  "compaction",
   "presence",
   "joinLeave",
   "read",
@@ -43,6 +45,8 @@ export interface ChannelSettings {
   /** Absent: nothing is kept. */
   readonly stream: StreamOptions | undefined;
   readonly isRecoverable: boolean;
+  readonly hasDelta: boolean;
+  readonly isCompact: boolean;
   readonly hasPresence: boolean;
   readonly tellsJoinLeave: boolean;
   readonly read: "subscribers" | "clients";
@@ -90,15 +94,16 @@ export class ChannelRules {
 function checkRule(path: string, rule: ChannelRule, limits: HubLimits): void {
   checkObjectOption(path, rule);
   checkOptionNames(path, rule, RULE_KEYS);
-  const { match, kind, publish, data, history, recovery, presence, joinLeave, read } = rule;
+  const { match, kind, publish, data, history, recovery, delta, compaction, presence, joinLeave, read } = rule;
   checkMatch(`${path}.match`, match, limits);
   if (kind !== undefined) checkOneOfOption(`${path}.kind`, kind, ["public", "private", "broadcast"]);
   if (publish !== undefined) checkOneOfOption(`${path}.publish`, publish, ["server", "subscribers", "clients"]);
   if (data !== undefined) checkOneOfOption(`${path}.data`, data, ["json", "binary"]);
   if (read !== undefined) checkOneOfOption(`${path}.read`, read, ["subscribers", "clients"]);
-  for (const [name, value] of Object.entries({ recovery, presence, joinLeave })) {
+  for (const [name, value] of Object.entries({ recovery, compaction, presence, joinLeave })) {
     if (value !== undefined) checkBooleanOption(`${path}.${name}`, value);
   }
+  if (delta !== undefined) checkOneOfOption(`${path}.delta`, delta, ["fossil"]);
   if (history !== undefined) checkHistory(`${path}.history`, history);
   if (recovery === true && history === undefined) {
     throw wrongOption(
@@ -179,6 +184,8 @@ function completeRule(rule: ChannelRule, { historyBytesPerChannel }: HubLimits):
             maxBytes: historyBytesPerChannel,
           },
     isRecoverable: rule.recovery ?? false,
+    hasDelta: rule.delta !== undefined,
+    isCompact: rule.compaction ?? false,
     hasPresence: rule.presence ?? false,
     tellsJoinLeave: rule.joinLeave ?? false,
     read,

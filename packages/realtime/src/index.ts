@@ -39,7 +39,7 @@ export type {
 } from "./broker.ts";
 export type { ClientSession, Dialect, SessionHost } from "./dialect.ts";
 export { NamePattern } from "./name-pattern.ts";
-export type { ChannelEvent, MembershipEvent, Outlet, PublicationEvent } from "./outlet.ts";
+export { type ChannelEvent, EVENT_FORM, type MembershipEvent, type Outlet, type PublicationEvent } from "./outlet.ts";
 export type {
   Answer,
   ConnectRequest,

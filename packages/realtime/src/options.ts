@@ -42,6 +42,13 @@ export interface ChannelRule {
   readonly history?: { readonly size: number; readonly ttlMs: number; readonly metaTtlMs?: number };
   /** Clients that come back get what they missed. Needs `history`. */
   readonly recovery?: boolean;
+  /**
+   * Clients that ask for it are told what has changed since the publication before, where that is shorter: for documents
+   * that change little. Absent: always whole publications.
+   */
+  readonly delta?: "fossil";
+  /** Clients that know how are told a number instead of the channel's name. For long names and small publications. */
+  readonly compaction?: boolean;
   /** Keeps the list of who is subscribed. */
   readonly presence?: boolean;
   /** Tells subscribers who joins and leaves. */

@@ -67,6 +67,10 @@ export interface SubscribeRequest {
   readonly positioned: boolean;
   readonly recoverable: boolean;
   readonly joinLeave: boolean;
+  /** The client can make publications of patches, in the format of this name. */
+  readonly delta?: "fossil";
+  /** The client knows channels by numbers. */
+  readonly compaction?: boolean;
   /** Answer `unrecoverablePosition` instead of `recovered: false`. */
   readonly rejectUnrecovered: boolean;
 }
@@ -84,6 +88,10 @@ export interface SubscribeResult {
   readonly position?: Position;
   readonly publications: readonly Publication[];
   readonly data?: Uint8Array;
+  /** Publications may come as patches; also those here are in the form that patches need. */
+  readonly isDelta?: boolean;
+  /** The number that stands for the channel's name in its events from here on. */
+  readonly channelId?: number;
 }
 
 export interface HistoryCommand {

@@ -5,6 +5,7 @@ import { DISCONNECTS, ERRORS, type Unsubscribe } from "./codes.ts";
 import { isDenied } from "./denied.ts";
 import { runHook } from "./hooks.ts";
 import type { Authorized, Denied } from "./options.ts";
+import { EVENT_FORM } from "./outlet.ts";
 import type { Answer, SubscribeRequest, SubscribeResult } from "./requests.ts";
 import type { Session } from "./session.ts";
 import { HOLE, type SubscribeWish, Subscribing } from "./subscribing.ts";
@@ -145,6 +146,14 @@ function isAuthorized(verdict: Authorized | Denied): verdict is Authorized {
   return verdict.allowed === true && (verdict.channelInfo === undefined || isShowable(verdict.channelInfo));
 }
 
+/** What the client asks for and the channel has. */
+function formFor({ delta, compaction }: SubscribeRequest, rule: ChannelSettings): number {
+  return (
+    (delta !== undefined && rule.hasDelta ? EVENT_FORM.delta : 0) |
+    (compaction === true && rule.isCompact ? EVENT_FORM.compact : 0)
+  );
+}
+
 function begin(
   subscription: Subscription,
   {
@@ -156,6 +165,7 @@ function begin(
   const { session } = subscription;
   const { counters } = session.parts;
   if (verdict.channelInfo !== undefined) subscription.info = { ...session.info, channelInfo: verdict.channelInfo };
+  subscription.form = formFor(request, subscription.channel.settings);
   const wish: SubscribeWish = {
     positioned: request.positioned,
     recoverable: request.recoverable,

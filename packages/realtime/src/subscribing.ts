@@ -1,6 +1,7 @@
 import type { PolywireError, Position, Publication } from "@polywire/core";
 import type { StreamPage } from "./broker.ts";
 import type { FeedWaiter } from "./channel-state.ts";
+import { EVENT_FORM } from "./outlet.ts";
 import { PRESENCE_TTL_MS } from "./presence-lease.ts";
 import { isComplete, merge } from "./recovery.ts";
 import type { SubscribeResult } from "./requests.ts";
@@ -81,6 +82,8 @@ export class Subscribing implements FeedWaiter {
       isPositioned: subscription.isPositioned,
       wasRecovering: since !== undefined,
       ...(data === undefined ? {} : { data }),
+      ...((subscription.form & EVENT_FORM.delta) === 0 ? {} : { isDelta: true }),
+      ...((subscription.form & EVENT_FORM.compact) === 0 ? {} : { channelId: subscription.channel.id }),
     };
     const page = this.#page;
     if (page === undefined) return { ...told, isRecovered: false, publications: [] };

@@ -1,8 +1,8 @@
-import type { ClientInfo } from "@polywire/core";
+import type { ClientInfo, Publication } from "@polywire/core";
 import type { ChannelState } from "./channel-state.ts";
 import type { Unsubscribe } from "./codes.ts";
 import { HeldPublications } from "./held-publications.ts";
-import type { MembershipEvent, PublicationEvent } from "./outlet.ts";
+import { EVENT_FORM, type MembershipEvent, type PublicationEvent } from "./outlet.ts";
 import { judge } from "./position-gate.ts";
 import type { Session } from "./session.ts";
 
@@ -31,6 +31,10 @@ export class Subscription {
   /** What the client has; kept where `isPositioned`. */
   offset = 0;
   epoch = "";
+  /** How events are told, as a sum of `EVENT_FORM`s. */
+  form = 0;
+  /** The publication that the client was told last, which the next may be a patch of; kept where there are deltas. */
+  #base: Publication | undefined = undefined;
   info: ClientInfo;
   isPresent = false;
   isJoinTold = false;
@@ -59,12 +63,12 @@ export class Subscription {
       this.offset = offset;
       this.epoch = epoch ?? "";
     }
-    return this.session.tell(event);
+    return this.session.tell(event, (this.form & EVENT_FORM.delta) === 0 ? this.form : this.#patchForm(event));
   }
 
   /** Takes a join or leave. Those that come before the subscription is live are in the presence that a client reads. */
   takeMembership(event: MembershipEvent): void {
-    if (this.stage === "live") this.session.tell(event);
+    if (this.stage === "live") this.session.tell(event, this.form & EVENT_FORM.compact);
   }
 
   /** The client knows of its subscription: tells it what was held back, then the others that it is there. */
@@ -95,6 +99,13 @@ export class Subscription {
     if (this.stage === "ended") return;
     this.end();
     this.session.outlet.unsubscribed(this.channel.name, unsubscribe);
+  }
+
+  /** A patch is for whom was told the very publication that it is made from, whatever was left out in between. */
+  #patchForm({ publication, previous }: PublicationEvent): number {
+    const isPatch = previous !== undefined && previous === this.#base;
+    this.#base = publication;
+    return isPatch ? this.form | EVENT_FORM.patch : this.form;
   }
 
   #isLive(): boolean {

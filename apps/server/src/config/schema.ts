@@ -51,6 +51,8 @@ export interface ChannelConfig {
   readonly data: "json" | "binary";
   readonly history?: { readonly size: number; readonly ttlMs: number } | undefined;
   readonly recovery: boolean;
+  readonly delta?: "fossil" | undefined;
+  readonly compaction: boolean;
   readonly presence: boolean;
   readonly joinLeave: boolean;
   readonly read: "subscribers" | "clients";
@@ -211,6 +213,11 @@ const channelSchema = z.strictObject({
   data: choice("what publications hold: `json` or `binary`", DATA_KINDS, "json"),
   history: historySchema.optional(),
   recovery: yesOrNo("clients get what they missed; needs `history`", false),
+  delta: setting(
+    { form: "text", description: "`fossil`: clients that ask for it are told what changed, as patches", default: "" },
+    readDelta,
+  ).optional(),
+  compaction: yesOrNo("clients that know how are told a number instead of the channel's name", false),
   presence: yesOrNo("clients may ask who is there", false),
   joinLeave: yesOrNo("subscribers are told who comes and goes", false),
   read: choice("who may ask for history and presence: `subscribers` or `clients`", READERS, "subscribers"),
@@ -221,6 +228,11 @@ function readKind(raw: unknown): ChannelKind {
   if (reason !== undefined) throw new Error(`${JSON.stringify(raw)} is not supported in this version: ${reason}`);
   if (raw !== "public") throw new Error('must be "public"');
   return raw;
+}
+
+function readDelta(raw: unknown): "fossil" {
+  if (raw === "fossil") return raw;
+  throw new Error('must be "fossil", or left out');
 }
 
 function readAllowAnonymous(raw: unknown): true {

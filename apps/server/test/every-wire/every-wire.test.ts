@@ -28,6 +28,7 @@ async function serve(data: "json" | "binary" = "json"): Promise<{ readonly ports
           data,
           history: { size: 20_000, ttlMs: 600_000 },
           recovery: true,
+          compaction: false,
           presence: false,
           joinLeave: false,
           read: "subscribers",

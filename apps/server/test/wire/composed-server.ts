@@ -21,6 +21,7 @@ const RULE = {
   recovery: false,
   presence: false,
   joinLeave: false,
+  compaction: false,
   read: "subscribers",
 } as const;
 

@@ -1,3 +1,4 @@
+import { deltaLaws } from "./laws/delta.ts";
 import { errorLaws } from "./laws/errors.ts";
 import { framingLaws } from "./laws/framing.ts";
 import { historyLaws } from "./laws/history.ts";
@@ -17,6 +18,7 @@ export const wireLaws: readonly WireLaw[] = [
   ...recoveryLaws,
   ...historyLaws,
   ...publishingLaws,
+  ...deltaLaws,
   ...errorLaws,
   ...framingLaws,
   ...slowReaderLaws,

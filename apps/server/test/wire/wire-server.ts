@@ -48,6 +48,8 @@ const CHANNELS: readonly ChannelRule[] = [
   { match: "bytes*", publish: "clients", data: "binary" },
   { match: "closed*", kind: "private" },
   { match: "plain*", publish: "clients" },
+  { match: "document*", history: { size: 10, ttlMs: MINUTE_MS }, recovery: true, delta: "fossil" },
+  { match: "a-long-name*", compaction: true, joinLeave: true },
   { match: "quiet*" },
 ];
 
