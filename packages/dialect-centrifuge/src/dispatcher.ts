@@ -94,8 +94,6 @@ function subscribe(id: number, request: SubscribeRequest, { session, outlet }: P
   if (request.channel === "" || !DELTA_TYPES.includes(request.delta)) return session.disconnect(DISCONNECTS.badRequest);
   if (request.type === SUBSCRIPTION_TYPE.sharedPoll) return outlet.answerError(id, ERRORS.notAvailable);
   if (request.type !== SUBSCRIPTION_TYPE.stream) return outlet.answerError(id, ERRORS.permissionDenied);
-  // Filters are allowed nowhere: delivering everything to a client that asked for less would be wrong.
-  if (request.filtered) return outlet.answerError(id, ERRORS.badRequest);
   session.subscribe(subscribeRequest(request), (error, result) => {
     if (result === undefined) return outlet.answerError(id, error ?? ERRORS.internal);
     if (outlet.tellIfFits(codec.subscribe(id, subscribeResult(result)))) return;

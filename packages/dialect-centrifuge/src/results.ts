@@ -51,7 +51,8 @@ export function connectResult(result: hub.ConnectResult, identity?: Identity): C
 }
 
 export function subscribeRequest(request: SubscribeRequest): hub.SubscribeRequest {
-  const { channel, token, data, recover, offset, epoch, positioned, recoverable, joinLeave, delta, flag } = request;
+  const { channel, token, data, recover, offset, epoch, positioned, recoverable, joinLeave, delta, filter, flag } =
+    request;
   return {
     channel,
     ...(token === "" ? {} : { token }),
@@ -62,6 +63,7 @@ export function subscribeRequest(request: SubscribeRequest): hub.SubscribeReques
     recoverable,
     joinLeave,
     ...(delta === "fossil" ? { delta } : {}),
+    ...(filter === undefined ? {} : { filter }),
     compaction: hasFlag(flag, SUBSCRIBE_FLAG.channelCompaction),
     rejectUnrecovered: hasFlag(flag, SUBSCRIBE_FLAG.rejectUnrecovered),
   };

@@ -25,6 +25,7 @@ const RULE_KEYS: readonly (keyof ChannelRule)[] = [
   "recovery",
   "delta",
   "compaction",
+  "tagsFilter",
   "presence",
   "joinLeave",
   "read",
@@ -47,6 +48,7 @@ export interface ChannelSettings {
   readonly isRecoverable: boolean;
   readonly hasDelta: boolean;
   readonly isCompact: boolean;
+  readonly hasTagsFilter: boolean;
   readonly hasPresence: boolean;
   readonly tellsJoinLeave: boolean;
   readonly read: "subscribers" | "clients";
@@ -94,13 +96,14 @@ export class ChannelRules {
 function checkRule(path: string, rule: ChannelRule, limits: HubLimits): void {
   checkObjectOption(path, rule);
   checkOptionNames(path, rule, RULE_KEYS);
-  const { match, kind, publish, data, history, recovery, delta, compaction, presence, joinLeave, read } = rule;
+  const { match, kind, publish, data, history, recovery, delta, compaction, tagsFilter } = rule;
+  const { presence, joinLeave, read } = rule;
   checkMatch(`${path}.match`, match, limits);
   if (kind !== undefined) checkOneOfOption(`${path}.kind`, kind, ["public", "private", "broadcast"]);
   if (publish !== undefined) checkOneOfOption(`${path}.publish`, publish, ["server", "subscribers", "clients"]);
   if (data !== undefined) checkOneOfOption(`${path}.data`, data, ["json", "binary"]);
   if (read !== undefined) checkOneOfOption(`${path}.read`, read, ["subscribers", "clients"]);
-  for (const [name, value] of Object.entries({ recovery, compaction, presence, joinLeave })) {
+  for (const [name, value] of Object.entries({ recovery, compaction, tagsFilter, presence, joinLeave })) {
     if (value !== undefined) checkBooleanOption(`${path}.${name}`, value);
   }
   if (delta !== undefined) checkOneOfOption(`${path}.delta`, delta, ["fossil"]);
@@ -186,6 +189,7 @@ function completeRule(rule: ChannelRule, { historyBytesPerChannel }: HubLimits):
     isRecoverable: rule.recovery ?? false,
     hasDelta: rule.delta !== undefined,
     isCompact: rule.compaction ?? false,
+    hasTagsFilter: rule.tagsFilter ?? false,
     hasPresence: rule.presence ?? false,
     tellsJoinLeave: rule.joinLeave ?? false,
     read,

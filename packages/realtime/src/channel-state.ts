@@ -147,10 +147,13 @@ export class ChannelState implements WheelEntry {
     for (let index = 0; index < count; index++) {
       const subscription = subscribers[index] as Subscription;
       if (subscription.index === -1) continue;
-      matched++;
       try {
-        if (subscription.take(event, epoch)) queued++;
+        const taken = subscription.take(event, epoch);
+        if (taken === "filtered") continue;
+        matched++;
+        if (taken === "queued") queued++;
       } catch (thrown) {
+        matched++;
         subscription.session.failed(thrown);
       }
     }

@@ -50,3 +50,4 @@ export type {
   SubscribeRequest,
   SubscribeResult,
 } from "./requests.ts";
+export type { FilterNode } from "./tags-filter.ts";

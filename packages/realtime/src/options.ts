@@ -47,6 +47,8 @@ export interface ChannelRule {
    * that change little. Absent: always whole publications.
    */
   readonly delta?: "fossil";
+  /** Subscribers may ask for publications with certain tags only. */
+  readonly tagsFilter?: boolean;
   /** Clients that know how are told a number instead of the channel's name. For long names and small publications. */
   readonly compaction?: boolean;
   /** Keeps the list of who is subscribed. */

@@ -1,5 +1,6 @@
 import type { Position, Publication } from "@polywire/core";
 import type { ClientError } from "./codes.ts";
+import type { FilterNode } from "./tags-filter.ts";
 
 /**
  * The answer to a command: an error, or a result, exactly once. It is not called any more once the session is closed.
@@ -69,6 +70,8 @@ export interface SubscribeRequest {
   readonly joinLeave: boolean;
   /** The client can make publications of patches, in the format of this name. */
   readonly delta?: "fossil";
+  /** Only publications with such tags are to be told. */
+  readonly filter?: FilterNode;
   /** The client knows channels by numbers. */
   readonly compaction?: boolean;
   /** Answer `unrecoverablePosition` instead of `recovered: false`. */

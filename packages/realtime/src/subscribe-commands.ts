@@ -10,6 +10,7 @@ import type { Answer, SubscribeRequest, SubscribeResult } from "./requests.ts";
 import type { Session } from "./session.ts";
 import { HOLE, type SubscribeWish, Subscribing } from "./subscribing.ts";
 import { Subscription } from "./subscription.ts";
+import { tagsFilter } from "./tags-filter.ts";
 
 /** How long a command may wait for a subscribe to the same channel. */
 const WAIT_TIMEOUT_MS = 5_000;
@@ -31,7 +32,13 @@ export function subscribe(session: Session, request: SubscribeRequest, answer: A
   const rule = channels.settingsOf(name);
   if (rule === undefined) return answer(ERRORS.unknownChannel, undefined);
   if (channels.get(name)?.isFull === true) return answer(ERRORS.limitExceeded, undefined);
+  const filter = request.filter === undefined ? undefined : tagsFilter(request.filter);
+  // Telling everything to a client that asked for less would be wrong.
+  if (request.filter !== undefined && (filter === undefined || !rule.hasTagsFilter)) {
+    return answer(ERRORS.badRequest, undefined);
+  }
   const subscription = reserve(session, name, { rule, isServerSide: false });
+  subscription.filter = filter;
   authorize(subscription, request, (verdict) => {
     if (subscription.stage === "ended") return;
     if ("allowed" in verdict) return begin(subscription, { request, verdict, answer });

@@ -92,11 +92,17 @@ export class Subscribing implements FeedWaiter {
     if (since !== undefined && this.#canRecover(since, page)) {
       const publications = merge(top.offset, page.publications, this.#heldSince(top));
       if (publications === undefined) return HOLE;
-      const bytes = wireBytes(publications);
+      const wanted = publications.filter((publication) => subscription.wants(publication));
+      const bytes = wireBytes(wanted);
       if (bytes <= maxBytes) {
         this.#recoveredBytes = bytes;
         subscription.offset = publications.at(-1)?.offset ?? top.offset;
-        return { ...told, isRecovered: true, publications, position: { offset: since.offset, epoch: top.epoch } };
+        return {
+          ...told,
+          isRecovered: true,
+          publications: wanted,
+          position: { offset: since.offset, epoch: top.epoch },
+        };
       }
     }
     subscription.offset = this.#startOffset(top, since !== undefined);

@@ -53,6 +53,7 @@ export interface ChannelConfig {
   readonly recovery: boolean;
   readonly delta?: "fossil" | undefined;
   readonly compaction: boolean;
+  readonly tagsFilter: boolean;
   readonly presence: boolean;
   readonly joinLeave: boolean;
   readonly read: "subscribers" | "clients";
@@ -218,6 +219,7 @@ const channelSchema = z.strictObject({
     readDelta,
   ).optional(),
   compaction: yesOrNo("clients that know how are told a number instead of the channel's name", false),
+  tagsFilter: yesOrNo("subscribers may ask for publications with certain tags only", false),
   presence: yesOrNo("clients may ask who is there", false),
   joinLeave: yesOrNo("subscribers are told who comes and goes", false),
   read: choice("who may ask for history and presence: `subscribers` or `clients`", READERS, "subscribers"),

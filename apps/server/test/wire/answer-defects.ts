@@ -3,6 +3,20 @@ import { between, connectsByItself, type PlantedDefect, resultsChanged, tolerant
 /** What can be wrong with answers, and with what a server puts up with. */
 export const answerDefects: readonly PlantedDefect[] = [
   {
+    does: "ignores filters",
+    breaks: "who filters by tags is told what it asked for, live and recovered, and what is left out is no gap",
+    host: between(({ session }) => ({
+      session: { subscribe: ({ filter: _, ...request }, answer) => session.subscribe(request, answer) },
+    })),
+  },
+  {
+    does: "subscribes without the filter whom it should refuse with 107",
+    breaks: "a filter that is malformed, too deep, or not allowed in the channel is answered 107",
+    host: between(({ session }) => ({
+      session: { subscribe: ({ filter: _, ...request }, answer) => session.subscribe(request, answer) },
+    })),
+  },
+  {
     does: "takes commands before connect",
     breaks: "a command before connect ends the session with 3501, and is not answered",
     handler: connectsByItself,

@@ -22,6 +22,7 @@ const RULE = {
   presence: false,
   joinLeave: false,
   compaction: false,
+  tagsFilter: false,
   read: "subscribers",
 } as const;
 

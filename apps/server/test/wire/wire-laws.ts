@@ -1,5 +1,6 @@
 import { deltaLaws } from "./laws/delta.ts";
 import { errorLaws } from "./laws/errors.ts";
+import { filterLaws } from "./laws/filters.ts";
 import { framingLaws } from "./laws/framing.ts";
 import { historyLaws } from "./laws/history.ts";
 import { pingLaws } from "./laws/pings.ts";
@@ -19,6 +20,7 @@ export const wireLaws: readonly WireLaw[] = [
   ...historyLaws,
   ...publishingLaws,
   ...deltaLaws,
+  ...filterLaws,
   ...errorLaws,
   ...framingLaws,
   ...slowReaderLaws,
