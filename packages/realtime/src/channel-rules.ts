@@ -46,6 +46,8 @@ export interface ChannelSettings {
   /** Absent: nothing is kept. */
   readonly stream: StreamOptions | undefined;
   readonly isRecoverable: boolean;
+  /** Recovery gives the latest publication, to everyone who subscribes. */
+  readonly isCache: boolean;
   readonly hasDelta: boolean;
   readonly isCompact: boolean;
   readonly hasTagsFilter: boolean;
@@ -103,12 +105,15 @@ function checkRule(path: string, rule: ChannelRule, limits: HubLimits): void {
   if (publish !== undefined) checkOneOfOption(`${path}.publish`, publish, ["server", "subscribers", "clients"]);
   if (data !== undefined) checkOneOfOption(`${path}.data`, data, ["json", "binary"]);
   if (read !== undefined) checkOneOfOption(`${path}.read`, read, ["subscribers", "clients"]);
-  for (const [name, value] of Object.entries({ recovery, compaction, tagsFilter, presence, joinLeave })) {
+  for (const [name, value] of Object.entries({ compaction, tagsFilter, presence, joinLeave })) {
     if (value !== undefined) checkBooleanOption(`${path}.${name}`, value);
+  }
+  if (recovery !== undefined && recovery !== "cache" && typeof recovery !== "boolean") {
+    throw wrongOption(`${path}.recovery`, recovery, 'give true, false or "cache"');
   }
   if (delta !== undefined) checkOneOfOption(`${path}.delta`, delta, ["fossil"]);
   if (history !== undefined) checkHistory(`${path}.history`, history);
-  if (recovery === true && history === undefined) {
+  if (recovery !== undefined && recovery !== false && history === undefined) {
     throw wrongOption(
       `${path}.recovery`,
       recovery,
@@ -186,7 +191,8 @@ function completeRule(rule: ChannelRule, { historyBytesPerChannel }: HubLimits):
             metaTtlMs: history.metaTtlMs ?? DEFAULT_META_TTL_MS,
             maxBytes: historyBytesPerChannel,
           },
-    isRecoverable: rule.recovery ?? false,
+    isRecoverable: rule.recovery !== undefined && rule.recovery !== false,
+    isCache: rule.recovery === "cache",
     hasDelta: rule.delta !== undefined,
     isCompact: rule.compaction ?? false,
     hasTagsFilter: rule.tagsFilter ?? false,

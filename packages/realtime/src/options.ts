@@ -40,8 +40,11 @@ export interface ChannelRule {
   readonly data?: "json" | "binary";
   /** Keeps the last publications. Absent: none are kept. */
   readonly history?: { readonly size: number; readonly ttlMs: number; readonly metaTtlMs?: number };
-  /** Clients that come back get what they missed. Needs `history`. */
-  readonly recovery?: boolean;
+  /**
+   * Clients that come back get what they missed. `cache`: whoever subscribes, for the first time or again, gets the latest
+   * publication and no other, unless it has it. Needs `history`.
+   */
+  readonly recovery?: boolean | "cache";
   /**
    * Clients that ask for it are told what has changed since the publication before, where that is shorter: for documents
    * that change little. Absent: always whole publications.

@@ -182,11 +182,12 @@ function begin(
   const subscribing = new Subscribing(subscription, wish, (error) => {
     const result = error === undefined ? subscribing.finish() : undefined;
     if (result === HOLE) return session.missedOnSubscribe();
-    if (result?.wasRecovering === true) {
+    if (request.recover && result?.wasRecovering === true) {
       if (result.isRecovered) counters.recovered++;
       else counters.unrecovered++;
     }
-    const isRejected = request.rejectUnrecovered && result?.wasRecovering === true && !result.isRecovered;
+    const isRejected =
+      request.rejectUnrecovered && request.recover && result?.wasRecovering === true && !result.isRecovered;
     if (result === undefined || isRejected) {
       subscription.end();
       answer(isRejected ? ERRORS.unrecoverablePosition : ERRORS.internal, undefined);
