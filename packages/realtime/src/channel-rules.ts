@@ -12,6 +12,7 @@ import type { StreamOptions } from "./broker.ts";
 import { fitsBytes } from "./channel-name.ts";
 import { NamePattern } from "./name-pattern.ts";
 import type { ChannelRule, HubLimits } from "./options.ts";
+import type { StandardSchema } from "./standard-schema.ts";
 
 /** 30 days: how long the position of a stream that nobody uses is remembered. */
 const DEFAULT_META_TTL_MS = 2_592_000_000;
@@ -21,6 +22,7 @@ const RULE_KEYS: readonly (keyof ChannelRule)[] = [
   "kind",
   "publish",
   "data",
+  "schema",
   "history",
   "recovery",
   "delta",
@@ -45,6 +47,7 @@ export interface ChannelSettings {
   readonly data: "json" | "binary";
   /** Absent: nothing is kept. */
   readonly stream: StreamOptions | undefined;
+  readonly schema: StandardSchema | undefined;
   readonly isRecoverable: boolean;
   /** Recovery gives the latest publication, to everyone who subscribes. */
   readonly isCache: boolean;
@@ -111,6 +114,7 @@ function checkRule(path: string, rule: ChannelRule, limits: HubLimits): void {
   if (recovery !== undefined && recovery !== "cache" && typeof recovery !== "boolean") {
     throw wrongOption(`${path}.recovery`, recovery, 'give true, false or "cache"');
   }
+  if (rule.schema !== undefined) checkSchema(`${path}.schema`, rule);
   if (delta !== undefined) checkOneOfOption(`${path}.delta`, delta, ["fossil"]);
   if (history !== undefined) checkHistory(`${path}.history`, history);
   if (recovery !== undefined && recovery !== false && history === undefined) {
@@ -135,6 +139,14 @@ function checkRule(path: string, rule: ChannelRule, limits: HubLimits): void {
       'only the server publishes to a broadcast channel: leave it out, or give "server"',
     );
   }
+}
+
+function checkSchema(path: string, { schema, data }: ChannelRule): void {
+  const standard: unknown = schema?.["~standard"];
+  if (typeof standard !== "object" || standard === null || !("validate" in standard)) {
+    throw wrongOption(path, schema, "give a schema that follows the Standard Schema, such as one of Zod or Valibot");
+  }
+  if (data === "binary") throw wrongOption(path, schema, 'a schema is for JSON: leave out data: "binary"');
 }
 
 function checkMatch(path: string, match: unknown, { channelNameBytes }: HubLimits): void {
@@ -191,6 +203,7 @@ function completeRule(rule: ChannelRule, { historyBytesPerChannel }: HubLimits):
             metaTtlMs: history.metaTtlMs ?? DEFAULT_META_TTL_MS,
             maxBytes: historyBytesPerChannel,
           },
+    schema: rule.schema,
     isRecoverable: rule.recovery !== undefined && rule.recovery !== false,
     isCache: rule.recovery === "cache",
     hasDelta: rule.delta !== undefined,

@@ -20,6 +20,7 @@ export type {
   ReceivedMessage,
 } from "./options.ts";
 export type { PublishOptions, Target } from "./server-calls.ts";
+export type { StandardSchema } from "./standard-schema.ts";
 
 // ————— What integrators use: dialects and brokers. —————
 

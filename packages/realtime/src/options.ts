@@ -1,6 +1,7 @@
 import type { Clock, DataFormat, Logger, PeerCertificate, Random } from "@polywire/core";
 import type { Broker } from "./broker.ts";
 import type { ClientError, Disconnect } from "./codes.ts";
+import type { StandardSchema } from "./standard-schema.ts";
 
 export interface HubOptions {
   /** The rules for channels; the first whose `match` fits a name decides. By default every channel is public. */
@@ -38,6 +39,11 @@ export interface ChannelRule {
   readonly publish?: "server" | "subscribers" | "clients";
   /** What publications hold: JSON (the default, checked when published) or any bytes. */
   readonly data?: "json" | "binary";
+  /**
+   * What the JSON of publications must be, whoever publishes: a schema of any library that follows the Standard Schema, not
+   * asynchronous. What it returns is published; what it refuses is not, and the publisher is told where it is wrong.
+   */
+  readonly schema?: StandardSchema;
   /** Keeps the last publications. Absent: none are kept. */
   readonly history?: { readonly size: number; readonly ttlMs: number; readonly metaTtlMs?: number };
   /**
