@@ -265,6 +265,9 @@ test.each([
   ["channels: [public]", "channels[0]: must be a mapping of keys"],
   ["channels: [{ kind: public }]", "channels[0].match: is missing"],
   ["channels: [{ match: a, presence: 'yes' }]", "channels[0].presence: must be true or false, not a text"],
+  ["channels: [{ match: a, delta: xdelta }]", 'channels[0].delta: must be "fossil", or left out'],
+  ["channels: [{ match: a, recovery: latest }]", 'channels[0].recovery: must be true, false or "cache"'],
+  ["channels: [{ match: a, tagsFilter: 1 }]", "channels[0].tagsFilter: must be true or false, not a number"],
   [
     "channels: [{ match: a, publish: everyone }]",
     'channels[0].publish: is "everyone": give server, subscribers or clients',
@@ -395,6 +398,7 @@ test.each([
   ],
   ["channels: [{ match: 'a:**' }, { match: 'a:*' }]", 'channels[1].match: "a:*" is never reached'],
   ["channels: [{ match: a, recovery: true }]", "channels[0].recovery: needs history"],
+  ["channels: [{ match: a, recovery: cache }]", "channels[0].recovery: needs history"],
   ["channels: [{ match: a, joinLeave: true }]", "channels[0].joinLeave: needs presence: true"],
   ["channels: [{ match: '' }]", "channels[0].match: is empty"],
   // C27 origins
