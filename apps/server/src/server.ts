@@ -249,7 +249,11 @@ function placesOf({ listen, internal }: ServerConfig): Place[] {
 
 function hubOptions({ channels, client, limits }: ServerConfig): ConstructorParameters<typeof Hub>[0] {
   return {
-    channels: channels.map(({ history, ...rule }) => (history === undefined ? rule : { ...rule, history })),
+    channels: channels.map(({ history, delta, ...rule }) => ({
+      ...rule,
+      ...(history === undefined ? {} : { history }),
+      ...(delta === undefined ? {} : { delta }),
+    })),
     limits: {
       sessions: limits.clients,
       channelsPerSession: limits.channelsPerClient,

@@ -1,33 +1,66 @@
 import type { Framing, Link, Payload, Prepared, SendResult } from "@polywire/core";
-import type { ChannelEvent } from "@polywire/realtime";
+import { type ChannelEvent, EVENT_FORM } from "@polywire/realtime";
 import type { Codec } from "./codec.ts";
+import type { Patches } from "./patches.ts";
+
+/** One event in one form. */
+interface Encoded {
+  event: ChannelEvent | undefined;
+  payload: Payload;
+  readonly prepared: Prepared[];
+}
+
+/** As many as there are sums of `EVENT_FORM`s. */
+const FORMS = 8;
 
 /**
- * Sends the same thing to many links: encoded once, framed once for all links that frame alike. It remembers the event it
- * was given last, which is all it takes: the hub tells every subscriber of one event before it turns to the next.
+ * Sends the same thing to many links: encoded once for each form, framed once for all links that frame alike. Of each form
+ * it remembers the event it was given last, which is all it takes: the hub tells every subscriber of one event before it
+ * turns to the next.
  */
 export class Broadcast {
   readonly #codec: Codec;
+  readonly #patches: Patches;
   readonly #ping: Prepared[] = [];
-  #event: ChannelEvent | undefined = undefined;
-  #payload: Payload = "";
-  #prepared: Prepared[] = [];
+  readonly #encoded: readonly Encoded[] = Array.from({ length: FORMS }, () => ({
+    event: undefined,
+    payload: "",
+    prepared: [],
+  }));
 
-  constructor(codec: Codec) {
+  constructor(codec: Codec, patches: Patches) {
     this.#codec = codec;
+    this.#patches = patches;
   }
 
-  send(link: Link, event: ChannelEvent): SendResult {
-    if (event !== this.#event) {
-      this.#payload = encode(this.#codec, event);
-      this.#event = event;
-      this.#prepared.length = 0;
+  send(link: Link, event: ChannelEvent, form: number): SendResult {
+    const encoded = this.#encoded[form] as Encoded;
+    if (event !== encoded.event) {
+      encoded.payload = this.#encode(event, form);
+      encoded.event = event;
+      encoded.prepared.length = 0;
     }
-    return sendShared(link, this.#payload, this.#prepared);
+    return sendShared(link, encoded.payload, encoded.prepared);
   }
 
   ping(link: Link): SendResult {
     return sendShared(link, this.#codec.ping, this.#ping);
+  }
+
+  #encode(event: ChannelEvent, form: number): Payload {
+    const isCompact = (form & EVENT_FORM.compact) !== 0;
+    const channel = isCompact && event.channelId !== undefined ? event.channelId : event.channel;
+    switch (event.kind) {
+      case "publication": {
+        const isDelta = (form & EVENT_FORM.delta) !== 0;
+        const patch = (form & EVENT_FORM.patch) === 0 ? undefined : this.#patches.of(event);
+        return this.#codec.pushPublication(channel, event.publication, { epoch: event.epoch, isDelta, patch });
+      }
+      case "join":
+        return this.#codec.pushJoin(channel, event.info);
+      case "leave":
+        return this.#codec.pushLeave(channel, event.info);
+    }
   }
 }
 
@@ -46,15 +79,4 @@ function sendShared(link: Link, payload: Payload, prepared: Prepared[]): SendRes
 
 function prepare(framing: Framing, payload: Payload): Prepared {
   return framing.prepare([payload]);
-}
-
-function encode(codec: Codec, event: ChannelEvent): Payload {
-  switch (event.kind) {
-    case "publication":
-      return codec.pushPublication(event.channel, event.publication, event.epoch);
-    case "join":
-      return codec.pushJoin(event.channel, event.info);
-    case "leave":
-      return codec.pushLeave(event.channel, event.info);
-  }
 }

@@ -74,8 +74,8 @@ export class ClientOutlet implements Outlet {
     return this.#link.refusal === "closed";
   }
 
-  event(event: ChannelEvent): SendResult {
-    return this.#group.broadcast.send(this.#link, event);
+  event(event: ChannelEvent, form = 0): SendResult {
+    return this.#group.broadcast.send(this.#link, event, form);
   }
 
   unsubscribed(channel: string, unsubscribe: Unsubscribe): void {

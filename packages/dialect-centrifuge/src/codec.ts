@@ -56,15 +56,27 @@ export interface Codec {
   rpc(id: number, data: Uint8Array): Payload;
   refresh(id: number, kind: "refresh" | "sub_refresh", expiry: Expiry): Payload;
 
-  /** `epoch` is told with the first publication of a stream. */
-  pushPublication(channel: string, publication: Publication, epoch?: string): Payload;
-  pushJoin(channel: string, info: ClientInfo): Payload;
-  pushLeave(channel: string, info: ClientInfo): Payload;
+  pushPublication(channel: ChannelName, publication: Publication, telling?: Telling): Payload;
+  pushJoin(channel: ChannelName, info: ClientInfo): Payload;
+  pushLeave(channel: ChannelName, info: ClientInfo): Payload;
   pushUnsubscribe(channel: string, code: number, reason: string): Payload;
   pushSubscribe(channel: string, subscription: SubscribePush): Payload;
   pushMessage(data: Uint8Array, format: DataFormat): Payload;
   pushRefresh(expiry: Expiry): Payload;
   pushDisconnect(code: number, reason: string): Payload;
+}
+
+/** A channel's name, or the number that stands for it. */
+export type ChannelName = string | number;
+
+/** How a publication is told. */
+export interface Telling {
+  /** Told with the first publication of a stream. */
+  readonly epoch?: string | undefined;
+  /** The subscription has deltas: in JSON the data are then a string with their JSON text. */
+  readonly isDelta?: boolean;
+  /** What makes the publication of the one before; told instead of its data. UTF-8. */
+  readonly patch?: Uint8Array | undefined;
 }
 
 export interface CommandReader {

@@ -3,6 +3,7 @@ import type { EncodingGroup } from "./client-outlet.ts";
 import type { Codec, EncodingName, Layout } from "./codec.ts";
 import { JsonCodec } from "./json-codec.ts";
 import type { CompleteOptions } from "./options.ts";
+import { Patches } from "./patches.ts";
 import { ProtobufCodec } from "./protobuf-codec.ts";
 import { ProtobufLibrary } from "./protobuf-library.ts";
 
@@ -18,6 +19,7 @@ export class Codecs {
   readonly #options: CompleteOptions;
   /** By {@link indexOf}: this is looked up for every client, and a text to look it up by would have to be made. */
   readonly #groups: EncodingGroup[] = [];
+  readonly #patches = new Patches();
   #library: ProtobufLibrary | undefined = undefined;
 
   constructor(options: CompleteOptions) {
@@ -38,7 +40,7 @@ export class Codecs {
       const codec: Codec = encoding === "json" ? new JsonCodec(form) : new ProtobufCodec(form, this.library);
       // Who speaks bare Protobuf has a schema, and no other place to look for the code than its messages.
       const tellsEnd = encoding === "protobuf" && layout === "whole";
-      group = { codec, broadcast: new Broadcast(codec), options: this.#options, tellsEnd };
+      group = { codec, broadcast: new Broadcast(codec, this.#patches), options: this.#options, tellsEnd };
       this.#groups[index] = group;
     }
     return group;

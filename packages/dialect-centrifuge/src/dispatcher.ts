@@ -7,7 +7,7 @@ import { expiry, historyCommand, subscribeRequest, subscribeResult, unrecovered 
 /** Values of `SubscribeRequest.type`: streams are all we serve. */
 const SUBSCRIPTION_TYPE = { stream: 0, sharedPoll: 4 } as const;
 
-/** Values of `SubscribeRequest.delta` that are no breach of the protocol. We grant none. */
+/** Values of `SubscribeRequest.delta` that are no breach of the protocol. */
 const DELTA_TYPES: readonly string[] = ["", "fossil"];
 
 const NO_DATA = new Uint8Array(0);
@@ -94,8 +94,6 @@ function subscribe(id: number, request: SubscribeRequest, { session, outlet }: P
   if (request.channel === "" || !DELTA_TYPES.includes(request.delta)) return session.disconnect(DISCONNECTS.badRequest);
   if (request.type === SUBSCRIPTION_TYPE.sharedPoll) return outlet.answerError(id, ERRORS.notAvailable);
   if (request.type !== SUBSCRIPTION_TYPE.stream) return outlet.answerError(id, ERRORS.permissionDenied);
-  // Filters are allowed nowhere: delivering everything to a client that asked for less would be wrong.
-  if (request.filtered) return outlet.answerError(id, ERRORS.badRequest);
   session.subscribe(subscribeRequest(request), (error, result) => {
     if (result === undefined) return outlet.answerError(id, error ?? ERRORS.internal);
     if (outlet.tellIfFits(codec.subscribe(id, subscribeResult(result)))) return;

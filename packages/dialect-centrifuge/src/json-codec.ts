@@ -8,7 +8,7 @@ import {
   type Publication,
 } from "@polywire/core";
 import type { ClientError } from "@polywire/realtime";
-import type { Codec, CodecForm, CommandReader, Layout } from "./codec.ts";
+import type { ChannelName, Codec, CodecForm, CommandReader, Layout, Telling } from "./codec.ts";
 import { JsonCommandReader, readConnectRequest } from "./json-reader.ts";
 import { JsonScratch } from "./json-scanner.ts";
 import { booleanField, JsonWriter, numberField, object, textField } from "./json-writer.ts";
@@ -101,15 +101,15 @@ export class JsonCodec implements Codec {
     return this.#reply(id, kind, this.#writer.expiry(expiry));
   }
 
-  pushPublication(channel: string, publication: Publication, epoch?: string): string {
-    return this.#channelPush(channel, "pub", this.#writer.publication(publication, epoch));
+  pushPublication(channel: ChannelName, publication: Publication, telling?: Telling): string {
+    return this.#channelPush(channel, "pub", this.#writer.publication(publication, telling));
   }
 
-  pushJoin(channel: string, info: ClientInfo): string {
+  pushJoin(channel: ChannelName, info: ClientInfo): string {
     return this.#channelPush(channel, "join", `{"info":${this.#writer.clientInfo(info)}}`);
   }
 
-  pushLeave(channel: string, info: ClientInfo): string {
+  pushLeave(channel: ChannelName, info: ClientInfo): string {
     return this.#channelPush(channel, "leave", `{"info":${this.#writer.clientInfo(info)}}`);
   }
 
@@ -137,8 +137,9 @@ export class JsonCodec implements Codec {
     return `${this.#before}{"id":${id},"${kind}":${body}}${this.#after}`;
   }
 
-  #channelPush(channel: string, kind: string, body: string): string {
-    return this.#push(`{"channel":${JSON.stringify(channel)},"${kind}":${body}}`);
+  #channelPush(channel: ChannelName, kind: string, body: string): string {
+    const name = typeof channel === "number" ? `"id":${channel}` : `"channel":${JSON.stringify(channel)}`;
+    return this.#push(`{${name},"${kind}":${body}}`);
   }
 
   #push(push: string): string {

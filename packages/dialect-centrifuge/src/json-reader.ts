@@ -1,4 +1,5 @@
 import { PolywireError } from "@polywire/core";
+import type { FilterNode } from "@polywire/realtime";
 import type { CommandReader } from "./codec.ts";
 import { JsonScanner, type JsonScratch } from "./json-scanner.ts";
 import {
@@ -14,6 +15,8 @@ import {
 } from "./message.ts";
 
 const utf8 = new TextEncoder();
+
+const MAX_FILTER_DEPTH = 32;
 
 const MAX_ID = 0xffff_ffff;
 
@@ -140,7 +143,7 @@ function readSubscribe(scanner: JsonScanner): SubscribeRequest {
     recoverable: false,
     joinLeave: false,
     delta: "",
-    filtered: false,
+    filter: undefined as FilterNode | undefined,
     flag: 0,
     type: 0,
   };
@@ -159,12 +162,32 @@ function readSubscribe(scanner: JsonScanner): SubscribeRequest {
     else if (field === "delta") request.delta = scanner.string();
     else if (field === "flag") request.flag = scanner.integer();
     else if (field === "type") request.type = scanner.integer();
-    else {
-      if (field === "tf") request.filtered = true;
-      scanner.skip();
-    }
+    else if (field === "tf") request.filter = readFilter(scanner, 1);
+    else scanner.skip();
   }
   return request;
+}
+
+/** Nodes past the depth that any hub takes are left out, which leaves a filter that none takes. */
+function readFilter(scanner: JsonScanner, depth: number): FilterNode {
+  let op = "";
+  let key = "";
+  let cmp = "";
+  let val = "";
+  let vals: string[] = [];
+  let nodes: FilterNode[] = [];
+  scanner.enterObject();
+  for (let field = scanner.nextField(); field !== undefined; field = scanner.nextField()) {
+    if (scanner.isNull()) continue;
+    if (field === "op") op = scanner.string();
+    else if (field === "key") key = scanner.string();
+    else if (field === "cmp") cmp = scanner.string();
+    else if (field === "val") val = scanner.string();
+    else if (field === "vals") vals = scanner.list(readString);
+    else if (field === "nodes" && depth < MAX_FILTER_DEPTH) nodes = scanner.list(() => readFilter(scanner, depth + 1));
+    else scanner.skip();
+  }
+  return { op, key, cmp, val, vals, nodes };
 }
 
 function readPublish(scanner: JsonScanner): PublishRequest {

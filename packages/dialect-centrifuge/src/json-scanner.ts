@@ -23,6 +23,8 @@ const CLOSE_BRACKET = 0x5d;
 const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 
+const MAX_LISTED = 1_024;
+
 const FOUR_HEX_DIGITS = /^[0-9a-fA-F]{4}$/;
 const ESCAPED = 'bfnrt"\\/';
 
@@ -100,6 +102,27 @@ export class JsonScanner {
     const name = this.string();
     this.#colon();
     return name;
+  }
+
+  /** The values of an array of at most 1,024, each read by `read`. */
+  list<Value>(read: (scanner: JsonScanner) => Value): Value[] {
+    this.#expect(OPEN_BRACKET, "an array");
+    this.#skipBlanks();
+    const values: Value[] = [];
+    if (this.#code() === CLOSE_BRACKET) {
+      this.#position++;
+      return values;
+    }
+    for (;;) {
+      if (values.length === MAX_LISTED) throw this.#malformed(`at most ${MAX_LISTED} values`);
+      values.push(read(this));
+      this.#skipBlanks();
+      if (this.#code() !== COMMA) break;
+      this.#position++;
+      this.#skipBlanks();
+    }
+    this.#expect(CLOSE_BRACKET, "a comma or the end of the array");
+    return values;
   }
 
   string(): string {

@@ -1,5 +1,6 @@
 import { Buffer } from "node:buffer";
 import type { ClientInfo, DataFormat, Publication } from "@polywire/core";
+import type { Telling } from "./codec.ts";
 import { JsonScanner, type JsonScratch } from "./json-scanner.ts";
 import type { ConnectResult, Expiry, SubscribePush, SubscribeResult } from "./message.ts";
 
@@ -26,6 +27,8 @@ export function numberField(name: string, value: number | undefined): string {
 export function booleanField(name: string, value: boolean | undefined): string {
   return value === true ? `,"${name}":true` : "";
 }
+
+const WHOLE: Telling = {};
 
 /** Every method gives one whole JSON value on one line. */
 export class JsonWriter {
@@ -55,20 +58,26 @@ export class JsonWriter {
     return `${names}${this.dataField("conn_info", info.connectionInfo)}${this.dataField("chan_info", info.channelInfo)}}`;
   }
 
-  publication(publication: Publication, epoch?: string): string {
+  publication(publication: Publication, { epoch, isDelta = false, patch }: Telling = WHOLE): string {
     const { data, format, info, offset, tags } = publication;
     // In a map, so that a tag of that name that the program set is replaced: no name may come twice.
     const told = format === "binary" ? new Map([...(tags ?? []), BASE64_TAG]) : tags;
     const tagFields = told === undefined ? "" : entries(told, JSON.stringify);
     return object(
-      `,"data":${this.payload(data, format)}${info === undefined ? "" : `,"info":${this.clientInfo(info)}`}` +
+      `,"data":${isDelta ? this.#deltaPayload(publication, patch) : this.payload(data, format)}${info === undefined ? "" : `,"info":${this.clientInfo(info)}`}` +
         `${numberField("offset", offset)}${tagFields === "" ? "" : `,"tags":${object(tagFields)}`}` +
-        `${numberField("time", publication.time)}${textField("epoch", epoch)}`,
+        `${booleanField("delta", patch !== undefined)}${numberField("time", publication.time)}${textField("epoch", epoch)}`,
     );
   }
 
-  publications(list: readonly Publication[]): string {
-    return `[${list.map((publication) => this.publication(publication)).join(",")}]`;
+  publications(list: readonly Publication[], telling: Telling = WHOLE): string {
+    return `[${list.map((publication) => this.publication(publication, telling)).join(",")}]`;
+  }
+
+  /** The JSON text of the data, or the patch, in a string: patches are made from the bytes of that text. */
+  #deltaPayload({ data, format }: Publication, patch: Uint8Array | undefined): string {
+    if (patch !== undefined) return JSON.stringify(this.#utf8.decode(patch));
+    return JSON.stringify(format === "json" ? this.#utf8.decode(data) : this.payload(data, format));
   }
 
   presence(members: readonly ClientInfo[]): string {
@@ -99,12 +108,16 @@ export class JsonWriter {
       expiryFields(result) +
         booleanField("recoverable", result.recoverable) +
         textField("epoch", result.epoch) +
-        (list === undefined || list.length === 0 ? "" : `,"publications":${this.publications(list)}`) +
+        (list === undefined || list.length === 0
+          ? ""
+          : `,"publications":${this.publications(list, { isDelta: result.delta === true })}`) +
         booleanField("recovered", result.recovered) +
         numberField("offset", result.offset) +
         booleanField("positioned", result.positioned) +
         this.dataField("data", result.data) +
-        booleanField("was_recovering", result.wasRecovering),
+        booleanField("was_recovering", result.wasRecovering) +
+        booleanField("delta", result.delta) +
+        numberField("id", result.id),
     );
   }
 

@@ -1,4 +1,5 @@
 import type { Publication } from "@polywire/core";
+import type { FilterNode } from "@polywire/realtime";
 
 /*
  * The messages of the protocol as both encodings read and write them. Field meanings are those of the protocol; a field
@@ -30,8 +31,7 @@ export interface SubscribeRequest {
   readonly recoverable: boolean;
   readonly joinLeave: boolean;
   readonly delta: string;
-  /** A tags filter was sent. Its content is not kept. */
-  readonly filtered: boolean;
+  readonly filter: FilterNode | undefined;
   readonly flag: number;
   readonly type: number;
 }
@@ -135,6 +135,9 @@ export interface SubscribeResult {
   readonly recovered?: boolean | undefined;
   readonly wasRecovering?: boolean | undefined;
   readonly data?: Uint8Array | undefined;
+  readonly delta?: boolean | undefined;
+  /** Stands for the channel's name in pushes. */
+  readonly id?: number | undefined;
 }
 
 export interface SubscribePush {

@@ -1,6 +1,6 @@
 import type { ClientInfo, HistoryPage, Payload, PresenceStats, Publication } from "@polywire/core";
 import type { ClientError } from "@polywire/realtime";
-import type { Codec, CodecForm, CommandReader } from "./codec.ts";
+import type { ChannelName, Codec, CodecForm, CommandReader, Telling } from "./codec.ts";
 import type { ConnectRequest, ConnectResult, Expiry, SubscribePush, SubscribeResult } from "./message.ts";
 import {
   type MessageType,
@@ -104,16 +104,16 @@ export class ProtobufCodec implements Codec {
     return this.#reply({ id, [kind]: wireExpiry(expiry) });
   }
 
-  pushPublication(channel: string, publication: Publication, epoch?: string): Uint8Array {
-    return this.#push({ channel, pub: wirePublication(publication, epoch) });
+  pushPublication(channel: ChannelName, publication: Publication, telling?: Telling): Uint8Array {
+    return this.#push({ ...named(channel), pub: wirePublication(publication, telling) });
   }
 
-  pushJoin(channel: string, info: ClientInfo): Uint8Array {
-    return this.#push({ channel, join: { info: wireClientInfo(info) } });
+  pushJoin(channel: ChannelName, info: ClientInfo): Uint8Array {
+    return this.#push({ ...named(channel), join: { info: wireClientInfo(info) } });
   }
 
-  pushLeave(channel: string, info: ClientInfo): Uint8Array {
-    return this.#push({ channel, leave: { info: wireClientInfo(info) } });
+  pushLeave(channel: ChannelName, info: ClientInfo): Uint8Array {
+    return this.#push({ ...named(channel), leave: { info: wireClientInfo(info) } });
   }
 
   pushUnsubscribe(channel: string, code: number, reason: string): Uint8Array {
@@ -147,4 +147,8 @@ export class ProtobufCodec implements Codec {
   #encode(type: MessageType, message: WireMessage): Uint8Array {
     return (this.#isParted ? type.encodeDelimited(message) : type.encode(message)).finish();
   }
+}
+
+function named(channel: ChannelName): WireMessage {
+  return typeof channel === "number" ? { id: channel } : { channel };
 }

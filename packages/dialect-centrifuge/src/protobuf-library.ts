@@ -1,5 +1,6 @@
 import { type ClientInfo, PolywireError, type Publication } from "@polywire/core";
 import protobuf from "protobufjs/light.js";
+import type { Telling } from "./codec.ts";
 import { SCHEMA } from "./generated/protobuf-schema.ts";
 import type { ConnectResult, Expiry, SubscribePush, SubscribeResult } from "./message.ts";
 
@@ -77,14 +78,16 @@ export function wireClientInfo(info: ClientInfo): WireMessage {
   };
 }
 
-export function wirePublication(publication: Publication, epoch?: string): WireMessage {
+export function wirePublication(publication: Publication, telling?: Telling): WireMessage {
+  const patch = telling?.patch;
   return {
-    data: unlessEmpty(publication.data),
+    data: unlessEmpty(patch ?? publication.data),
     info: publication.info === undefined ? undefined : wireClientInfo(publication.info),
     offset: unlessZero(publication.offset),
     tags: publication.tags === undefined ? undefined : record(publication.tags, String),
     time: unlessZero(publication.time),
-    epoch: unlessZero(epoch),
+    epoch: unlessZero(telling?.epoch),
+    delta: patch === undefined ? undefined : true,
   };
 }
 
@@ -114,6 +117,8 @@ export function wireSubscribeResult(result: SubscribeResult): WireMessage {
     publications: result.publications?.map((publication) => wirePublication(publication)),
     recovered: unlessZero(result.recovered),
     was_recovering: unlessZero(result.wasRecovering),
+    delta: unlessZero(result.delta),
+    id: unlessZero(result.id),
   };
 }
 

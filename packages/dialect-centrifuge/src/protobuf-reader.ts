@@ -1,4 +1,5 @@
 import { PolywireError } from "@polywire/core";
+import type { FilterNode } from "@polywire/realtime";
 import type { CommandReader } from "./codec.ts";
 import {
   type Command,
@@ -21,6 +22,8 @@ import {
 
 /** A length takes 32 bits at most: five bytes of seven. */
 const MAX_LENGTH_BYTES = 5;
+
+const MAX_FILTER_DEPTH = 32;
 
 /** Reads commands off bytes, each after its length. Nothing is allocated before a length was found to be there. */
 export class ProtobufCommandReader implements CommandReader {
@@ -135,9 +138,23 @@ function toSubscribe(request: WireMessage): SubscribeRequest {
     recoverable: flag(request, "recoverable"),
     joinLeave: flag(request, "join_leave"),
     delta: text(request, "delta"),
-    filtered: child(request, "tf") !== undefined,
+    filter: toFilter(child(request, "tf"), 1),
     flag: integer(request, "flag"),
     type: integer(request, "type"),
+  };
+}
+
+/** Nodes past the depth that any hub takes are left out, which leaves a filter that none takes. */
+function toFilter(node: WireMessage | undefined, depth: number): FilterNode | undefined {
+  if (node === undefined) return undefined;
+  const nodes = node["nodes"] as readonly WireMessage[];
+  return {
+    op: text(node, "op"),
+    key: text(node, "key"),
+    cmp: text(node, "cmp"),
+    val: text(node, "val"),
+    vals: node["vals"] as readonly string[],
+    nodes: depth === MAX_FILTER_DEPTH ? [] : nodes.map((each) => toFilter(each, depth + 1) as FilterNode),
   };
 }
 

@@ -51,7 +51,8 @@ export function connectResult(result: hub.ConnectResult, identity?: Identity): C
 }
 
 export function subscribeRequest(request: SubscribeRequest): hub.SubscribeRequest {
-  const { channel, token, data, recover, offset, epoch, positioned, recoverable, joinLeave, flag } = request;
+  const { channel, token, data, recover, offset, epoch, positioned, recoverable, joinLeave, delta, filter, flag } =
+    request;
   return {
     channel,
     ...(token === "" ? {} : { token }),
@@ -61,6 +62,9 @@ export function subscribeRequest(request: SubscribeRequest): hub.SubscribeReques
     positioned,
     recoverable,
     joinLeave,
+    ...(delta === "fossil" ? { delta } : {}),
+    ...(filter === undefined ? {} : { filter }),
+    compaction: hasFlag(flag, SUBSCRIBE_FLAG.channelCompaction),
     rejectUnrecovered: hasFlag(flag, SUBSCRIBE_FLAG.rejectUnrecovered),
   };
 }
@@ -76,6 +80,8 @@ export function subscribeResult(result: hub.SubscribeResult): SubscribeResult {
     publications: result.publications,
     recovered: result.isRecovered,
     wasRecovering: result.wasRecovering,
+    delta: result.isDelta,
+    id: result.channelId,
   };
 }
 

@@ -232,6 +232,8 @@ describe.each(ENCODINGS)("the dispatcher in %s", (encoding) => {
           positioned: true,
           recoverable: true,
           joinLeave: true,
+          delta: "fossil",
+          compaction: true,
           rejectUnrecovered: true,
         },
       ],
@@ -279,7 +281,6 @@ describe.each(ENCODINGS)("the dispatcher in %s", (encoding) => {
   });
 
   it.each<[string, Message, number]>([
-    ["a tags filter", { tf: { key: "a", cmp: "eq", val: "1" } }, 107],
     ["a map subscription", { type: 1 }, 103],
     ["a shared poll", { type: 4 }, 108],
   ])("answers a subscribe with %s with an error", (_, extra, code) => {

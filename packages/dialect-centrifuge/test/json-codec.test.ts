@@ -35,7 +35,7 @@ describe("reading JSON commands", () => {
     const commands = readAll('{"connect":{"name":"js"},"id":1}\n{"subscribe":{"channel":"news","flag":1},"id":2}');
     expect(commands).toMatchObject([
       { kind: "connect", id: 1, request: { name: "js", token: "", data: undefined } },
-      { kind: "subscribe", id: 2, request: { channel: "news", flag: 1, recover: false, filtered: false } },
+      { kind: "subscribe", id: 2, request: { channel: "news", flag: 1, recover: false, filter: undefined } },
     ]);
   });
 
@@ -93,7 +93,7 @@ describe("reading JSON commands", () => {
           recoverable: true,
           joinLeave: true,
           delta: "fossil",
-          filtered: true,
+          filter: { op: "", key: "", cmp: "eq", val: "", vals: [], nodes: [] },
           flag: 3,
           type: 1,
         },
@@ -356,7 +356,7 @@ describe("writing JSON replies", () => {
       codec.pushPublication(
         "news",
         { data: bytes('{"x":1}'), format: "json", info: { user: "", client: "6a1e" }, offset: 1 },
-        "Q",
+        { epoch: "Q" },
       ),
       '{"push":{"channel":"news","pub":{"data":{"x":1},"info":{"user":"","client":"6a1e"},"offset":1,"epoch":"Q"}}}',
     ],

@@ -164,7 +164,7 @@ describe("Protobuf", () => {
             info: { user: epoch, client: channel, connectionInfo: payload },
             tags: new Map([["__proto__", epoch]]),
           };
-          const push = codec.pushPublication(channel, publication, epoch);
+          const push = codec.pushPublication(channel, publication, { epoch: epoch });
           const pub = ReplyType.toObject(ReplyType.decodeDelimited(push), { longs: Number, defaults: true }) as {
             push: {
               channel: string;

@@ -12,7 +12,7 @@ export const SUBSCRIBE_DEFAULTS: SubscribeRequest = {
   recoverable: false,
   joinLeave: false,
   delta: "",
-  filtered: false,
+  filter: undefined,
   flag: 0,
   type: 0,
 };

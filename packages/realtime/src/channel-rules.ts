@@ -12,6 +12,7 @@ import type { StreamOptions } from "./broker.ts";
 import { fitsBytes } from "./channel-name.ts";
 import { NamePattern } from "./name-pattern.ts";
 import type { ChannelRule, HubLimits } from "./options.ts";
+import type { StandardSchema } from "./standard-schema.ts";
 
 /** 30 days: how long the position of a stream that nobody uses is remembered. */
 const DEFAULT_META_TTL_MS = 2_592_000_000;
@@ -21,8 +22,12 @@ const RULE_KEYS: readonly (keyof ChannelRule)[] = [
   "kind",
   "publish",
   "data",
+  "schema",
   "history",
   "recovery",
+  "delta",
+  "compaction",
+  "tagsFilter",
   "presence",
   "joinLeave",
   "read",
@@ -42,7 +47,13 @@ export interface ChannelSettings {
   readonly data: "json" | "binary";
   /** Absent: nothing is kept. */
   readonly stream: StreamOptions | undefined;
+  readonly schema: StandardSchema | undefined;
   readonly isRecoverable: boolean;
+  /** Recovery gives the latest publication, to everyone who subscribes. */
+  readonly isCache: boolean;
+  readonly hasDelta: boolean;
+  readonly isCompact: boolean;
+  readonly hasTagsFilter: boolean;
   readonly hasPresence: boolean;
   readonly tellsJoinLeave: boolean;
   readonly read: "subscribers" | "clients";
@@ -90,17 +101,23 @@ export class ChannelRules {
 function checkRule(path: string, rule: ChannelRule, limits: HubLimits): void {
   checkObjectOption(path, rule);
   checkOptionNames(path, rule, RULE_KEYS);
-  const { match, kind, publish, data, history, recovery, presence, joinLeave, read } = rule;
+  const { match, kind, publish, data, history, recovery, delta, compaction, tagsFilter } = rule;
+  const { presence, joinLeave, read } = rule;
   checkMatch(`${path}.match`, match, limits);
   if (kind !== undefined) checkOneOfOption(`${path}.kind`, kind, ["public", "private", "broadcast"]);
   if (publish !== undefined) checkOneOfOption(`${path}.publish`, publish, ["server", "subscribers", "clients"]);
   if (data !== undefined) checkOneOfOption(`${path}.data`, data, ["json", "binary"]);
   if (read !== undefined) checkOneOfOption(`${path}.read`, read, ["subscribers", "clients"]);
-  for (const [name, value] of Object.entries({ recovery, presence, joinLeave })) {
+  for (const [name, value] of Object.entries({ compaction, tagsFilter, presence, joinLeave })) {
     if (value !== undefined) checkBooleanOption(`${path}.${name}`, value);
   }
+  if (recovery !== undefined && recovery !== "cache" && typeof recovery !== "boolean") {
+    throw wrongOption(`${path}.recovery`, recovery, 'give true, false or "cache"');
+  }
+  if (rule.schema !== undefined) checkSchema(`${path}.schema`, rule);
+  if (delta !== undefined) checkOneOfOption(`${path}.delta`, delta, ["fossil"]);
   if (history !== undefined) checkHistory(`${path}.history`, history);
-  if (recovery === true && history === undefined) {
+  if (recovery !== undefined && recovery !== false && history === undefined) {
     throw wrongOption(
       `${path}.recovery`,
       recovery,
@@ -122,6 +139,14 @@ function checkRule(path: string, rule: ChannelRule, limits: HubLimits): void {
       'only the server publishes to a broadcast channel: leave it out, or give "server"',
     );
   }
+}
+
+function checkSchema(path: string, { schema, data }: ChannelRule): void {
+  const standard: unknown = schema?.["~standard"];
+  if (typeof standard !== "object" || standard === null || !("validate" in standard)) {
+    throw wrongOption(path, schema, "give a schema that follows the Standard Schema, such as one of Zod or Valibot");
+  }
+  if (data === "binary") throw wrongOption(path, schema, 'a schema is for JSON: leave out data: "binary"');
 }
 
 function checkMatch(path: string, match: unknown, { channelNameBytes }: HubLimits): void {
@@ -178,7 +203,12 @@ function completeRule(rule: ChannelRule, { historyBytesPerChannel }: HubLimits):
             metaTtlMs: history.metaTtlMs ?? DEFAULT_META_TTL_MS,
             maxBytes: historyBytesPerChannel,
           },
-    isRecoverable: rule.recovery ?? false,
+    schema: rule.schema,
+    isRecoverable: rule.recovery !== undefined && rule.recovery !== false,
+    isCache: rule.recovery === "cache",
+    hasDelta: rule.delta !== undefined,
+    isCompact: rule.compaction ?? false,
+    hasTagsFilter: rule.tagsFilter ?? false,
     hasPresence: rule.presence ?? false,
     tellsJoinLeave: rule.joinLeave ?? false,
     read,

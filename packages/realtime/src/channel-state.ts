@@ -27,6 +27,8 @@ export type PublicationListener = (publication: Publication) => void;
  */
 export class ChannelState implements WheelEntry {
   readonly name: string;
+  /** Stands for the name; never given to another channel of the hub, nor to this one again. */
+  readonly id: number;
   readonly settings: ChannelSettings;
   readonly subscribers: Subscription[] = [];
   wheelPlace: WheelPlace | undefined = undefined;
@@ -42,9 +44,16 @@ export class ChannelState implements WheelEntry {
   #isKeptUp = false;
   #upkeeps = 0;
   #positionCheck: PositionCheck | undefined = undefined;
+  /** What was told last, where the channel has deltas. */
+  #previous: Publication | undefined = undefined;
 
-  constructor(name: string, settings: ChannelSettings, parts: HubParts) {
+  constructor(
+    name: string,
+    id: number,
+    { settings, parts }: { readonly settings: ChannelSettings; readonly parts: HubParts },
+  ) {
     this.name = name;
+    this.id = id;
     this.settings = settings;
     this.#parts = parts;
   }
@@ -122,10 +131,15 @@ export class ChannelState implements WheelEntry {
   /** Fans a publication out. Nothing here waits, and no subscriber's fault is another's. */
   publication(publication: Publication, epoch: string | undefined): LocalDelivery {
     const { subscribers, name } = this;
-    const event: PublicationEvent =
-      publication.offset === 1 && epoch !== undefined
-        ? { kind: "publication", channel: name, publication, epoch }
-        : { kind: "publication", channel: name, publication };
+    const event: PublicationEvent = {
+      kind: "publication",
+      channel: name,
+      publication,
+      previous: this.#previous,
+      channelId: this.id,
+      epoch: publication.offset === 1 ? epoch : undefined,
+    };
+    if (this.settings.hasDelta) this.#previous = publication;
     let matched = 0;
     let queued = 0;
     this.#isTelling = true;
@@ -133,10 +147,13 @@ export class ChannelState implements WheelEntry {
     for (let index = 0; index < count; index++) {
       const subscription = subscribers[index] as Subscription;
       if (subscription.index === -1) continue;
-      matched++;
       try {
-        if (subscription.take(event, epoch)) queued++;
+        const taken = subscription.take(event, epoch);
+        if (taken === "filtered") continue;
+        matched++;
+        if (taken === "queued") queued++;
       } catch (thrown) {
+        matched++;
         subscription.session.failed(thrown);
       }
     }
@@ -147,7 +164,7 @@ export class ChannelState implements WheelEntry {
 
   membership(kind: "join" | "leave", info: ClientInfo): void {
     if (!this.settings.tellsJoinLeave) return;
-    const event: MembershipEvent = { kind, channel: this.name, info };
+    const event: MembershipEvent = { kind, channel: this.name, channelId: this.id, info };
     const { subscribers } = this;
     this.#isTelling = true;
     const count = subscribers.length;

@@ -9,6 +9,7 @@ const NOBODY: LocalDelivery = { matched: 0, queued: 0, dropped: 0 };
 export class Channels {
   readonly #states = new Map<string, ChannelState>();
   #parts: HubParts | undefined = undefined;
+  #lastId = 0;
 
   /** Called once, with the parts of the hub that this is one of. */
   connect(parts: HubParts): void {
@@ -36,7 +37,7 @@ export class Channels {
   obtain(name: string, settings: ChannelSettings): ChannelState {
     let state = this.#states.get(name);
     if (state === undefined) {
-      state = new ChannelState(name, settings, this.#hub);
+      state = new ChannelState(name, ++this.#lastId, { settings, parts: this.#hub });
       this.#states.set(name, state);
     }
     return state;

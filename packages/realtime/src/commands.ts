@@ -9,6 +9,7 @@ import { runHook } from "./hooks.ts";
 import { isJsonText } from "./json-text.ts";
 import type { Answer, HistoryCommand } from "./requests.ts";
 import type { Session } from "./session.ts";
+import { conforming, type StandardSchema } from "./standard-schema.ts";
 import { waitFor } from "./subscribe-commands.ts";
 import { fitting } from "./wire-size.ts";
 
@@ -37,11 +38,27 @@ export function publish(session: Session, publication: ClientPublication, answer
   if (rule.data === "json" && !isJson) return answer(ERRORS.badRequest, undefined);
   const format = rule.data === "json" || (publication.format === "json" && isJson) ? "json" : "binary";
   // The publisher is who the server knows the client to be, whatever the client says.
-  const draft: Draft = { data, format, info: isSubscribed ? subscription.info : session.info };
+  const checked = rule.schema === undefined ? { data } : conformingText(session, rule.schema, data);
+  if ("problem" in checked) {
+    const { code, message, isTemporary } = ERRORS.badRequest;
+    return answer({ code, message: `${message}: ${checked.problem}`, isTemporary }, undefined);
+  }
+  if (checked.data.length > limits.publicationBytes) return answer(ERRORS.badRequest, undefined);
+  const draft: Draft = { data: checked.data, format, info: isSubscribed ? subscription.info : session.info };
   session.parts.broker.streams.publish(channel, draft, rule.stream, (error) => {
     if (error === undefined) return answer(undefined, undefined);
     answer(failed(session, { call: "publish", channel, error }), undefined);
   });
+}
+
+/** A schema is code of the program: what it throws is logged, and its publication is not made. */
+function conformingText(session: Session, schema: StandardSchema, data: Uint8Array): ReturnType<typeof conforming> {
+  try {
+    return conforming(schema, JSON.parse(new TextDecoder().decode(data)) as unknown);
+  } catch (thrown) {
+    session.hookFailed("schema", PolywireError.from(thrown, "internal", "schema"));
+    return { problem: "the channel's schema failed" };
+  }
 }
 
 export function readHistory(session: Session, command: HistoryCommand, answer: Answer<HistoryPage>): void {

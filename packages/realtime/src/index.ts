@@ -20,6 +20,7 @@ export type {
   ReceivedMessage,
 } from "./options.ts";
 export type { PublishOptions, Target } from "./server-calls.ts";
+export type { StandardSchema } from "./standard-schema.ts";
 
 // ————— What integrators use: dialects and brokers. —————
 
@@ -39,7 +40,7 @@ export type {
 } from "./broker.ts";
 export type { ClientSession, Dialect, SessionHost } from "./dialect.ts";
 export { NamePattern } from "./name-pattern.ts";
-export type { ChannelEvent, MembershipEvent, Outlet, PublicationEvent } from "./outlet.ts";
+export { type ChannelEvent, EVENT_FORM, type MembershipEvent, type Outlet, type PublicationEvent } from "./outlet.ts";
 export type {
   Answer,
   ConnectRequest,
@@ -50,3 +51,4 @@ export type {
   SubscribeRequest,
   SubscribeResult,
 } from "./requests.ts";
+export type { FilterNode } from "./tags-filter.ts";

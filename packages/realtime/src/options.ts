@@ -1,6 +1,7 @@
 import type { Clock, DataFormat, Logger, PeerCertificate, Random } from "@polywire/core";
 import type { Broker } from "./broker.ts";
 import type { ClientError, Disconnect } from "./codes.ts";
+import type { StandardSchema } from "./standard-schema.ts";
 
 export interface HubOptions {
   /** The rules for channels; the first whose `match` fits a name decides. By default every channel is public. */
@@ -38,10 +39,27 @@ export interface ChannelRule {
   readonly publish?: "server" | "subscribers" | "clients";
   /** What publications hold: JSON (the default, checked when published) or any bytes. */
   readonly data?: "json" | "binary";
+  /**
+   * What the JSON of publications must be, whoever publishes: a schema of any library that follows the Standard Schema, not
+   * asynchronous. What it returns is published; what it refuses is not, and the publisher is told where it is wrong.
+   */
+  readonly schema?: StandardSchema;
   /** Keeps the last publications. Absent: none are kept. */
   readonly history?: { readonly size: number; readonly ttlMs: number; readonly metaTtlMs?: number };
-  /** Clients that come back get what they missed. Needs `history`. */
-  readonly recovery?: boolean;
+  /**
+   * Clients that come back get what they missed. `cache`: whoever subscribes, for the first time or again, gets the latest
+   * publication and no other, unless it has it. Needs `history`.
+   */
+  readonly recovery?: boolean | "cache";
+  /**
+   * Clients that ask for it are told what has changed since the publication before, where that is shorter: for documents
+   * that change little. Absent: always whole publications.
+   */
+  readonly delta?: "fossil";
+  /** Subscribers may ask for publications with certain tags only. */
+  readonly tagsFilter?: boolean;
+  /** Clients that know how are told a number instead of the channel's name. For long names and small publications. */
+  readonly compaction?: boolean;
   /** Keeps the list of who is subscribed. */
   readonly presence?: boolean;
   /** Tells subscribers who joins and leaves. */

@@ -55,7 +55,7 @@ function tellSubscribed(subscribing: Subscribing): void {
   // The push carries no publications: those that were recovered follow one by one.
   for (const publication of result.publications) {
     if (session.isClosed) return;
-    session.tell({ kind: "publication", channel: channel.name, publication });
+    session.tell({ kind: "publication", channel: channel.name, publication }, 0);
   }
   subscription.goLive();
 }

@@ -17,8 +17,12 @@ export interface Outlet {
   /** The link takes nothing more, for its end has begun: a `refused` is then no sign of a full queue. */
   readonly isClosed?: boolean;
 
-  /** A publication, join or leave of a channel the session is subscribed to. `refused` means: queue full, cut it. */
-  event(event: ChannelEvent): SendResult;
+  /**
+   * A publication, join or leave of a channel the session is subscribed to. `refused` means: queue full, cut it.
+   *
+   * @param form how this client is told it: a sum of {@link EVENT_FORM}s, only of those granted when it subscribed.
+   */
+  event(event: ChannelEvent, form?: number): SendResult;
   /** The server ended a subscription. */
   unsubscribed(channel: string, unsubscribe: Unsubscribe): void;
   /** The server subscribed the session to a channel. */
@@ -34,6 +38,16 @@ export interface Outlet {
   disconnect(disconnect: Disconnect, discard: boolean): void;
 }
 
+/** Ways of telling an event that differ between subscribers. Each sum of them is encoded once. */
+export const EVENT_FORM = {
+  /** The channel is named by its number. */
+  compact: 1,
+  /** The subscription has deltas: data are told in the form that patches need. */
+  delta: 2,
+  /** With `delta`: the client has `previous`, so what turns that into this is enough. */
+  patch: 4,
+} as const;
+
 /** What happens in a channel. Immutable; one object for all subscribers. */
 export type ChannelEvent = PublicationEvent | MembershipEvent;
 
@@ -41,12 +55,17 @@ export interface PublicationEvent {
   readonly kind: "publication";
   readonly channel: string;
   readonly publication: Publication;
+  /** What this process was told before it, where the channel has deltas. */
+  readonly previous?: Publication | undefined;
+  /** The channel's number, for {@link EVENT_FORM}.compact. */
+  readonly channelId?: number | undefined;
   /** Set on the first publication of a stream, to teach its epoch to those who subscribed before there was one. */
-  readonly epoch?: string;
+  readonly epoch?: string | undefined;
 }
 
 export interface MembershipEvent {
   readonly kind: "join" | "leave";
   readonly channel: string;
+  readonly channelId?: number | undefined;
   readonly info: ClientInfo;
 }

@@ -2,6 +2,7 @@ import { type DataFormat, PolywireError } from "@polywire/core";
 import type { ChannelSettings } from "./channel-rules.ts";
 import { isJsonText } from "./json-text.ts";
 import type { HubLimits } from "./options.ts";
+import { conforming } from "./standard-schema.ts";
 
 /** Most bytes of a publication's tags, names and values together. */
 const MAX_TAG_BYTES = 4_096;
@@ -14,7 +15,7 @@ export interface EncodedData {
 export interface EncodeOptions {
   /** For the error's message. */
   readonly channel: string;
-  readonly rule: Pick<ChannelSettings, "data">;
+  readonly rule: Pick<ChannelSettings, "data"> & Partial<Pick<ChannelSettings, "schema">>;
   readonly limits: Pick<HubLimits, "publicationBytes" | "jsonDepth">;
   readonly format: DataFormat | undefined;
 }
@@ -41,7 +42,11 @@ export function encodeData(given: unknown, { channel, rule, limits, format }: En
   if (encoded.format === "text" && !fitsAsJsonString(data, limits.publicationBytes)) {
     throw refuse("the text is not UTF-8, or too large as a JSON string");
   }
-  return encoded;
+  if (rule.schema === undefined) return encoded;
+  const text = new TextDecoder().decode(data);
+  const checked = conforming(rule.schema, encoded.format === "json" ? (JSON.parse(text) as unknown) : text);
+  if ("problem" in checked) throw refuse(checked.problem);
+  return { data: checked.data, format: "json" };
 }
 
 /** @throws PolywireError `too-large`. */

@@ -1,5 +1,6 @@
 import type { Position, Publication } from "@polywire/core";
 import type { ClientError } from "./codes.ts";
+import type { FilterNode } from "./tags-filter.ts";
 
 /**
  * The answer to a command: an error, or a result, exactly once. It is not called any more once the session is closed.
@@ -67,6 +68,12 @@ export interface SubscribeRequest {
   readonly positioned: boolean;
   readonly recoverable: boolean;
   readonly joinLeave: boolean;
+  /** The client can make publications of patches, in the format of this name. */
+  readonly delta?: "fossil";
+  /** Only publications with such tags are to be told. */
+  readonly filter?: FilterNode;
+  /** The client knows channels by numbers. */
+  readonly compaction?: boolean;
   /** Answer `unrecoverablePosition` instead of `recovered: false`. */
   readonly rejectUnrecovered: boolean;
 }
@@ -84,6 +91,10 @@ export interface SubscribeResult {
   readonly position?: Position;
   readonly publications: readonly Publication[];
   readonly data?: Uint8Array;
+  /** Publications may come as patches; also those here are in the form that patches need. */
+  readonly isDelta?: boolean;
+  /** The number that stands for the channel's name in its events from here on. */
+  readonly channelId?: number;
 }
 
 export interface HistoryCommand {

@@ -172,8 +172,8 @@ export class Session implements ClientSession {
   }
 
   /** Tells the client of an event; false when it did not take it, and is gone. */
-  tell(event: ChannelEvent): boolean {
-    if (this.outlet.event(event) !== "refused") return true;
+  tell(event: ChannelEvent, form: number): boolean {
+    if (this.outlet.event(event, form) !== "refused") return true;
     this.#refused();
     return false;
   }

@@ -5,10 +5,12 @@ import { DISCONNECTS, ERRORS, type Unsubscribe } from "./codes.ts";
 import { isDenied } from "./denied.ts";
 import { runHook } from "./hooks.ts";
 import type { Authorized, Denied } from "./options.ts";
+import { EVENT_FORM } from "./outlet.ts";
 import type { Answer, SubscribeRequest, SubscribeResult } from "./requests.ts";
 import type { Session } from "./session.ts";
 import { HOLE, type SubscribeWish, Subscribing } from "./subscribing.ts";
 import { Subscription } from "./subscription.ts";
+import { tagsFilter } from "./tags-filter.ts";
 
 /** How long a command may wait for a subscribe to the same channel. */
 const WAIT_TIMEOUT_MS = 5_000;
@@ -30,7 +32,13 @@ export function subscribe(session: Session, request: SubscribeRequest, answer: A
   const rule = channels.settingsOf(name);
   if (rule === undefined) return answer(ERRORS.unknownChannel, undefined);
   if (channels.get(name)?.isFull === true) return answer(ERRORS.limitExceeded, undefined);
+  const filter = request.filter === undefined ? undefined : tagsFilter(request.filter);
+  // Telling everything to a client that asked for less would be wrong.
+  if (request.filter !== undefined && (filter === undefined || !rule.hasTagsFilter)) {
+    return answer(ERRORS.badRequest, undefined);
+  }
   const subscription = reserve(session, name, { rule, isServerSide: false });
+  subscription.filter = filter;
   authorize(subscription, request, (verdict) => {
     if (subscription.stage === "ended") return;
     if ("allowed" in verdict) return begin(subscription, { request, verdict, answer });
@@ -145,6 +153,14 @@ function isAuthorized(verdict: Authorized | Denied): verdict is Authorized {
   return verdict.allowed === true && (verdict.channelInfo === undefined || isShowable(verdict.channelInfo));
 }
 
+/** What the client asks for and the channel has. */
+function formFor({ delta, compaction }: SubscribeRequest, rule: ChannelSettings): number {
+  return (
+    (delta !== undefined && rule.hasDelta ? EVENT_FORM.delta : 0) |
+    (compaction === true && rule.isCompact ? EVENT_FORM.compact : 0)
+  );
+}
+
 function begin(
   subscription: Subscription,
   {
@@ -156,6 +172,7 @@ function begin(
   const { session } = subscription;
   const { counters } = session.parts;
   if (verdict.channelInfo !== undefined) subscription.info = { ...session.info, channelInfo: verdict.channelInfo };
+  subscription.form = formFor(request, subscription.channel.settings);
   const wish: SubscribeWish = {
     positioned: request.positioned,
     recoverable: request.recoverable,
@@ -165,11 +182,12 @@ function begin(
   const subscribing = new Subscribing(subscription, wish, (error) => {
     const result = error === undefined ? subscribing.finish() : undefined;
     if (result === HOLE) return session.missedOnSubscribe();
-    if (result?.wasRecovering === true) {
+    if (request.recover && result?.wasRecovering === true) {
       if (result.isRecovered) counters.recovered++;
       else counters.unrecovered++;
     }
-    const isRejected = request.rejectUnrecovered && result?.wasRecovering === true && !result.isRecovered;
+    const isRejected =
+      request.rejectUnrecovered && request.recover && result?.wasRecovering === true && !result.isRecovered;
     if (result === undefined || isRejected) {
       subscription.end();
       answer(isRejected ? ERRORS.unrecoverablePosition : ERRORS.internal, undefined);

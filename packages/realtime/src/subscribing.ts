@@ -1,6 +1,7 @@
 import type { PolywireError, Position, Publication } from "@polywire/core";
 import type { StreamPage } from "./broker.ts";
 import type { FeedWaiter } from "./channel-state.ts";
+import { EVENT_FORM } from "./outlet.ts";
 import { PRESENCE_TTL_MS } from "./presence-lease.ts";
 import { isComplete, merge } from "./recovery.ts";
 import type { SubscribeResult } from "./requests.ts";
@@ -17,6 +18,8 @@ export interface SubscribeWish {
 }
 
 export const NO_WISH: SubscribeWish = { positioned: false, recoverable: false, since: undefined, data: undefined };
+
+const NOWHERE: Position = { offset: 0, epoch: "" };
 
 /** Called once: with an error, or when `finish` can say how it went. Never after the subscription's end. */
 export type Ready = (error: PolywireError | undefined) => void;
@@ -79,21 +82,30 @@ export class Subscribing implements FeedWaiter {
     const told = {
       isRecoverable: subscription.isRecoverable,
       isPositioned: subscription.isPositioned,
-      wasRecovering: since !== undefined,
+      wasRecovering: since !== undefined || subscription.channel.settings.isCache,
       ...(data === undefined ? {} : { data }),
+      ...((subscription.form & EVENT_FORM.delta) === 0 ? {} : { isDelta: true }),
+      ...((subscription.form & EVENT_FORM.compact) === 0 ? {} : { channelId: subscription.channel.id }),
     };
     const page = this.#page;
     if (page === undefined) return { ...told, isRecovered: false, publications: [] };
     const { position: top } = page;
     subscription.epoch = top.epoch;
+    if (subscription.channel.settings.isCache) return { ...told, ...this.#cached(page, maxBytes) };
     if (since !== undefined && this.#canRecover(since, page)) {
       const publications = merge(top.offset, page.publications, this.#heldSince(top));
       if (publications === undefined) return HOLE;
-      const bytes = wireBytes(publications);
+      const wanted = publications.filter((publication) => subscription.wants(publication));
+      const bytes = wireBytes(wanted);
       if (bytes <= maxBytes) {
         this.#recoveredBytes = bytes;
         subscription.offset = publications.at(-1)?.offset ?? top.offset;
-        return { ...told, isRecovered: true, publications, position: { offset: since.offset, epoch: top.epoch } };
+        return {
+          ...told,
+          isRecovered: true,
+          publications: wanted,
+          position: { offset: since.offset, epoch: top.epoch },
+        };
       }
     }
     subscription.offset = this.#startOffset(top, since !== undefined);
@@ -101,19 +113,43 @@ export class Subscribing implements FeedWaiter {
     return { ...told, isRecovered: false, publications: [], position };
   }
 
+  /** The latest publication, or nothing for a client that has it: who asks for the newest has not missed what was before. */
+  #cached(
+    { publications: [read], position: top }: StreamPage,
+    maxBytes: number,
+  ): Pick<SubscribeResult, "isRecovered" | "publications" | "position"> {
+    const { subscription } = this;
+    const { since = NOWHERE } = this.#wish;
+    const live = this.#heldSince(top).findLast(
+      ({ offset = 0 }) => offset > top.offset && offset < Number.POSITIVE_INFINITY,
+    );
+    const latest = live ?? read;
+    const offset = live?.offset ?? top.offset;
+    subscription.offset = offset;
+    const hasIt = since.offset > 0 && since.offset === offset && since.epoch === top.epoch;
+    const publications = hasIt || latest === undefined || !subscription.wants(latest) ? [] : [latest];
+    const isHere = latest === undefined ? hasIt : latest.offset === offset;
+    const bytes = wireBytes(publications);
+    if (!isHere || bytes > maxBytes) {
+      return { isRecovered: false, publications: [], position: { offset, epoch: top.epoch } };
+    }
+    this.#recoveredBytes = bytes;
+    return { isRecovered: true, publications, position: { offset: since.offset, epoch: top.epoch } };
+  }
+
   #readStream(): void {
     const { subscription } = this;
     const { channel, session } = subscription;
-    const { stream } = channel.settings;
+    const { stream, isCache } = channel.settings;
     if (!subscription.isPositioned || stream === undefined) return;
     this.#waits++;
     const { since } = this.#wish;
     const isRecovering = since !== undefined && subscription.isRecoverable;
     const request = {
-      limit: isRecovering ? session.parts.settings.limits.recoverySize : 0,
+      limit: isCache ? 1 : isRecovering ? session.parts.settings.limits.recoverySize : 0,
       maxBytes: session.answerBytes,
-      sinceOffset: isRecovering ? since.offset : undefined,
-      isReverse: false,
+      sinceOffset: isRecovering && !isCache ? since.offset : undefined,
+      isReverse: isCache,
       metaTtlMs: stream.metaTtlMs,
     };
     session.parts.broker.streams.history(channel.name, request, (error, page) => {

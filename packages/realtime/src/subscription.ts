@@ -1,10 +1,16 @@
-import type { ClientInfo } from "@polywire/core";
+import type { ClientInfo, Publication } from "@polywire/core";
 import type { ChannelState } from "./channel-state.ts";
 import type { Unsubscribe } from "./codes.ts";
 import { HeldPublications } from "./held-publications.ts";
-import type { MembershipEvent, PublicationEvent } from "./outlet.ts";
+import { EVENT_FORM, type MembershipEvent, type PublicationEvent } from "./outlet.ts";
 import { judge } from "./position-gate.ts";
 import type { Session } from "./session.ts";
+import type { TagsFilter } from "./tags-filter.ts";
+
+/** What became of a live publication: it was, or will be, told; it was lost to the client; the client does not want it. */
+export type Taken = "queued" | "dropped" | "filtered";
+
+const NO_TAGS: ReadonlyMap<string, string> = new Map();
 
 /** What waits for a subscribe under way: commands about the same channel, in order. */
 export interface Afterwards {
@@ -31,6 +37,11 @@ export class Subscription {
   /** What the client has; kept where `isPositioned`. */
   offset = 0;
   epoch = "";
+  filter: TagsFilter | undefined = undefined;
+  /** How events are told, as a sum of `EVENT_FORM`s. */
+  form = 0;
+  /** The publication that the client was told last, which the next may be a patch of; kept where there are deltas. */
+  #base: Publication | undefined = undefined;
   info: ClientInfo;
   isPresent = false;
   isJoinTold = false;
@@ -45,26 +56,33 @@ export class Subscription {
     channel.claim();
   }
 
-  /** Takes a live publication. False: the client did not get it and will not. */
-  take(event: PublicationEvent, epoch: string | undefined): boolean {
-    if (this.stage !== "live") return this.#hold(event, epoch);
+  /** Whether the client asked for it. */
+  wants({ tags = NO_TAGS }: Publication): boolean {
+    return this.filter === undefined || this.filter(tags);
+  }
+
+  take(event: PublicationEvent, epoch: string | undefined): Taken {
+    if (this.stage !== "live") return this.#hold(event, epoch) ? "queued" : "dropped";
     const { offset } = event.publication;
     if (this.isPositioned && offset !== undefined) {
       const verdict = judge(this, offset, epoch);
-      if (verdict === "drop") return true;
+      if (verdict === "drop") return "queued";
       if (verdict === "insufficient") {
         this.session.missedSomething(this);
-        return false;
+        return "dropped";
       }
+      // What the client does not want moves it on all the same: that is no gap.
       this.offset = offset;
       this.epoch = epoch ?? "";
     }
-    return this.session.tell(event);
+    if (!this.wants(event.publication)) return "filtered";
+    const form = (this.form & EVENT_FORM.delta) === 0 ? this.form : this.#patchForm(event);
+    return this.session.tell(event, form) ? "queued" : "dropped";
   }
 
   /** Takes a join or leave. Those that come before the subscription is live are in the presence that a client reads. */
   takeMembership(event: MembershipEvent): void {
-    if (this.stage === "live") this.session.tell(event);
+    if (this.stage === "live") this.session.tell(event, this.form & EVENT_FORM.compact);
   }
 
   /** The client knows of its subscription: tells it what was held back, then the others that it is there. */
@@ -95,6 +113,13 @@ export class Subscription {
     if (this.stage === "ended") return;
     this.end();
     this.session.outlet.unsubscribed(this.channel.name, unsubscribe);
+  }
+
+  /** A patch is for whom was told the very publication that it is made from, whatever was left out in between. */
+  #patchForm({ publication, previous }: PublicationEvent): number {
+    const isPatch = previous !== undefined && previous === this.#base;
+    this.#base = publication;
+    return isPatch ? this.form | EVENT_FORM.patch : this.form;
   }
 
   #isLive(): boolean {

@@ -21,7 +21,6 @@ const LATER_KEYS: ReadonlySet<string> = new Set([
   "client.token",
   "client.tokens",
   "channels[].allow",
-  "channels[].delta",
   "channels[].maxSubscribers",
   "channels[].overflow",
   "channels[].positioning",

@@ -59,7 +59,7 @@ function covers(wide: string, narrow: string): boolean {
 
 function findChannelContradiction(channels: readonly ChannelConfig[]): Problem | undefined {
   for (const [index, channel] of channels.entries()) {
-    if (channel.recovery && channel.history === undefined) {
+    if (channel.recovery !== false && channel.history === undefined) {
       return {
         key: `channels[${index}].recovery`,
         message: "needs history: add history: { size, ttl }, or leave it out",

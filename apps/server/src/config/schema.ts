@@ -50,7 +50,10 @@ export interface ChannelConfig {
   readonly publish: "server" | "subscribers" | "clients";
   readonly data: "json" | "binary";
   readonly history?: { readonly size: number; readonly ttlMs: number } | undefined;
-  readonly recovery: boolean;
+  readonly recovery: boolean | "cache";
+  readonly delta?: "fossil" | undefined;
+  readonly compaction: boolean;
+  readonly tagsFilter: boolean;
   readonly presence: boolean;
   readonly joinLeave: boolean;
   readonly read: "subscribers" | "clients";
@@ -210,7 +213,21 @@ const channelSchema = z.strictObject({
   publish: choice("who may publish: `server`, `subscribers` or `clients`", PUBLISHERS, "server"),
   data: choice("what publications hold: `json` or `binary`", DATA_KINDS, "json"),
   history: historySchema.optional(),
-  recovery: yesOrNo("clients get what they missed; needs `history`", false),
+  recovery: setting(
+    {
+      form: "text",
+      description:
+        "`true`: clients get what they missed; `cache`: the latest only, at every subscribe; needs `history`",
+      default: "false",
+    },
+    readRecovery,
+  ).default(false),
+  delta: setting(
+    { form: "text", description: "`fossil`: clients that ask for it are told what changed, as patches", default: "" },
+    readDelta,
+  ).optional(),
+  compaction: yesOrNo("clients that know how are told a number instead of the channel's name", false),
+  tagsFilter: yesOrNo("subscribers may ask for publications with certain tags only", false),
   presence: yesOrNo("clients may ask who is there", false),
   joinLeave: yesOrNo("subscribers are told who comes and goes", false),
   read: choice("who may ask for history and presence: `subscribers` or `clients`", READERS, "subscribers"),
@@ -221,6 +238,16 @@ function readKind(raw: unknown): ChannelKind {
   if (reason !== undefined) throw new Error(`${JSON.stringify(raw)} is not supported in this version: ${reason}`);
   if (raw !== "public") throw new Error('must be "public"');
   return raw;
+}
+
+function readRecovery(raw: unknown): boolean | "cache" {
+  if (typeof raw === "boolean" || raw === "cache") return raw;
+  throw new Error('must be true, false or "cache"');
+}
+
+function readDelta(raw: unknown): "fossil" {
+  if (raw === "fossil") return raw;
+  throw new Error('must be "fossil", or left out');
 }
 
 function readAllowAnonymous(raw: unknown): true {

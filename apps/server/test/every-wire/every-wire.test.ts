@@ -28,6 +28,8 @@ async function serve(data: "json" | "binary" = "json"): Promise<{ readonly ports
           data,
           history: { size: 20_000, ttlMs: 600_000 },
           recovery: true,
+          compaction: false,
+          tagsFilter: false,
           presence: false,
           joinLeave: false,
           read: "subscribers",

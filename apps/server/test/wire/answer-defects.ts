@@ -3,6 +3,36 @@ import { between, connectsByItself, type PlantedDefect, resultsChanged, tolerant
 /** What can be wrong with answers, and with what a server puts up with. */
 export const answerDefects: readonly PlantedDefect[] = [
   {
+    does: "gives the latest only to those who come back",
+    breaks: "where the latest is all that counts, who subscribes is given it, and who has it is not",
+    options: (options) => ({
+      ...options,
+      channels: options.channels?.map((rule) => (rule.recovery === "cache" ? { ...rule, recovery: true } : rule)) ?? [],
+    }),
+  },
+  {
+    does: "leaves the latest out of the answer to a subscribe",
+    breaks: "of what is published while a client subscribes to the latest, it is told the last, once",
+    options: (options) => ({
+      ...options,
+      channels: options.channels?.map((rule) => (rule.recovery === "cache" ? { ...rule, recovery: true } : rule)) ?? [],
+    }),
+  },
+  {
+    does: "ignores filters",
+    breaks: "who filters by tags is told what it asked for, live and recovered, and what is left out is no gap",
+    host: between(({ session }) => ({
+      session: { subscribe: ({ filter: _, ...request }, answer) => session.subscribe(request, answer) },
+    })),
+  },
+  {
+    does: "subscribes without the filter whom it should refuse with 107",
+    breaks: "a filter that is malformed, too deep, or not allowed in the channel is answered 107",
+    host: between(({ session }) => ({
+      session: { subscribe: ({ filter: _, ...request }, answer) => session.subscribe(request, answer) },
+    })),
+  },
+  {
     does: "takes commands before connect",
     breaks: "a command before connect ends the session with 3501, and is not answered",
     handler: connectsByItself,

@@ -21,6 +21,8 @@ const RULE = {
   recovery: false,
   presence: false,
   joinLeave: false,
+  compaction: false,
+  tagsFilter: false,
   read: "subscribers",
 } as const;
 

@@ -1,5 +1,5 @@
-import type { Draft } from "@polywire/realtime";
-import { between, over, type PlantedDefect, publicationsChanged, streamsChanged } from "./planting.ts";
+import { type Draft, EVENT_FORM } from "@polywire/realtime";
+import { between, over, type PlantedDefect, publicationsChanged, resultsChanged, streamsChanged } from "./planting.ts";
 
 /** What can be wrong with what clients are told unasked. */
 export const deliveryDefects: readonly PlantedDefect[] = [
@@ -169,6 +169,35 @@ export const deliveryDefects: readonly PlantedDefect[] = [
         broker.streams.publish(channel, claiming(draft), stream, done);
       },
     })),
+  },
+  {
+    does: "tells a patch to whom has not the publication before",
+    breaks: "who asks for deltas is told what changed, never from what it was not told; the others are told everything",
+    host: between(({ outlet }) => ({
+      outlet: { event: (event, form = 0) => outlet.event(event, form === 0 ? form : form | EVENT_FORM.patch) },
+    })),
+  },
+  {
+    does: "tells everybody patches",
+    breaks: "who asks for deltas is told what changed, never from what it was not told; the others are told everything",
+    host: between(({ outlet }) => ({
+      outlet: { event: (event) => outlet.event(event, EVENT_FORM.delta | EVENT_FORM.patch) },
+    })),
+  },
+  {
+    does: "promises deltas where there are none",
+    breaks: "deltas are granted where the channel has them, and no others are known",
+    host: resultsChanged((result) => ({ ...result, isDelta: true })),
+  },
+  {
+    does: "tells everybody numbers",
+    breaks: "who knows numbers is told the channel's number in its events, and who does not its name",
+    host: between(({ outlet }) => ({ outlet: { event: (event) => outlet.event(event, EVENT_FORM.compact) } })),
+  },
+  {
+    does: "gives a number and goes on with the name",
+    breaks: "who knows numbers is told the channel's number in its events, and who does not its name",
+    host: between(({ outlet }) => ({ outlet: { event: (event) => outlet.event(event) } })),
   },
   {
     does: "gives no reasons of its own for an end",

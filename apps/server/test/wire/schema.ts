@@ -108,7 +108,14 @@ message SubscribeRequest {
   int32 type = 15;
 }
 
-message FilterNode { string op = 1; string key = 2; string cmp = 3; string val = 4; }
+message FilterNode {
+  string op = 1;
+  string key = 2;
+  string cmp = 3;
+  string val = 4;
+  repeated string vals = 5;
+  repeated FilterNode nodes = 6;
+}
 
 message SubscribeResult {
   bool recoverable = 3;

@@ -1,4 +1,6 @@
+import { deltaLaws } from "./laws/delta.ts";
 import { errorLaws } from "./laws/errors.ts";
+import { filterLaws } from "./laws/filters.ts";
 import { framingLaws } from "./laws/framing.ts";
 import { historyLaws } from "./laws/history.ts";
 import { pingLaws } from "./laws/pings.ts";
@@ -17,6 +19,8 @@ export const wireLaws: readonly WireLaw[] = [
   ...recoveryLaws,
   ...historyLaws,
   ...publishingLaws,
+  ...deltaLaws,
+  ...filterLaws,
   ...errorLaws,
   ...framingLaws,
   ...slowReaderLaws,

@@ -48,6 +48,10 @@ const CHANNELS: readonly ChannelRule[] = [
   { match: "bytes*", publish: "clients", data: "binary" },
   { match: "closed*", kind: "private" },
   { match: "plain*", publish: "clients" },
+  { match: "document*", history: { size: 10, ttlMs: MINUTE_MS }, recovery: true, delta: "fossil" },
+  { match: "a-long-name*", compaction: true, joinLeave: true },
+  { match: "tagged*", history: { size: 10, ttlMs: MINUTE_MS }, recovery: true, tagsFilter: true },
+  { match: "price*", history: { size: 10, ttlMs: MINUTE_MS }, recovery: "cache" },
   { match: "quiet*" },
 ];
 

@@ -96,6 +96,58 @@ function told(replies: readonly Reply[]): (number | undefined)[] {
 
 export const recoveryLaws: readonly WireLaw[] = [
   {
+    name: "where the latest is all that counts, who subscribes is given it, and who has it is not",
+    async run(world) {
+      const server = await world.serve();
+      const early = await server.connect();
+      const { epoch, ...empty } = await early.subscribe("price");
+      assert.deepEqual(empty, { recoverable: true, positioned: true, was_recovering: true });
+      for (let price = 1; price <= 15; price++) await server.publish("price", price);
+      await early.everything();
+      const latest = [{ data: 15, offset: 15 }];
+      const told = { recoverable: true, positioned: true, recovered: true, was_recovering: true, epoch };
+      const rows: readonly [Readonly<Record<string, unknown>>, object][] = [
+        [{}, { publications: latest }],
+        [
+          { recover: true, offset: 3, epoch, flag: 2 },
+          { publications: latest, offset: 3 },
+        ],
+        [
+          { recover: true, offset: 15, epoch: "another" },
+          { publications: latest, offset: 15 },
+        ],
+        [{ recover: true, offset: 15, epoch }, { offset: 15 }],
+      ];
+      for (const [request, expected] of rows) {
+        const client = await server.connect();
+        assert.deepEqual(await client.subscribe("price", request), { ...told, ...expected }, JSON.stringify(request));
+        await client.expectNothing();
+      }
+      await server.clock.pass(61_000);
+      const late = await server.connect();
+      const { recovered, offset } = await late.subscribe("price", { recover: true, offset: 14, epoch });
+      assert.deepEqual([recovered, offset], [undefined, 15]);
+      await server.publish("price", 16);
+      for (const each of [early, late]) assert.deepEqual((await each.publication("price")).offset, 16);
+    },
+  },
+  {
+    name: "of what is published while a client subscribes to the latest, it is told the last, once",
+    async run(world) {
+      const server = await world.serve();
+      await server.publish("price", 1, 2);
+      const client = await server.connect();
+      server.broker.holdingAnswers.add("streams.history");
+      client.say({ id: 9, subscribe: { channel: "price" } });
+      await client.expectNothing();
+      await server.publish("price", 3, 4);
+      server.broker.release();
+      assert.deepEqual(offsets((await client.next("the subscribe's reply")).subscribe), [4]);
+      await server.publish("price", 5);
+      assert.equal((await client.publication("price")).offset, 5);
+    },
+  },
+  {
     name: "who comes back is given exactly what was missed, or told that it is not to be had",
     async run(world) {
       for (const row of ROWS) await hold(world, row);
