@@ -1,6 +1,8 @@
 import type { CloseInfo } from "../contract/close.ts";
 import type { PolywireError } from "../contract/error.ts";
 import type { Payload } from "../contract/payload.ts";
+import type { HealthChange } from "../health/health-record.ts";
+import type { QualityChange } from "../quality/quality-meter.ts";
 import type { StateChange } from "./states.ts";
 
 /**
@@ -18,6 +20,10 @@ export interface ConnectionEvents {
   reconnecting: { readonly attempt: number; readonly delayMs: number; readonly error: PolywireError | undefined };
   /** There is a link again: another one, so nothing of the old goes on. Comes before its first message. */
   reconnected: { readonly generation: number; readonly downtimeMs: number };
+  /** The peer is better or worse off than it was. */
+  health: HealthChange;
+  /** The network is better or worse than it was. Whoever listens has the link measured every second. */
+  quality: QualityChange;
   /** One message. Bytes are borrowed until the listener returns. */
   data: Payload;
   /** The peer has caught up after a `send` that said `wait`. */

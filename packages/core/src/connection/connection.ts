@@ -4,6 +4,10 @@ import type { Endpoint } from "../contract/endpoint.ts";
 import { PolywireError } from "../contract/error.ts";
 import type { Link, Refusal, SendResult } from "../contract/link.ts";
 import type { Payload, Prepared } from "../contract/payload.ts";
+import type { CheckupHost } from "../health/checkup.ts";
+import type { Health } from "../health/health-record.ts";
+import type { CompleteVitals } from "../health/options.ts";
+import type { Quality } from "../quality/quality-meter.ts";
 import { Cancellation, unlessAborted } from "../wire/cancellation.ts";
 import type { ConnectionEvents } from "./connection-events.ts";
 import { Conversation } from "./conversation.ts";
@@ -29,7 +33,9 @@ export interface ConnectionPlace {
 }
 
 /** The network behind a connection. */
-export interface ConnectionHost extends KeeperHost {
+export interface ConnectionHost extends KeeperHost, CheckupHost {
+  /** Somebody listens on the network for how good its links are. */
+  readonly isQualityWatched: boolean;
   /** What every message passes, where there are interceptors of messages. */
   readonly steps: MessageSteps | undefined;
   /** Told of every event but `data` and `drain`, before the listeners. */
@@ -42,6 +48,7 @@ export interface ConnectionHost extends KeeperHost {
 export interface ConnectionParts<L extends Link> extends KeeperOptions {
   readonly place: ConnectionPlace;
   readonly pending: Required<PendingOptions>;
+  readonly vitals: CompleteVitals;
   /** One dial, with its deadline; `mark` hears of its phases. */
   dial(signal: AbortSignal, mark: (phase: string) => void): Promise<L>;
 }
@@ -88,6 +95,16 @@ export class Connection<L extends Link = Link> {
 
   get state(): ConnectionState {
     return this.#conversation.keeper.state;
+  }
+
+  /** How the peer is, as far as it is known. */
+  get health(): Health {
+    return this.#conversation.vitals.health;
+  }
+
+  /** How good the network is, as far as it was measured on the link there is. */
+  get quality(): Quality {
+    return this.#conversation.vitals.quality;
   }
 
   /** How it ended, once it did. */
@@ -188,7 +205,7 @@ export class Connection<L extends Link = Link> {
    */
   ping(): Promise<number> {
     return new Promise((resolve, reject) => {
-      this.#conversation.ping((roundTripMs) => {
+      this.#conversation.pingInFlight((roundTripMs) => {
         if (roundTripMs !== undefined) return resolve(roundTripMs);
         reject(new PolywireError("timed-out", `"${this.endpoint}" did not answer a ping in time`));
       }, reject);

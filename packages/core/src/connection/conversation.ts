@@ -2,29 +2,40 @@ import type { CloseInfo } from "../contract/close.ts";
 import { PolywireError } from "../contract/error.ts";
 import type { HalfClosable, Link, Pingable, SendResult, Sink } from "../contract/link.ts";
 import type { Payload, Prepared } from "../contract/payload.ts";
+import type { HealthChange } from "../health/health-record.ts";
+import { LinkVitals, type VitalsOwner } from "../health/link-vitals.ts";
+import type { QualityChange } from "../quality/quality-meter.ts";
 import type { Connection, ConnectionHost, ConnectionParts, ConnectionRefusal } from "./connection.ts";
 import type { ConnectionEvents } from "./connection-events.ts";
 import { Events } from "./events.ts";
-import { type KeeperOwner, LinkKeeper } from "./link-keeper.ts";
+import { discardLink, type KeeperOwner, LinkKeeper } from "./link-keeper.ts";
 import { PendingSends } from "./pending-sends.ts";
+import type { StateChange } from "./states.ts";
 import { SteppedMessages, type SteppedOwner } from "./stepped-messages.ts";
 import { type Tap, Telling } from "./telling.ts";
 
 /** What is behind a {@link Connection}: the messages of one link after the other, and all that is told of them. */
-export class Conversation<L extends Link> implements Sink, KeeperOwner<L>, Tap<ConnectionEvents>, SteppedOwner {
+export class Conversation<L extends Link>
+  implements Sink, KeeperOwner<L>, Tap<ConnectionEvents>, SteppedOwner, VitalsOwner
+{
   readonly connection: Connection;
   readonly keeper: LinkKeeper<L>;
+  readonly vitals: LinkVitals;
   readonly events: Events<ConnectionEvents>;
   messagesIn = 0;
   messagesOut = 0;
   refusals = 0;
   refusal: ConnectionRefusal | undefined = undefined;
+  /** Since when the peer is behind; awake time. */
+  waitsSinceMs: number | undefined = undefined;
   readonly #host: ConnectionHost;
   readonly #parts: ConnectionParts<L>;
   readonly #telling: Telling<ConnectionEvents>;
   readonly #stepped: SteppedMessages | undefined;
   #pending: PendingSends | undefined = undefined;
   #inFlight: Set<(error: PolywireError) => void> | undefined = undefined;
+  /** What a health check waits for. */
+  #isExpected: ((payload: Payload) => boolean) | undefined = undefined;
   #isReading = false;
   /** The listeners know of the link, so its messages may come. */
   #isAnnounced = false;
@@ -35,6 +46,7 @@ export class Conversation<L extends Link> implements Sink, KeeperOwner<L>, Tap<C
     this.#parts = parts;
     this.events = new Events((error) => this.failed(error));
     this.#telling = new Telling(this.events, this);
+    this.vitals = new LinkVitals(host, parts.vitals, this);
     this.keeper = new LinkKeeper(host, this, parts);
     this.#stepped = host.steps && new SteppedMessages(this, host.steps);
   }
@@ -59,6 +71,7 @@ export class Conversation<L extends Link> implements Sink, KeeperOwner<L>, Tap<C
     const result = link.send(payload);
     if (result !== "refused") {
       this.messagesOut++;
+      if (result === "wait") this.waitsSinceMs ??= this.#host.rounds.awakeMs;
       return result;
     }
     return this.refuse(link.refusal);
@@ -75,15 +88,15 @@ export class Conversation<L extends Link> implements Sink, KeeperOwner<L>, Tap<C
     return "refused";
   }
 
-  ping(done: (roundTripMs: number | undefined) => void, failed: (error: PolywireError) => void): void {
-    const link = this.#openLink as L & Partial<Pingable>;
-    if (link.ping === undefined) throw new PolywireError("unsupported", "this wire has no ping: see link.traits.ping");
-    this.#inFlight ??= new Set();
-    const inFlight = this.#inFlight.add(failed);
-    link.ping((roundTripMs) => {
+  /** For the program: rejected if the link is lost before the answer. */
+  pingInFlight(done: (roundTripMs: number | undefined) => void, failed: (error: PolywireError) => void): void {
+    const inFlight = (this.#inFlight ?? new Set()).add(failed);
+    this.ping((roundTripMs) => {
       inFlight.delete(failed);
+      if (roundTripMs !== undefined) this.vitals.answered(roundTripMs);
       done(roundTripMs);
     });
+    this.#inFlight = inFlight;
   }
 
   end(): void {
@@ -117,11 +130,13 @@ export class Conversation<L extends Link> implements Sink, KeeperOwner<L>, Tap<C
 
   message(payload: Payload): void {
     this.messagesIn++;
+    if (this.#isExpected?.(payload) === true) return;
     if (this.#stepped === undefined) this.deliver(payload);
     else this.#stepped.receive(payload);
   }
 
   drain(): void {
+    this.waitsSinceMs = undefined;
     this.events.emit("drain", undefined);
   }
 
@@ -133,6 +148,8 @@ export class Conversation<L extends Link> implements Sink, KeeperOwner<L>, Tap<C
 
   closed(info: CloseInfo): void {
     this.#isAnnounced = false;
+    this.waitsSinceMs = undefined;
+    this.#isExpected = undefined;
     this.keeper.lost(info);
   }
 
@@ -148,6 +165,11 @@ export class Conversation<L extends Link> implements Sink, KeeperOwner<L>, Tap<C
 
   tell<Name extends keyof ConnectionEvents>(name: Name, event: ConnectionEvents[Name]): void {
     this.#telling.tell(name, event);
+  }
+
+  stateChanged(change: StateChange): void {
+    this.#telling.tell("state", change);
+    this.vitals.stateChanged(change.to, change.cause, this.keeper.link?.traits);
   }
 
   step(work: () => void): void {
@@ -169,6 +191,47 @@ export class Conversation<L extends Link> implements Sink, KeeperOwner<L>, Tap<C
   over(): void {
     this.#pending?.drop();
     this.#stepped?.drop();
+  }
+
+  /* What its vitals ask, and tell. */
+
+  get isReading(): boolean {
+    return this.#isReading;
+  }
+
+  get isQualityWatched(): boolean {
+    return this.#host.isQualityWatched || this.events.has("quality");
+  }
+
+  get isFailing(): boolean {
+    const { state, generation, failures } = this.keeper;
+    return state === "backoff" || (state === "connecting" && (generation > 0 || failures > 0));
+  }
+
+  ping(answered: (roundTripMs: number | undefined) => void): void {
+    const link = this.#openLink as L & Partial<Pingable>;
+    if (link.ping === undefined) throw new PolywireError("unsupported", "this wire has no ping: see link.traits.ping");
+    link.ping(answered);
+  }
+
+  expect(isExpected: ((payload: Payload) => boolean) | undefined): void {
+    this.#isExpected = isExpected;
+  }
+
+  async tryDial(signal: AbortSignal): Promise<void> {
+    discardLink(await this.dial(signal, () => {}));
+  }
+
+  replace(error: PolywireError): void {
+    this.keeper.replace(error);
+  }
+
+  healthChanged(change: HealthChange): void {
+    this.tell("health", change);
+  }
+
+  qualityChanged(change: QualityChange): void {
+    this.tell("quality", change);
   }
 
   failed(error: PolywireError): void {

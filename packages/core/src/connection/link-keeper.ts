@@ -21,6 +21,8 @@ export interface KeeperOwner<L extends Link> {
   readonly sink: Sink;
   /** One dial, with its deadline; `mark` hears of its phases. */
   dial(signal: AbortSignal, mark: (phase: string) => void): Promise<L>;
+  /** The state is another already. */
+  stateChanged(change: StateChange): void;
   /** Tells an event at the end of the step. */
   tell<Name extends keyof ConnectionEvents>(name: Name, event: ConnectionEvents[Name]): void;
   /** Does the work, then tells what it brought about. */
@@ -59,6 +61,8 @@ export class LinkKeeper<L extends Link> implements StatesOwner {
   #link: L | undefined = undefined;
   #lastLink: L | undefined = undefined;
   #lastError: PolywireError | undefined = undefined;
+  /** Why the link was given up for another one. */
+  #replacedFor: PolywireError | undefined = undefined;
   #dialling: AbortController | undefined = undefined;
   #isEnding = false;
   #dialledAtMs = 0;
@@ -116,6 +120,13 @@ export class LinkKeeper<L extends Link> implements StatesOwner {
     if (this.state === "backoff") this.#step(() => this.#dial(["backoff"], "asked to reconnect now"));
   }
 
+  /** Gives the link up as lost, so that another is dialled. */
+  replace(error: PolywireError): void {
+    if (this.#link === undefined || this.#isEnding || this.#replacedFor !== undefined) return;
+    this.#replacedFor = error;
+    this.#link.close({ discard: true });
+  }
+
   /** No link will follow this one. */
   stay(): void {
     this.#isEnding = true;
@@ -135,9 +146,11 @@ export class LinkKeeper<L extends Link> implements StatesOwner {
   }
 
   /** The link is gone. */
-  lost(info: CloseInfo): void {
+  lost(told: CloseInfo): void {
     // A plugin that tells its end twice breaks its promise; nobody else shall notice.
     if (this.#link === undefined) return;
+    const info = this.#replacedFor === undefined ? told : givenUp(told, this.#replacedFor);
+    this.#replacedFor = undefined;
     this.#step(() => {
       this.#link = undefined;
       this.bytesLost += info.bytesLost;
@@ -162,7 +175,7 @@ export class LinkKeeper<L extends Link> implements StatesOwner {
 
   changed(change: StateChange): void {
     this.timeline.add(change.atMs, change.to, change.cause);
-    this.#owner.tell("state", change);
+    this.#owner.stateChanged(change);
   }
 
   illegal(error: PolywireError): void {
@@ -260,6 +273,11 @@ export class LinkKeeper<L extends Link> implements StatesOwner {
   #step(work: () => void): void {
     this.#owner.step(work);
   }
+}
+
+/** The program did not ask for the end of this link, so another one follows. */
+function givenUp({ bytesLost }: CloseInfo, error: PolywireError): CloseInfo {
+  return { by: "network", clean: false, reason: "", retryable: true, bytesLost, error };
 }
 
 /** What is told to those who wait for something that the end makes impossible. */

@@ -1,5 +1,6 @@
 import { MAX_DELAY_MS } from "../contract/clock.ts";
 import type { Traits } from "../contract/link.ts";
+import { type CompleteVitals, checkLinkCheck, completeVitals, type VitalsOptions } from "../health/options.ts";
 import {
   checkBooleanOption,
   checkCountOption,
@@ -34,7 +35,7 @@ export interface PendingOptions {
   readonly policy?: "refuse" | "drop-oldest";
 }
 
-export interface ConnectionOptions {
+export interface ConnectionOptions extends VitalsOptions {
   /** False: the connection ends with its first link. True: with the defaults. */
   readonly reconnect?: boolean | ReconnectOptions;
   readonly pending?: PendingOptions;
@@ -48,6 +49,7 @@ export type CompleteReconnect = Backoff & {
 export interface CompleteConnectionOptions {
   readonly reconnect: CompleteReconnect | undefined;
   readonly pending: Required<PendingOptions>;
+  readonly vitals: CompleteVitals;
 }
 
 const DEFAULT_RECONNECT: CompleteReconnect = { ...BACKOFF_PRESETS.centrifuge, lazy: false, delayMs: undefined };
@@ -59,7 +61,11 @@ const DEFAULT_PENDING_MESSAGES = 1_000;
 
 /** @throws PolywireError `invalid-argument` naming the option that is wrong. */
 export function completeConnectionOptions(given: ConnectionOptions, traits: Traits): CompleteConnectionOptions {
-  return { reconnect: completeReconnect(given.reconnect), pending: completePending(given.pending, traits) };
+  return {
+    reconnect: completeReconnect(given.reconnect),
+    pending: completePending(given.pending, traits),
+    vitals: completeVitals(given, "realtime", checkLinkCheck),
+  };
 }
 
 function completeReconnect(given: boolean | ReconnectOptions = true): CompleteReconnect | undefined {

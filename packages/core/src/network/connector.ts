@@ -15,6 +15,7 @@ import type { Endpoint } from "../contract/endpoint.ts";
 import { PolywireError } from "../contract/error.ts";
 import type { Link } from "../contract/link.ts";
 import type { DialContext, HostContext } from "../contract/protocol.ts";
+import type { Rounds } from "../health/rounds.ts";
 import type { ConnectOptions, Dialer } from "./dialer.ts";
 import type { Roster } from "./roster.ts";
 import type { AnyProtocol } from "./schemes.ts";
@@ -24,6 +25,7 @@ export interface ConnectorOptions {
   readonly roster: Roster;
   readonly interceptors: readonly Interceptor[];
   readonly budget: Required<ReconnectBudgetOptions>;
+  readonly rounds: Rounds;
   readonly failed: (error: PolywireError) => void;
 }
 
@@ -38,6 +40,7 @@ export class Connector implements ConnectionHost {
   readonly clock: Clock;
   readonly random: Random;
   readonly budget: ReconnectBudget;
+  readonly rounds: Rounds;
   readonly steps: MessageSteps | undefined;
   readonly #dialer: Dialer;
   readonly #roster: Roster;
@@ -45,9 +48,10 @@ export class Connector implements ConnectionHost {
   readonly #failed: (error: PolywireError) => void;
 
   constructor(host: HostContext, options: ConnectorOptions) {
-    const { dialer, roster, interceptors, budget, failed } = options;
+    const { dialer, roster, interceptors, budget, rounds, failed } = options;
     this.clock = host.clock;
     this.random = host.random;
+    this.rounds = rounds;
     this.budget = new ReconnectBudget(host.clock, budget, () => roster.dialled);
     this.steps = messageSteps(interceptors, {
       send: (payload, connection) => conversationOf(connection).transmit(payload),
@@ -59,15 +63,20 @@ export class Connector implements ConnectionHost {
     this.#failed = failed;
   }
 
+  get isQualityWatched(): boolean {
+    return this.#roster.isQualityWatched;
+  }
+
   /** A connection that dials when it is asked to. */
   connection(target: Target, options: ConnectOptions & ConnectionOptions, endsWithFirstFailure: boolean): Connection {
     const { protocol, endpoint } = target;
     const dial = this.dialStep(target, options);
-    const { reconnect, pending } = completeConnectionOptions(options, protocol.traits(endpoint));
+    const { reconnect, pending, vitals } = completeConnectionOptions(options, protocol.traits(endpoint));
     const connection: Connection = new Connection(this, {
       place: this.#roster.place(protocol.name, endpoint),
       reconnect,
       pending,
+      vitals,
       endsWithFirstFailure,
       dial,
     });

@@ -13,6 +13,7 @@ import type { Listener } from "../contract/listener.ts";
 import { type Logger, silentLogger } from "../contract/log.ts";
 import type { DialContext, HostContext } from "../contract/protocol.ts";
 import type { Service } from "../contract/service.ts";
+import { Rounds } from "../health/rounds.ts";
 import { ExchangeCounts } from "../metrics/exchange-counts.ts";
 import type { MetricFamily } from "../metrics/family.ts";
 import { placeFamilies } from "../metrics/place-families.ts";
@@ -92,6 +93,7 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
   readonly #interceptors: readonly Interceptor[];
   readonly #connector: Connector;
   readonly #pools: Pools;
+  readonly #rounds: Rounds;
   readonly #reception: Reception;
   #state: NetworkState = "open";
   #servicesStarted = 0;
@@ -104,6 +106,7 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
     checkCountOption("maxDials", maxDials);
     const { signal: closed } = this.#whenClosed;
     this.#host = { clock, random, logger, turn: new Turn(clock), limits: completeLimits(options.limits), closed };
+    this.#rounds = new Rounds(clock);
     this.#dialer = new Dialer(this.#host, maxDials);
     this.#interceptors = [...interceptors];
     this.#exchangeCounts = new ExchangeCounts(clock);
@@ -116,6 +119,7 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
       roster: this.#roster,
       interceptors: this.#interceptors,
       budget: completeBudget(options.reconnectBudget),
+      rounds: this.#rounds,
       failed: (error) => this.#failed(error),
     });
     this.#pools = new Pools(this.#host, (error) => this.#failed(error));
@@ -357,9 +361,10 @@ type CommonOptions = ConnectOptions & ConnectionOptions & ListenOptions;
 /** Takes what every protocol has from the options; what is left is the protocol's own. */
 function splitOptions(options: object | undefined): { common: CommonOptions; own: Readonly<Record<string, unknown>> } {
   try {
-    const { signal, timeoutMs, limits, metadata, origins, reconnect, pending, ...own } = (options ??
+    const { signal, timeoutMs, limits, metadata, origins, reconnect, pending, health, quality, ...own } = (options ??
       {}) as CommonOptions;
-    return { common: { signal, timeoutMs, limits, metadata, origins, reconnect, pending } as CommonOptions, own };
+    const common = { signal, timeoutMs, limits, metadata, origins, reconnect, pending, health, quality };
+    return { common: common as CommonOptions, own };
   } catch (cause) {
     throw new PolywireError("invalid-argument", "an option cannot be read: its getter threw", { cause });
   }

@@ -7,8 +7,10 @@ import type { CloseInfo } from "../contract/close.ts";
 import type { Endpoint } from "../contract/endpoint.ts";
 import type { PolywireError } from "../contract/error.ts";
 import type { Logger, LogLevel } from "../contract/log.ts";
+import type { HealthChange, HealthStatus } from "../health/health-record.ts";
 import { ConnectionCounts } from "../metrics/connection-counts.ts";
 import type { MetricFamily } from "../metrics/family.ts";
+import { type Quality, type QualityChange, UNKNOWN_QUALITY } from "../quality/quality-meter.ts";
 import { AcceptedLink } from "./accepted-link.ts";
 
 export type Direction = "dialled" | "accepted";
@@ -24,6 +26,10 @@ export interface NetworkEvents {
   reconnecting: ConnectionEvent & ConnectionEvents["reconnecting"];
   /** It has a link again. */
   reconnected: ConnectionEvent & ConnectionEvents["reconnected"];
+  /** The peer of a dialled connection is better or worse off than it was. */
+  health: ConnectionEvent & HealthChange;
+  /** The network of a dialled connection is better or worse than it was. Whoever listens has every link measured each second. */
+  quality: ConnectionEvent & QualityChange;
   /** A connection is over. */
   close: ConnectionEvent & { readonly closeInfo: CloseInfo };
   /** Code of the program or of a plugin threw. */
@@ -40,6 +46,9 @@ export interface ConnectionEvent {
 export interface ConnectionSnapshot extends ConnectionEvent {
   /** Accepted ones are `ready` from birth, and closed with their link. */
   readonly state: ConnectionState;
+  /** `unknown` for accepted ones: nobody asks them. */
+  readonly health: HealthStatus;
+  readonly quality: Quality;
   /** Links there have been. */
   readonly generation: number;
   readonly ageMs: number;
@@ -80,6 +89,10 @@ export class Roster {
   /** Connections that were dialled. */
   get dialled(): number {
     return this.#dialled;
+  }
+
+  get isQualityWatched(): boolean {
+    return this.#events.has("quality");
   }
 
   /** A place for one more connection. */
@@ -137,6 +150,19 @@ export class Roster {
         this.#log("info", "connection back", connection, told.event);
         this.#emit("reconnected", connection, told.event);
         return;
+      case "health":
+        this.#log(
+          told.event.to === "unhealthy" ? "warn" : "debug",
+          "connection health",
+          connection,
+          healthFields(told.event),
+        );
+        this.#emit("health", connection, told.event);
+        return;
+      case "quality":
+        this.#log("debug", "connection quality", connection, told.event);
+        this.#emit("quality", connection, told.event);
+        return;
       case "close":
         this.#log("debug", "connection closed", connection, closeFields(told.event));
         this.#dialled--;
@@ -151,6 +177,8 @@ export class Roster {
     return Array.from(this.#held, (held) => ({
       ...describe(held),
       state: held instanceof AcceptedLink ? "ready" : held.state,
+      health: held instanceof AcceptedLink ? "unknown" : held.health.status,
+      quality: held instanceof AcceptedLink ? UNKNOWN_QUALITY : held.quality,
       generation: held instanceof AcceptedLink ? 1 : held.generation,
       ageMs: now - held.place.openedAtMs,
       messagesIn: held.messagesIn,
@@ -217,6 +245,10 @@ function closeFields({ by, clean, code, reason, error }: CloseInfo): object {
 
 function stateFields({ from, to, cause, attempt }: StateChange): object {
   return { from, to, cause, attempt };
+}
+
+function healthFields({ from, to, cause, error }: HealthChange): object {
+  return { from, to, cause, ...(error !== undefined && { error: error.message }) };
 }
 
 function reconnectingFields({ attempt, delayMs, error }: ConnectionEvents["reconnecting"]): object {
