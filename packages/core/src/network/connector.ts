@@ -2,7 +2,7 @@ import { Connection, type ConnectionHost, conversationOf } from "../connection/c
 import type { ConnectionEvents } from "../connection/connection-events.ts";
 import {
   type DialStep,
-  type Interceptor,
+  type Intercepting,
   intercepted,
   type MessageSteps,
   messageSteps,
@@ -22,7 +22,7 @@ import type { AnyProtocol } from "./schemes.ts";
 export interface ConnectorOptions {
   readonly dialer: Dialer;
   readonly roster: Roster;
-  readonly interceptors: readonly Interceptor[];
+  readonly intercepting: Intercepting;
   readonly budget: Required<ReconnectBudgetOptions>;
   readonly failed: (error: PolywireError) => void;
 }
@@ -41,21 +41,21 @@ export class Connector implements ConnectionHost {
   readonly steps: MessageSteps | undefined;
   readonly #dialer: Dialer;
   readonly #roster: Roster;
-  readonly #interceptors: readonly Interceptor[];
+  readonly #intercepting: Intercepting;
   readonly #failed: (error: PolywireError) => void;
 
   constructor(host: HostContext, options: ConnectorOptions) {
-    const { dialer, roster, interceptors, budget, failed } = options;
+    const { dialer, roster, intercepting, budget, failed } = options;
     this.clock = host.clock;
     this.random = host.random;
     this.budget = new ReconnectBudget(host.clock, budget, () => roster.dialled);
-    this.steps = messageSteps(interceptors, {
+    this.steps = messageSteps(intercepting, {
       send: (payload, connection) => conversationOf(connection).transmit(payload),
       receive: (payload, connection) => conversationOf(connection).deliver(payload),
     });
     this.#dialer = dialer;
     this.#roster = roster;
-    this.#interceptors = interceptors;
+    this.#intercepting = intercepting;
     this.#failed = failed;
   }
 
@@ -102,9 +102,12 @@ export class Connector implements ConnectionHost {
       first = undefined;
       const run = async (context: DialContext): Promise<Link> => {
         const last: DialStep = async (call) => {
-          return checkLink(await links.dial(endpoint, { ...context, metadata: call.metadata }), protocol);
+          return checkLink(
+            await links.dial(endpoint, { ...context, metadata: call.metadata, signal: call.signal }),
+            protocol,
+          );
         };
-        const step = intercepted("dial", this.#interceptors, last);
+        const step = intercepted("dial", this.#intercepting, last);
         return step({
           endpoint: endpoint.display,
           protocol: protocol.name,

@@ -1,6 +1,6 @@
 import type { Connection } from "../connection/connection.ts";
 import { Events, type ListenOptions as SubscribeOptions } from "../connection/events.ts";
-import type { Interceptor } from "../connection/interceptors.ts";
+import type { Intercepting, Interceptor } from "../connection/interceptors.ts";
 import type { ConnectionOptions } from "../connection/options.ts";
 import { completeBudget, type ReconnectBudgetOptions } from "../connection/reconnect-budget.ts";
 import { type Clock, type Random, systemClock } from "../contract/clock.ts";
@@ -89,7 +89,7 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
   readonly #exchangers = new Set<Exchanger>();
   readonly #exchangeCounts: ExchangeCounts;
   readonly #dialer: Dialer;
-  readonly #interceptors: readonly Interceptor[];
+  readonly #intercepting: Intercepting;
   readonly #connector: Connector;
   readonly #pools: Pools;
   readonly #reception: Reception;
@@ -105,7 +105,7 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
     const { signal: closed } = this.#whenClosed;
     this.#host = { clock, random, logger, turn: new Turn(clock), limits: completeLimits(options.limits), closed };
     this.#dialer = new Dialer(this.#host, maxDials);
-    this.#interceptors = [...interceptors];
+    this.#intercepting = { interceptors: [...interceptors], host: this.#host };
     this.#exchangeCounts = new ExchangeCounts(clock);
     this.#protocols = new ProtocolTable(options.protocols);
     this.#services = [...services];
@@ -114,12 +114,13 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
     this.#connector = new Connector(this.#host, {
       dialer: this.#dialer,
       roster: this.#roster,
-      interceptors: this.#interceptors,
+      intercepting: this.#intercepting,
       budget: completeBudget(options.reconnectBudget),
       failed: (error) => this.#failed(error),
     });
     this.#pools = new Pools(this.#host, (error) => this.#failed(error));
     this.#reception = new Reception(this.#host, this.#roster, {
+      intercepting: this.#intercepting,
       isOpen: () => this.#state === "open",
       failed: (error) => this.#failed(error),
       linkClosed: (link, info) => this.#owner.linkClosed(link, info),
@@ -187,7 +188,7 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
       void late.close().catch((thrown) => this.#failed(PolywireError.from(thrown)));
     const exchanger = await this.#dialer.dial({ endpoint, protocol: protocol.name, run, discard }, common);
     this.#exchangeCounts.watch(exchanger, protocol.name);
-    interceptExchanges(exchanger, target, this.#interceptors);
+    interceptExchanges(exchanger, target, this.#intercepting);
     this.#exchangers.add(exchanger);
     void exchanger.closed.then(() => this.#exchangers.delete(exchanger));
     return exchanger as ExchangerFor<Protocols, Url>;
