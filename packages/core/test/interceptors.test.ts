@@ -216,3 +216,33 @@ test("what an interceptor of arrivals throws is reported, and the peer is answer
   ]);
   await network.close();
 });
+
+test("headers that an interceptor keeps are at the peer of the link, besides those of the handler", async () => {
+  const seen: unknown[] = [];
+  const interceptor: Interceptor = {
+    keepHeaders: ["x-trace"],
+    accept: (next) => (link, place) => {
+      seen.push([...(link.peer.headers ?? [])]);
+      next(link, place);
+    },
+  };
+  const network = new Network({ protocols: [memory()], interceptors: [interceptor] });
+  const admit = (): { accepted: true; keepHeaders: string[] } => ({ accepted: true, keepHeaders: ["x-name"] });
+  await network.listen("memory://sync", { admit, link: echo });
+  await network.listen("memory://async", { admit: async () => admit(), link: echo });
+  await network.listen("memory://nobody-asked", echo);
+  const metadata = new Map([
+    ["x-trace", "7"],
+    ["x-name", "ada"],
+    ["x-other", "gone"],
+  ]);
+  for (const url of ["memory://sync", "memory://async", "memory://nobody-asked"] as const) {
+    await network.connect(url, { metadata });
+  }
+  const both = [
+    ["x-name", "ada"],
+    ["x-trace", "7"],
+  ];
+  expect(seen).toEqual([both, both, [["x-trace", "7"]]]);
+  await network.close();
+});

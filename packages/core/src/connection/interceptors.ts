@@ -50,6 +50,8 @@ export type ServeStep = (exchange: Exchange, place: ServePlace) => void | Promis
  */
 export interface Interceptor {
   readonly asynchronous?: readonly ("send" | "receive")[];
+  /** Headers of a handshake that `accept` shall find at the peer of its link: others are gone by then. Read for each listener. */
+  readonly keepHeaders?: readonly string[];
   /** Around a dial of a connection or a pool. */
   dial?(next: DialStep, host: InterceptorHost): DialStep;
   /** Around a request, from the call to the head of its response. */
@@ -65,7 +67,7 @@ export interface Interceptor {
 }
 
 /** What an interceptor can stand around. */
-type Interception = Exclude<keyof Interceptor, "asynchronous">;
+type Interception = Exclude<keyof Interceptor, "asynchronous" | "keepHeaders">;
 
 /** What a network intercepts with. */
 export interface Intercepting {

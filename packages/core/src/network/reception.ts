@@ -81,6 +81,7 @@ export class Reception {
     const rules: AdmissionRules = {
       check: handler.admit?.bind(handler),
       origins: origins && canonicalOrigins(origins),
+      keepHeaders: this.#owner.intercepting.interceptors.flatMap((interceptor) => interceptor.keepHeaders ?? []),
       clock: this.#host.clock,
       report: (error) => this.#owner.failed(error),
     };
