@@ -8,6 +8,7 @@ export type {
   ReadyOptions,
 } from "./connection/connection.ts";
 export type { ConnectionEvents } from "./connection/connection-events.ts";
+export type { EventStream, EventStreamOptions } from "./connection/event-stream.ts";
 export { Events, type ListenOptions as SubscribeOptions } from "./connection/events.ts";
 export type { Explanation } from "./connection/explanation.ts";
 export type {

@@ -1,4 +1,5 @@
 import type { Connection } from "../connection/connection.ts";
+import { EventStream, type EventStreamOptions } from "../connection/event-stream.ts";
 import { Events, type ListenOptions as SubscribeOptions } from "../connection/events.ts";
 import type { Intercepting, Interceptor } from "../connection/interceptors.ts";
 import type { ConnectionOptions } from "../connection/options.ts";
@@ -230,6 +231,17 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
     options?: SubscribeOptions,
   ): () => void {
     return this.#events.on(name, listener, options);
+  }
+
+  /** Events for `for await`, collected from now on. Ends when the network is closed. */
+  events<Name extends keyof NetworkEvents>(name: Name, options?: EventStreamOptions): EventStream<NetworkEvents[Name]> {
+    const { signal } = this.#whenClosed;
+    const whenOver = (over: () => void): (() => void) => {
+      if (signal.aborted) over();
+      signal.addEventListener("abort", over, { once: true });
+      return () => signal.removeEventListener("abort", over);
+    };
+    return EventStream.of({ events: this.#events, whenOver }, name, options);
   }
 
   inspect(): NetworkSnapshot {
