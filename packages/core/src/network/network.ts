@@ -265,6 +265,7 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
       ...this.#roster.metrics(),
       ...this.#dialer.metrics(),
       ...placeFamilies({ listeners: this.#listeners, exchangers: this.#exchangers, protocolOf }),
+      ...this.#pools.metrics(),
       ...this.#reception.metrics(),
       ...this.#exchangeCounts.families(),
       ...serviceFamilies(this.#services, (error) => this.#failed(error)),
