@@ -16,6 +16,7 @@ import { PolywireError } from "../contract/error.ts";
 import type { Link } from "../contract/link.ts";
 import type { DialContext, HostContext } from "../contract/protocol.ts";
 import type { ConnectOptions, Dialer } from "./dialer.ts";
+import { traitsOf } from "./protocol-results.ts";
 import type { Roster } from "./roster.ts";
 import type { AnyProtocol } from "./schemes.ts";
 
@@ -63,7 +64,7 @@ export class Connector implements ConnectionHost {
   connection(target: Target, options: ConnectOptions & ConnectionOptions, endsWithFirstFailure: boolean): Connection {
     const { protocol, endpoint } = target;
     const dial = this.dialStep(target, options);
-    const { reconnect, pending } = completeConnectionOptions(options, protocol.traits(endpoint));
+    const { reconnect, pending } = completeConnectionOptions(options, traitsOf(protocol, endpoint));
     const connection: Connection = new Connection(this, {
       place: this.#roster.place(protocol.name, endpoint),
       reconnect,

@@ -29,6 +29,7 @@ import type { AcceptedLinkOwner } from "./accepted-link.ts";
 import { Connector, type Target } from "./connector.ts";
 import { type ConnectOptions, Dialer } from "./dialer.ts";
 import { interceptExchanges } from "./intercept-exchanges.ts";
+import { checkExchanger } from "./protocol-results.ts";
 import { ProtocolTable } from "./protocol-table.ts";
 import { type Handler, type ListenOptions, Reception } from "./reception.ts";
 import { type ConnectionSnapshot, type NetworkEvents, Roster } from "./roster.ts";
@@ -184,7 +185,8 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
         `${protocol.name} carries no requests: use network.connect("${endpoint}")`,
       );
     }
-    const run = (context: DialContext): Promise<Exchanger> => exchanges.open(endpoint, context);
+    const run = async (context: DialContext): Promise<Exchanger> =>
+      checkExchanger(await exchanges.open(endpoint, context), protocol);
     const discard = (late: Exchanger): void =>
       void late.close().catch((thrown) => this.#failed(PolywireError.from(thrown)));
     const exchanger = await this.#dialer.dial({ endpoint, protocol: protocol.name, run, discard }, common);
@@ -251,7 +253,7 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
       listeners: [...this.#listeners].map((listener) => listener.endpoint.display),
       connections: this.#roster.inspect(),
       pools: this.#pools.inspect(),
-      services: Object.fromEntries(this.#services.map((service) => [service.name, service.inspect?.() ?? {}])),
+      services: Object.fromEntries(this.#services.map((service) => [service.name, this.#inspect(service)])),
     };
   }
 
@@ -304,6 +306,16 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
       this.#state = "closed";
       this.#whenClosed.abort(this.#notOpen());
       cancellation.release();
+    }
+  }
+
+  /** One that throws is reported, and takes nobody else's snapshot away. */
+  #inspect(service: Service): unknown {
+    try {
+      return service.inspect?.() ?? {};
+    } catch (thrown) {
+      this.#failed(PolywireError.from(thrown, "internal", `the service "${service.name}" could not tell how it is`));
+      return {};
     }
   }
 

@@ -13,6 +13,7 @@ import { ReceptionCounts } from "../metrics/reception-counts.ts";
 import { AcceptedLink, type AcceptedLinkOwner } from "./accepted-link.ts";
 import { type AdmissionRules, admit } from "./admit.ts";
 import { canonicalOrigins } from "./origin.ts";
+import { checkListener } from "./protocol-results.ts";
 import type { Roster } from "./roster.ts";
 import type { AnyProtocol } from "./schemes.ts";
 
@@ -97,7 +98,7 @@ export class Reception {
           handler.link?.(link, place),
         );
         const accept = (link: Link): void => this.#accept(link, handle, address);
-        bound.push(await links.listen(endpoint, accept, context));
+        bound.push(checkListener(await links.listen(endpoint, accept, context), protocol));
       }
       if (handler.exchange !== undefined && exchanges?.listen !== undefined) {
         // A handler of both has both at one address: the port that the first was given.
@@ -105,7 +106,8 @@ export class Reception {
           handler.exchange?.(exchange),
         );
         const serve = (exchange: Exchange): void => this.#serve(exchange, handle, address);
-        bound.push(await exchanges.listen(bound[0]?.endpoint ?? endpoint, serve, context));
+        const place = bound[0]?.endpoint ?? endpoint;
+        bound.push(checkListener(await exchanges.listen(place, serve, context), protocol));
       }
     } catch (thrown) {
       for (const listener of bound) await listener.close();
