@@ -173,7 +173,7 @@ test("what arrives passes them too: links and requests, the first outermost, and
   const around = (name: string): Interceptor => ({
     accept: (next, host) => (link, place) => {
       seen.push(`${name} link ${place.endpoint} ${typeof host.clock.now()}`);
-      next(link, place);
+      return next(link, place);
     },
     serve: (next) => async (exchange, place) => {
       seen.push(`${name} ${exchange.method} ${place.protocol}`);
@@ -223,7 +223,7 @@ test("headers that an interceptor keeps are at the peer of the link, besides tho
     keepHeaders: ["x-trace"],
     accept: (next) => (link, place) => {
       seen.push([...(link.peer.headers ?? [])]);
-      next(link, place);
+      return next(link, place);
     },
   };
   const network = new Network({ protocols: [memory()], interceptors: [interceptor] });

@@ -197,7 +197,7 @@ test("P27: a protocol that throws instead of working is told by a typed error", 
     message: 'connect to "odd://x": cannot read x of undefined',
   });
   await expect(network.listen("odd://x", echo)).rejects.toMatchObject({ code: "internal" });
-  const answering = { open: broken, listen: broken } as unknown as AnyProtocol["exchanges"];
+  const answering = { open: broken, listen: broken } as unknown as NonNullable<AnyProtocol["exchanges"]>;
   const asking = new Network({ protocols: [odd(undefined, { exchanges: answering })] });
   await expect(asking.open("odd://x")).rejects.toMatchObject({ code: "internal" });
   const serving = { exchange: () => {} };
@@ -236,7 +236,7 @@ test("P31: a protocol that dials no link is told by a typed error", async () => 
 
 test("P31: a protocol that opens no exchanger is told by a typed error", async () => {
   for (const opened of [undefined, null, {}, { request: 1 }, { request: () => {} }]) {
-    const exchanges = { open: () => Promise.resolve(opened) } as unknown as AnyProtocol["exchanges"];
+    const exchanges = { open: () => Promise.resolve(opened) } as unknown as NonNullable<AnyProtocol["exchanges"]>;
     const network = new Network({ protocols: [odd(undefined, { exchanges })] });
     await expect(network.open("odd://x")).rejects.toMatchObject({
       code: "internal",

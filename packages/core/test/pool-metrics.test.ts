@@ -68,7 +68,8 @@ test("who waited for too long is counted, and why links left; nothing falls when
   const lease = await world.lease();
   const late = outcomeOf(world.pool.acquire());
   world.clock.advance(100);
-  expect(await late).toMatchObject({ error: { code: "timed-out" } });
+  await turns(1);
+  expect(late).toMatchObject({ error: { code: "timed-out" } });
   lease.close();
   await turns(2);
   await world.pool.close();

@@ -94,7 +94,7 @@ function tracedExchange(next: ExchangeStep, tracer: Tracer): ExchangeStep {
 }
 
 function tracedAccept(next: AcceptStep, tracer: Tracer): AcceptStep {
-  return function traced(link, place) {
+  return async function traced(link, place) {
     const { peer } = link;
     const parent = arrivedContext(peer.headers);
     const attributes = {
@@ -104,7 +104,7 @@ function tracedAccept(next: AcceptStep, tracer: Tracer): AcceptStep {
     };
     const span = tracer.startSpan(`accept ${place.protocol}`, { kind: SpanKind.SERVER, attributes }, parent);
     try {
-      context.with(trace.setSpan(parent, span), () => next(link, place));
+      await context.with(trace.setSpan(parent, span), () => next(link, place));
       end(span, SUCCESS);
     } catch (thrown) {
       end(span, failure(thrown));

@@ -168,20 +168,25 @@ test("a dial and the link that arrives by it", async () => {
     "network.peer.address": "memory",
     "url.path": "/room",
   });
-  await expect(world.network.connect("memory://nobody")).rejects.toThrow();
+  await expect(world.network.connect("memory://nobody")).rejects.toMatchObject({ code: "connection-refused" });
   expect(spans.take().map(line)).toEqual(["client dial memory ! connection-refused"]);
 });
 
-test("a handler of links that throws: the span says so", async () => {
-  await using world = traced({
-    link: () => {
+test.each<[string, () => void]>([
+  [
+    "throws",
+    (): never => {
       throw new Error("bug");
     },
-  });
+  ],
+  ["rejects", () => Promise.reject(new Error("bug"))],
+])("a handler of links that %s: the span says so, and it is reported", async (_how, link) => {
+  await using world = traced({ link });
   await world.listening;
   const errors: PolywireError[] = [];
   world.network.on("error", (error) => void errors.push(error));
-  await world.network.connect("memory://api", { reconnect: false });
+  const connection = await world.network.connect("memory://api", { reconnect: false });
+  await new Promise((resolve) => void connection.on("close", resolve));
   expect(spans.take().map(line)).toContain("server accept memory ! internal");
   expect(errors.map(({ message }) => message)).toEqual(['the handler of "memory://api" threw: bug']);
 });

@@ -37,7 +37,7 @@ export type DialStep = (call: DialCall) => Promise<Link>;
 export type ExchangeStep = (call: ExchangeCall) => Promise<Response>;
 export type SendStep = (payload: Payload | Prepared, connection: Connection) => SendResult | Promise<SendResult>;
 export type ReceiveStep = (payload: Payload, connection: Connection) => void | Promise<void>;
-export type AcceptStep = (link: Link, place: ConnectionPlace) => void;
+export type AcceptStep = (link: Link, place: ConnectionPlace) => void | Promise<void>;
 export type ServeStep = (exchange: Exchange, place: ServePlace) => void | Promise<void>;
 
 /**
@@ -46,7 +46,8 @@ export type ServeStep = (exchange: Exchange, place: ServePlace) => void | Promis
  * the next belongs to the interceptor, under its `host` if several networks share it.
  *
  * `send` and `receive` are synchronous, and cost a call, unless `asynchronous` names them: then every message of that
- * direction is copied and waits for those before it.
+ * direction is copied and waits for those before it. `accept` and `serve` return what `next` returned, so that a handler that rejects is
+ * reported.
  */
 export interface Interceptor {
   readonly asynchronous?: readonly ("send" | "receive")[];
