@@ -8,16 +8,21 @@ export type {
   ReadyOptions,
 } from "./connection/connection.ts";
 export type { ConnectionEvents } from "./connection/connection-events.ts";
+export type { EventStream, EventStreamOptions } from "./connection/event-stream.ts";
 export { Events, type ListenOptions as SubscribeOptions } from "./connection/events.ts";
 export type { Explanation } from "./connection/explanation.ts";
 export type {
+  AcceptStep,
   DialCall,
   DialStep,
   ExchangeCall,
   ExchangeStep,
   Interceptor,
+  InterceptorHost,
   ReceiveStep,
   SendStep,
+  ServePlace,
+  ServeStep,
 } from "./connection/interceptors.ts";
 export { messages } from "./connection/messages.ts";
 export type { ConnectionOptions, PendingOptions, ReconnectOptions } from "./connection/options.ts";

@@ -167,3 +167,82 @@ test("requests pass them: one that retries, and one that adds a header", async (
   expect(tries).toEqual(["memory 503", "memory 503", "memory 200"]);
   await network.close();
 });
+
+test("what arrives passes them too: links and requests, the first outermost, and one may answer itself", async () => {
+  const seen: string[] = [];
+  const around = (name: string): Interceptor => ({
+    accept: (next, host) => (link, place) => {
+      seen.push(`${name} link ${place.endpoint} ${typeof host.clock.now()}`);
+      return next(link, place);
+    },
+    serve: (next) => async (exchange, place) => {
+      seen.push(`${name} ${exchange.method} ${place.protocol}`);
+      if (exchange.path === "/closed") exchange.respond({ status: 403 });
+      else await next(exchange, place);
+      seen.push(`${name} done`);
+    },
+  });
+  const network = new Network({ protocols: [memory()], interceptors: [around("a"), around("b")] });
+  await network.listen("memory://both", { link: echo, exchange: (exchange) => exchange.respond({ status: 204 }) });
+  await network.connect("memory://both");
+  expect(seen.splice(0)).toEqual(["a link memory://both number", "b link memory://both number"]);
+  const exchanger = await network.open("memory://both");
+  expect((await exchanger.request({ method: "GET" })).status).toBe(204);
+  expect(seen.splice(0)).toEqual(["a GET memory", "b GET memory", "b done", "a done"]);
+  expect((await exchanger.request({ method: "GET", path: "/closed" })).status).toBe(403);
+  expect(seen.splice(0)).toEqual(["a GET memory", "a done"]);
+  await network.close();
+});
+
+test("what an interceptor of arrivals throws is reported, and the peer is answered", async () => {
+  const interceptor: Interceptor = {
+    accept: () => () => {
+      throw new Error("no links today");
+    },
+    serve: () => () => Promise.reject(new Error("no requests today")),
+  };
+  const network = new Network({ protocols: [memory()], interceptors: [interceptor] });
+  const errors: string[] = [];
+  network.on("error", ({ message }) => void errors.push(message));
+  await network.listen("memory://both", { link: echo, exchange: (exchange) => exchange.respond({ status: 204 }) });
+  const connection = await network.connect("memory://both", { reconnect: false });
+  const closed = new Promise((resolve) => void connection.on("close", resolve));
+  await closed;
+  const exchanger = await network.open("memory://both");
+  expect((await exchanger.request({ method: "GET" })).status).toBe(500);
+  expect(errors).toEqual([
+    'the handler of "memory://both" threw: no links today',
+    'the handler of "/" threw: no requests today',
+  ]);
+  await network.close();
+});
+
+test("headers that an interceptor keeps are at the peer of the link, besides those of the handler", async () => {
+  const seen: unknown[] = [];
+  const interceptor: Interceptor = {
+    keepHeaders: ["x-trace"],
+    accept: (next) => (link, place) => {
+      seen.push([...(link.peer.headers ?? [])]);
+      return next(link, place);
+    },
+  };
+  const network = new Network({ protocols: [memory()], interceptors: [interceptor] });
+  const admit = (): { accepted: true; keepHeaders: string[] } => ({ accepted: true, keepHeaders: ["x-name"] });
+  await network.listen("memory://sync", { admit, link: echo });
+  await network.listen("memory://async", { admit: async () => admit(), link: echo });
+  await network.listen("memory://nobody-asked", echo);
+  const metadata = new Map([
+    ["x-trace", "7"],
+    ["x-name", "ada"],
+    ["x-other", "gone"],
+  ]);
+  for (const url of ["memory://sync", "memory://async", "memory://nobody-asked"] as const) {
+    await network.connect(url, { metadata });
+  }
+  const both = [
+    ["x-name", "ada"],
+    ["x-trace", "7"],
+  ];
+  expect(seen).toEqual([both, both, [["x-trace", "7"]]]);
+  await network.close();
+});

@@ -197,6 +197,19 @@ test("P27: a protocol that throws instead of working is told by a typed error", 
     message: 'connect to "odd://x": cannot read x of undefined',
   });
   await expect(network.listen("odd://x", echo)).rejects.toMatchObject({ code: "internal" });
+  const answering = { open: broken, listen: broken } as unknown as NonNullable<AnyProtocol["exchanges"]>;
+  const asking = new Network({ protocols: [odd(undefined, { exchanges: answering })] });
+  await expect(asking.open("odd://x")).rejects.toMatchObject({ code: "internal" });
+  const serving = { exchange: () => {} };
+  await expect(asking.listen("odd://x", serving)).rejects.toMatchObject({ code: "internal" });
+  const traitless = new Network({ protocols: [odd(undefined, { traits: broken })] });
+  const told = expect.objectContaining({
+    code: "internal",
+    message: 'traits of "odd://x": cannot read x of undefined',
+  });
+  await expect(traitless.connect("odd://x")).rejects.toEqual(told);
+  expect(() => traitless.connection("odd://x")).toThrow(told);
+  expect(traitless.inspect().connections).toEqual([]);
 });
 
 test("P30: a protocol of another contract version is refused by name", () => {
@@ -219,6 +232,43 @@ test("P31: a protocol that dials no link is told by a typed error", async () => 
       message: expect.stringContaining('protocol "odd" dialled something that is no link'),
     });
   }
+});
+
+test("P31: a protocol that opens no exchanger is told by a typed error", async () => {
+  for (const opened of [undefined, null, {}, { request: 1 }, { request: () => {} }]) {
+    const exchanges = { open: () => Promise.resolve(opened) } as unknown as NonNullable<AnyProtocol["exchanges"]>;
+    const network = new Network({ protocols: [odd(undefined, { exchanges })] });
+    await expect(network.open("odd://x")).rejects.toMatchObject({
+      code: "internal",
+      message: expect.stringContaining('protocol "odd" opened something that makes no requests'),
+    });
+  }
+});
+
+test("P31: a protocol whose listener is none is told by a typed error", async () => {
+  for (const bound of [undefined, {}, { endpoint: "odd://x" }]) {
+    const links = { dial: () => Promise.reject(new Error("no")), listen: () => Promise.resolve(bound) };
+    const network = new Network({ protocols: [odd(links as unknown as AnyProtocol["links"])] });
+    await expect(network.listen("odd://x", echo)).rejects.toMatchObject({
+      code: "internal",
+      message: expect.stringContaining('protocol "odd" returned something that is no listener'),
+    });
+  }
+});
+
+test("a service that throws when it is asked how it is: the others are told of, and so is the fault", () => {
+  const broken = (): never => {
+    throw new Error("no idea");
+  };
+  const services = [
+    { name: "broken", inspect: broken },
+    { name: "well", inspect: () => ({ orders: 3 }) },
+  ];
+  const network = new Network({ protocols: [memory()], services });
+  const errors: string[] = [];
+  network.on("error", ({ message }) => void errors.push(message));
+  expect(network.inspect().services).toEqual({ broken: {}, well: { orders: 3 } });
+  expect(errors).toEqual(['the service "broken" could not tell how it is: no idea']);
 });
 
 test("a network without protocols says what is missing", () => {

@@ -1,8 +1,16 @@
+import * as tls from "node:tls";
 import { makeCertificate } from "@polywire/conformance/testing";
 import { Network } from "@polywire/core";
-import { expect, test } from "vitest";
-import { grpc } from "../src/index.ts";
+import { afterEach, expect, test, vi } from "vitest";
+import { type GrpcTlsDialOptions, grpc } from "../src/index.ts";
 import { Serving } from "./serving.ts";
+
+vi.mock("node:tls", async (importOriginal) => {
+  const original = await importOriginal<typeof tls>();
+  return { ...original, connect: vi.fn<typeof tls.connect>(original.connect) };
+});
+
+afterEach(() => vi.mocked(tls.connect).mockClear());
 
 const TIMEOUT_MS = 30_000;
 const authority = makeCertificate({ name: "authority", isAuthority: true });
@@ -25,7 +33,39 @@ test("a server whose certificate is not trusted is refused, with the reason", { 
   await connection.close();
 });
 
-test("each option of tls reaches the socket", { timeout: TIMEOUT_MS }, async () => {
+const tlsOptions: { readonly [Name in keyof GrpcTlsDialOptions]: GrpcTlsDialOptions[Name] } = {
+  ca: authority.cert,
+  cert: client.cert,
+  key: client.key,
+  checkServerIdentity: () => undefined,
+  ciphers: "TLS_AES_256_GCM_SHA384:ECDHE-ECDSA-AES128-GCM-SHA256",
+  ecdhCurve: "P-256",
+  enableTrace: false,
+  honorCipherOrder: true,
+  maxVersion: "TLSv1.3",
+  minDHSize: 2048,
+  minVersion: "TLSv1.2",
+  passphrase: "unused",
+  rejectUnauthorized: true,
+  requestOCSP: false,
+  secureOptions: 0,
+  servername: "localhost",
+  session: undefined,
+  sigalgs: "ecdsa_secp256r1_sha256:rsa_pss_rsae_sha256",
+};
+
+test.each(Object.entries(tlsOptions))("P24: the TLS option %s reaches tls.connect", async (name, value) => {
+  await using serving = await Serving.start({ url, listen: { tls: ours } });
+  await using network = new Network({ protocols: [grpc()] });
+  // A certificate and its key only go together.
+  const pair = name === "cert" || name === "key" ? { cert: client.cert, key: client.key } : {};
+  await network.connect(target(serving), { tls: { ca: authority.cert, [name]: value, ...pair } });
+  const [given] = vi.mocked(tls.connect).mock.calls[0] as unknown as [Record<string, unknown>];
+  expect(Object.hasOwn(given, name)).toBe(true);
+  expect(given[name]).toBe(value);
+});
+
+test("what tls says holds for the socket", { timeout: TIMEOUT_MS }, async () => {
   await using serving = await Serving.start({ url, listen: { tls: { ...ours, minVersion: "TLSv1.3" } } });
   await using network = new Network({ protocols: [grpc()] });
   let asked = "";

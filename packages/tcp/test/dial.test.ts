@@ -239,7 +239,7 @@ const tlsOptions: { readonly [Name in keyof TcpTlsDialOptions]: TcpTlsDialOption
   timeout: 5_000,
 };
 
-test.each(Object.entries(tlsOptions))("the TLS option %s reaches tls.connect", async (name, value) => {
+test.each(Object.entries(tlsOptions))("P24: the TLS option %s reaches tls.connect", async (name, value) => {
   await using serving = await secureServing(good);
   await using net = network();
   await net.connect(`tcps://127.0.0.1:${serving.port}`, { tls: { ca: authority.cert, [name]: value } });

@@ -328,7 +328,7 @@ const tlsOptions: { readonly [Name in keyof WsTlsDialOptions]: WsTlsDialOptions[
   timeout: 5_000,
 };
 
-test.each(Object.entries(tlsOptions))("the TLS option %s reaches tls.connect", async (name, value) => {
+test.each(Object.entries(tlsOptions))("P24: the TLS option %s reaches tls.connect", async (name, value) => {
   await using serving = await secureServing(good);
   await using net = network();
   const options = { ca: authority.cert, [name]: value };

@@ -11,6 +11,7 @@ import type { Quality } from "../quality/quality-meter.ts";
 import { Cancellation, unlessAborted } from "../wire/cancellation.ts";
 import type { ConnectionEvents } from "./connection-events.ts";
 import { Conversation } from "./conversation.ts";
+import { EventStream, type EventStreamOptions } from "./event-stream.ts";
 import type { ListenOptions } from "./events.ts";
 import { type Explanation, explanationOf } from "./explanation.ts";
 import type { MessageSteps } from "./interceptors.ts";
@@ -221,6 +222,26 @@ export class Connection<L extends Link = Link> {
     const unsubscribe = this.#conversation.events.on(name, listener, options);
     if (name === "data") this.#conversation.listened();
     return unsubscribe;
+  }
+
+  /**
+   * Events for `for await`, collected from now on. Ends after `close`. For messages there is {@link messages}, which slows the peer
+   * down where this would have to drop.
+   *
+   * @throws PolywireError `invalid-argument` for `data`, and naming the option that is wrong.
+   */
+  events<Name extends Exclude<keyof ConnectionEvents, "data">>(
+    name: Name,
+    options?: EventStreamOptions,
+  ): EventStream<ConnectionEvents[Name]> {
+    if ((name as string) === "data") {
+      throw new PolywireError("invalid-argument", 'events("data"): use messages(connection) for messages');
+    }
+    const whenOver = (over: () => void): (() => void) => {
+      if (this.state === "closed") over();
+      return this.on("close", over);
+    };
+    return EventStream.of({ events: this.#conversation.events, whenOver }, name, options);
   }
 
   /** No message is delivered from here to `resume`, whatever link it comes on. */

@@ -77,18 +77,27 @@ function completeReconnect(given: boolean | ReconnectOptions = true): CompleteRe
   checkOneOfOption("reconnect.preset", preset, Object.keys(BACKOFF_PRESETS));
   checkBooleanOption("reconnect.lazy", lazy);
   if (delayMs !== undefined) checkFunctionOption("reconnect.delayMs", delayMs);
-  const complete = { ...BACKOFF_PRESETS[preset], ...own, lazy, delayMs };
-  const { baseMs, capMs, factor, jitter, maxAttempts } = complete;
-  checkCountOption("reconnect.baseMs", baseMs, MAX_DELAY_MS);
-  checkCountOption("reconnect.capMs", capMs, MAX_DELAY_MS);
-  if (maxAttempts !== Infinity) checkCountOption("reconnect.maxAttempts", maxAttempts);
+  return { ...checkedBackoff("reconnect.", { ...BACKOFF_PRESETS[preset], ...own }), lazy, delayMs };
+}
+
+/**
+ * The backoff as it was given.
+ *
+ * @param before What the names of its options are under: `reconnect.`
+ * @throws PolywireError `invalid-argument` naming the option that is wrong.
+ */
+export function checkedBackoff(before: string, backoff: Backoff): Backoff {
+  const { baseMs, capMs, factor, jitter, maxAttempts } = backoff;
+  checkCountOption(`${before}baseMs`, baseMs, MAX_DELAY_MS);
+  checkCountOption(`${before}capMs`, capMs, MAX_DELAY_MS);
+  if (maxAttempts !== Infinity) checkCountOption(`${before}maxAttempts`, maxAttempts);
   if (!(typeof factor === "number" && factor >= 1 && factor <= 100)) {
-    throw wrongOption("reconnect.factor", factor, "give a number from 1 to 100");
+    throw wrongOption(`${before}factor`, factor, "give a number from 1 to 100");
   }
   if (jitter !== "full" && !(typeof jitter === "number" && jitter >= 0 && jitter <= 1)) {
-    throw wrongOption("reconnect.jitter", jitter, 'give "full" or a share from 0 to 1');
+    throw wrongOption(`${before}jitter`, jitter, 'give "full" or a share from 0 to 1');
   }
-  return complete;
+  return { baseMs, capMs, factor, jitter, maxAttempts };
 }
 
 function completePending(given: PendingOptions = {}, { kind, reliable }: Traits): Required<PendingOptions> {

@@ -4,8 +4,11 @@ export interface Clock {
   now(): number;
   /** Milliseconds since 1970-01-01 UTC; for people and tokens, never for intervals. */
   wallTime(): number;
-  /** Calls back once, not before `delayMs` have passed. It does not keep the process alive. */
-  setTimer(callback: () => void, delayMs: number): Timer;
+  /**
+   * Calls back once, not before `delayMs` have passed. It does not keep the process alive, unless `keepsAlive` says that
+   * somebody awaits it.
+   */
+  setTimer(callback: () => void, delayMs: number, options?: { readonly keepsAlive?: boolean }): Timer;
   /** Calls back once, after everything the current turn of the event loop has ready. */
   endOfTurn(callback: () => void): void;
 }
@@ -25,16 +28,18 @@ export const MAX_DELAY_MS = 2_147_483_647;
 export const systemClock: Clock = {
   now: () => performance.now(),
   wallTime: () => Date.now(),
-  setTimer: (callback, delayMs) => new PlatformTimer(callback, Math.min(delayMs, MAX_DELAY_MS)),
+  setTimer: (callback, delayMs, { keepsAlive = false } = {}) => {
+    return new PlatformTimer(callback, Math.min(delayMs, MAX_DELAY_MS), keepsAlive);
+  },
   endOfTurn: findEndOfTurn(),
 };
 
 class PlatformTimer implements Timer {
   readonly #handle: ReturnType<typeof setTimeout>;
 
-  constructor(callback: () => void, delayMs: number) {
+  constructor(callback: () => void, delayMs: number, keepsAlive: boolean) {
     this.#handle = setTimeout(callback, delayMs);
-    (this.#handle as { unref?: () => void }).unref?.();
+    if (!keepsAlive) (this.#handle as { unref?: () => void }).unref?.();
   }
 
   cancel(): void {

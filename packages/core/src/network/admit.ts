@@ -15,6 +15,8 @@ export interface AdmissionRules {
   readonly check: ((peer: Peer) => Admission | Promise<Admission>) | undefined;
   /** Pages of these origins may connect, besides those of the listener's own host. Absent: the check judges alone. */
   readonly origins: ReadonlySet<string> | undefined;
+  /** Headers that are kept besides those that the check names. */
+  readonly keepHeaders: readonly string[];
   readonly clock: Clock;
   readonly report: (error: PolywireError) => void;
 }
@@ -23,7 +25,20 @@ export interface AdmissionRules {
  * Judges a peer: first where its page comes from, then by the program's own check. It never throws or rejects: a check
  * that does, or that takes over 5 s, is reported and refuses the peer.
  */
-export function admit(peer: Peer, { check, origins, clock, report }: AdmissionRules): Admission | Promise<Admission> {
+export function admit(peer: Peer, rules: AdmissionRules): Admission | Promise<Admission> {
+  const verdict = judge(peer, rules);
+  const { keepHeaders } = rules;
+  if (keepHeaders.length === 0) return verdict;
+  return verdict instanceof Promise
+    ? verdict.then((settled) => keeping(settled, keepHeaders))
+    : keeping(verdict, keepHeaders);
+}
+
+function keeping(verdict: Admission, names: readonly string[]): Admission {
+  return verdict.accepted ? { ...verdict, keepHeaders: [...(verdict.keepHeaders ?? []), ...names] } : verdict;
+}
+
+function judge(peer: Peer, { check, origins, clock, report }: AdmissionRules): Admission | Promise<Admission> {
   const areOriginsJudged = origins !== undefined || check === undefined;
   if (areOriginsJudged && isForeignPage(peer) && !origins?.has(peer.headers?.get("origin")?.toLowerCase() ?? "")) {
     return FOREIGN_PAGE;

@@ -2,7 +2,7 @@ import { Connection, type ConnectionHost, conversationOf } from "../connection/c
 import type { ConnectionEvents } from "../connection/connection-events.ts";
 import {
   type DialStep,
-  type Interceptor,
+  type Intercepting,
   intercepted,
   type MessageSteps,
   messageSteps,
@@ -17,13 +17,14 @@ import type { Link } from "../contract/link.ts";
 import type { DialContext, HostContext } from "../contract/protocol.ts";
 import type { Rounds } from "../health/rounds.ts";
 import type { ConnectOptions, Dialer } from "./dialer.ts";
+import { traitsOf } from "./protocol-results.ts";
 import type { Roster } from "./roster.ts";
 import type { AnyProtocol } from "./schemes.ts";
 
 export interface ConnectorOptions {
   readonly dialer: Dialer;
   readonly roster: Roster;
-  readonly interceptors: readonly Interceptor[];
+  readonly intercepting: Intercepting;
   readonly budget: Required<ReconnectBudgetOptions>;
   readonly rounds: Rounds;
   readonly failed: (error: PolywireError) => void;
@@ -44,22 +45,22 @@ export class Connector implements ConnectionHost {
   readonly steps: MessageSteps | undefined;
   readonly #dialer: Dialer;
   readonly #roster: Roster;
-  readonly #interceptors: readonly Interceptor[];
+  readonly #intercepting: Intercepting;
   readonly #failed: (error: PolywireError) => void;
 
   constructor(host: HostContext, options: ConnectorOptions) {
-    const { dialer, roster, interceptors, budget, rounds, failed } = options;
+    const { dialer, roster, intercepting, budget, rounds, failed } = options;
     this.clock = host.clock;
     this.random = host.random;
     this.rounds = rounds;
     this.budget = new ReconnectBudget(host.clock, budget, () => roster.dialled);
-    this.steps = messageSteps(interceptors, {
+    this.steps = messageSteps(intercepting, {
       send: (payload, connection) => conversationOf(connection).transmit(payload),
       receive: (payload, connection) => conversationOf(connection).deliver(payload),
     });
     this.#dialer = dialer;
     this.#roster = roster;
-    this.#interceptors = interceptors;
+    this.#intercepting = intercepting;
     this.#failed = failed;
   }
 
@@ -71,7 +72,7 @@ export class Connector implements ConnectionHost {
   connection(target: Target, options: ConnectOptions & ConnectionOptions, endsWithFirstFailure: boolean): Connection {
     const { protocol, endpoint } = target;
     const dial = this.dialStep(target, options);
-    const { reconnect, pending, vitals } = completeConnectionOptions(options, protocol.traits(endpoint));
+    const { reconnect, pending, vitals } = completeConnectionOptions(options, traitsOf(protocol, endpoint));
     const connection: Connection = new Connection(this, {
       place: this.#roster.place(protocol.name, endpoint),
       reconnect,
@@ -111,9 +112,12 @@ export class Connector implements ConnectionHost {
       first = undefined;
       const run = async (context: DialContext): Promise<Link> => {
         const last: DialStep = async (call) => {
-          return checkLink(await links.dial(endpoint, { ...context, metadata: call.metadata }), protocol);
+          return checkLink(
+            await links.dial(endpoint, { ...context, metadata: call.metadata, signal: call.signal }),
+            protocol,
+          );
         };
-        const step = intercepted("dial", this.#interceptors, last);
+        const step = intercepted("dial", this.#intercepting, last);
         return step({
           endpoint: endpoint.display,
           protocol: protocol.name,

@@ -1,4 +1,4 @@
-import { type ExchangeStep, type Interceptor, intercepted } from "../connection/interceptors.ts";
+import { type ExchangeStep, type Intercepting, intercepted } from "../connection/interceptors.ts";
 import type { Exchanger } from "../contract/exchange.ts";
 import type { Target } from "./connector.ts";
 
@@ -6,11 +6,11 @@ import type { Target } from "./connector.ts";
 export function interceptExchanges(
   exchanger: Exchanger,
   { protocol, endpoint }: Target,
-  interceptors: readonly Interceptor[],
+  intercepting: Intercepting,
 ): void {
-  if (!interceptors.some((interceptor) => interceptor.exchange !== undefined)) return;
+  if (!intercepting.interceptors.some((interceptor) => interceptor.exchange !== undefined)) return;
   const direct = exchanger.request.bind(exchanger);
-  const step = intercepted<ExchangeStep>("exchange", interceptors, ({ request, options }) => direct(request, options));
+  const step = intercepted<ExchangeStep>("exchange", intercepting, ({ request, options }) => direct(request, options));
   const place = { endpoint: endpoint.display, protocol: protocol.name };
   const request: Exchanger["request"] = async (given, options = {}) => step({ ...place, request: given, options });
   // Its own methods that make requests go through it too.

@@ -1,6 +1,7 @@
 import type { Connection } from "../connection/connection.ts";
+import { EventStream, type EventStreamOptions } from "../connection/event-stream.ts";
 import { Events, type ListenOptions as SubscribeOptions } from "../connection/events.ts";
-import type { Interceptor } from "../connection/interceptors.ts";
+import type { Intercepting, Interceptor } from "../connection/interceptors.ts";
 import type { ConnectionOptions } from "../connection/options.ts";
 import { completeBudget, type ReconnectBudgetOptions } from "../connection/reconnect-budget.ts";
 import { type Clock, type Random, systemClock } from "../contract/clock.ts";
@@ -29,6 +30,7 @@ import type { AcceptedLinkOwner } from "./accepted-link.ts";
 import { Connector, type Target } from "./connector.ts";
 import { type ConnectOptions, Dialer } from "./dialer.ts";
 import { interceptExchanges } from "./intercept-exchanges.ts";
+import { checkExchanger } from "./protocol-results.ts";
 import { ProtocolTable } from "./protocol-table.ts";
 import { type Handler, type ListenOptions, Reception } from "./reception.ts";
 import { type ConnectionSnapshot, type NetworkEvents, Roster } from "./roster.ts";
@@ -90,7 +92,7 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
   readonly #exchangers = new Set<Exchanger>();
   readonly #exchangeCounts: ExchangeCounts;
   readonly #dialer: Dialer;
-  readonly #interceptors: readonly Interceptor[];
+  readonly #intercepting: Intercepting;
   readonly #connector: Connector;
   readonly #pools: Pools;
   readonly #rounds: Rounds;
@@ -108,7 +110,7 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
     this.#host = { clock, random, logger, turn: new Turn(clock), limits: completeLimits(options.limits), closed };
     this.#rounds = new Rounds(clock);
     this.#dialer = new Dialer(this.#host, maxDials);
-    this.#interceptors = [...interceptors];
+    this.#intercepting = { interceptors: [...interceptors], host: this.#host };
     this.#exchangeCounts = new ExchangeCounts(clock);
     this.#protocols = new ProtocolTable(options.protocols);
     this.#services = [...services];
@@ -117,13 +119,14 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
     this.#connector = new Connector(this.#host, {
       dialer: this.#dialer,
       roster: this.#roster,
-      interceptors: this.#interceptors,
+      intercepting: this.#intercepting,
       budget: completeBudget(options.reconnectBudget),
       rounds: this.#rounds,
       failed: (error) => this.#failed(error),
     });
     this.#pools = new Pools(this.#host, (error) => this.#failed(error));
     this.#reception = new Reception(this.#host, this.#roster, {
+      intercepting: this.#intercepting,
       isOpen: () => this.#state === "open",
       failed: (error) => this.#failed(error),
       linkClosed: (link, info) => this.#owner.linkClosed(link, info),
@@ -186,12 +189,13 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
         `${protocol.name} carries no requests: use network.connect("${endpoint}")`,
       );
     }
-    const run = (context: DialContext): Promise<Exchanger> => exchanges.open(endpoint, context);
+    const run = async (context: DialContext): Promise<Exchanger> =>
+      checkExchanger(await exchanges.open(endpoint, context), protocol);
     const discard = (late: Exchanger): void =>
       void late.close().catch((thrown) => this.#failed(PolywireError.from(thrown)));
     const exchanger = await this.#dialer.dial({ endpoint, protocol: protocol.name, run, discard }, common);
     this.#exchangeCounts.watch(exchanger, protocol.name);
-    interceptExchanges(exchanger, target, this.#interceptors);
+    interceptExchanges(exchanger, target, this.#intercepting);
     this.#exchangers.add(exchanger);
     void exchanger.closed.then(() => this.#exchangers.delete(exchanger));
     return exchanger as ExchangerFor<Protocols, Url>;
@@ -235,6 +239,17 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
     return this.#events.on(name, listener, options);
   }
 
+  /** Events for `for await`, collected from now on. Ends when the network is closed. */
+  events<Name extends keyof NetworkEvents>(name: Name, options?: EventStreamOptions): EventStream<NetworkEvents[Name]> {
+    const { signal } = this.#whenClosed;
+    const whenOver = (over: () => void): (() => void) => {
+      if (signal.aborted) over();
+      signal.addEventListener("abort", over, { once: true });
+      return () => signal.removeEventListener("abort", over);
+    };
+    return EventStream.of({ events: this.#events, whenOver }, name, options);
+  }
+
   inspect(): NetworkSnapshot {
     return {
       state: this.#state,
@@ -242,7 +257,7 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
       listeners: [...this.#listeners].map((listener) => listener.endpoint.display),
       connections: this.#roster.inspect(),
       pools: this.#pools.inspect(),
-      services: Object.fromEntries(this.#services.map((service) => [service.name, service.inspect?.() ?? {}])),
+      services: Object.fromEntries(this.#services.map((service) => [service.name, this.#inspect(service)])),
     };
   }
 
@@ -256,6 +271,7 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
       ...this.#roster.metrics(),
       ...this.#dialer.metrics(),
       ...placeFamilies({ listeners: this.#listeners, exchangers: this.#exchangers, protocolOf }),
+      ...this.#pools.metrics(),
       ...this.#reception.metrics(),
       ...this.#exchangeCounts.families(),
       ...serviceFamilies(this.#services, (error) => this.#failed(error)),
@@ -294,6 +310,16 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
       this.#state = "closed";
       this.#whenClosed.abort(this.#notOpen());
       cancellation.release();
+    }
+  }
+
+  /** One that throws is reported, and takes nobody else's snapshot away. */
+  #inspect(service: Service): unknown {
+    try {
+      return service.inspect?.() ?? {};
+    } catch (thrown) {
+      this.#failed(PolywireError.from(thrown, "internal", `the service "${service.name}" could not tell how it is`));
+      return {};
     }
   }
 

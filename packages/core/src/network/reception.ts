@@ -1,4 +1,5 @@
 import type { ConnectionPlace } from "../connection/connection.ts";
+import { type AcceptStep, type Intercepting, intercepted, type ServeStep } from "../connection/interceptors.ts";
 import type { Endpoint } from "../contract/endpoint.ts";
 import { PolywireError } from "../contract/error.ts";
 import type { Exchange } from "../contract/exchange.ts";
@@ -12,6 +13,7 @@ import { ReceptionCounts } from "../metrics/reception-counts.ts";
 import { AcceptedLink, type AcceptedLinkOwner } from "./accepted-link.ts";
 import { type AdmissionRules, admit } from "./admit.ts";
 import { canonicalOrigins } from "./origin.ts";
+import { checkListener } from "./protocol-results.ts";
 import type { Roster } from "./roster.ts";
 import type { AnyProtocol } from "./schemes.ts";
 
@@ -43,6 +45,7 @@ export interface Handler {
 
 /** The network behind a reception. */
 export interface ReceptionOwner extends AcceptedLinkOwner {
+  readonly intercepting: Intercepting;
   /** Whether peers are still welcome. */
   isOpen(): boolean;
   /** Code of the program or of a plugin threw. */
@@ -79,6 +82,7 @@ export class Reception {
     const rules: AdmissionRules = {
       check: handler.admit?.bind(handler),
       origins: origins && canonicalOrigins(origins),
+      keepHeaders: this.#owner.intercepting.interceptors.flatMap((interceptor) => interceptor.keepHeaders ?? []),
       clock: this.#host.clock,
       report: (error) => this.#owner.failed(error),
     };
@@ -90,13 +94,20 @@ export class Reception {
     const bound: Listener[] = [];
     try {
       if (handler.link !== undefined && links?.listen !== undefined) {
-        const accept = (link: Link): void => this.#accept(link, handler, address);
-        bound.push(await links.listen(endpoint, accept, context));
+        const handle = intercepted<AcceptStep>("accept", this.#owner.intercepting, (link, place) =>
+          handler.link?.(link, place),
+        );
+        const accept = (link: Link): void => this.#accept(link, handle, address);
+        bound.push(checkListener(await links.listen(endpoint, accept, context), protocol));
       }
       if (handler.exchange !== undefined && exchanges?.listen !== undefined) {
         // A handler of both has both at one address: the port that the first was given.
-        const serve = (exchange: Exchange): void => this.#serve(exchange, handler, protocol.name);
-        bound.push(await exchanges.listen(bound[0]?.endpoint ?? endpoint, serve, context));
+        const handle = intercepted<ServeStep>("serve", this.#owner.intercepting, (exchange) =>
+          handler.exchange?.(exchange),
+        );
+        const serve = (exchange: Exchange): void => this.#serve(exchange, handle, address);
+        const place = bound[0]?.endpoint ?? endpoint;
+        bound.push(checkListener(await exchanges.listen(place, serve, context), protocol));
       }
     } catch (thrown) {
       for (const listener of bound) await listener.close();
@@ -118,7 +129,7 @@ export class Reception {
     return this.#counts.families();
   }
 
-  #accept(link: Link, handler: Handler, { protocol, endpoint }: Address): void {
+  #accept(link: Link, handle: AcceptStep, { protocol, endpoint }: Address): void {
     const place = this.#roster.place(protocol.name, endpoint);
     const accepted = new AcceptedLink(link, this.#owner, place);
     this.#roster.accepted(accepted);
@@ -126,14 +137,14 @@ export class Reception {
       this.#owner.failed(PolywireError.from(thrown, "internal", `the handler of "${endpoint}" threw`));
       accepted.abandon();
     };
-    if (this.#owner.isOpen()) callGuarded(() => handler.link?.(accepted, place), failed);
+    if (this.#owner.isOpen()) callGuarded(() => handle(accepted, place), failed);
     else accepted.abandon();
   }
 
-  #serve(exchange: Exchange, handler: Handler, protocol: string): void {
-    this.#counts.requested(protocol);
+  #serve(exchange: Exchange, handle: ServeStep, { protocol, endpoint }: Address): void {
+    this.#counts.requested(protocol.name);
     callGuarded(
-      () => handler.exchange?.(exchange),
+      () => handle(exchange, { protocol: protocol.name, endpoint }),
       (thrown) => {
         this.#owner.failed(PolywireError.from(thrown, "internal", `the handler of "${exchange.path}" threw`));
         try {

@@ -10,7 +10,7 @@ export interface PoolDialsOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly dial: DialLink;
-  readonly arrived: (link: Link) => void;
+  readonly arrived: (link: Link, durationMs: number) => void;
   readonly failed: (error: PolywireError) => void;
   /** The rest after a failure is over. */
   readonly rested: () => void;
@@ -54,11 +54,13 @@ export class PoolDials {
 
   start(): void {
     const period = this.#period;
+    const { clock } = this.#options;
+    const startMs = clock.now();
     this.#underWay++;
     this.#options.dial(this.#unwanted.signal).then(
       (link) => {
         this.#underWay--;
-        this.#options.arrived(link);
+        this.#options.arrived(link, clock.now() - startMs);
       },
       (thrown: unknown) => {
         const error = PolywireError.from(thrown);

@@ -20,6 +20,7 @@ const RELEASED: CloseInfo = { by: "local", clean: true, reason: "released", retr
 export class Holding implements DeliveryOwner {
   readonly link: Link;
   readonly owner: HoldingOwner;
+  readonly lentAtMs: number;
   readonly #delivery: Delivery = new Delivery(this);
   /** The borrower has not given it back. */
   isHeld = true;
@@ -37,9 +38,10 @@ export class Holding implements DeliveryOwner {
   #failure: PolywireError | undefined = undefined;
 
   /** @param link open and paused: nothing is read before the borrower opens the lease. */
-  constructor(link: Link, owner: HoldingOwner) {
+  constructor(link: Link, owner: HoldingOwner, lentAtMs: number) {
     this.link = link;
     this.owner = owner;
+    this.lentAtMs = lentAtMs;
   }
 
   get refusal(): Refusal | undefined {

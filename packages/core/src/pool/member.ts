@@ -43,11 +43,11 @@ export class Member implements Sink, HoldingOwner {
   }
 
   /** Lends the link: nothing is read any more before the borrower opens it. */
-  lend(): Holding {
+  lend(nowMs: number): Holding {
     this.link.pause();
     this.state = "leased";
     this.uses++;
-    this.holding = new Holding(this.link, this);
+    this.holding = new Holding(this.link, this, nowMs);
     return this.holding;
   }
 

@@ -3,6 +3,7 @@ import type { Endpoint } from "../contract/endpoint.ts";
 import { PolywireError } from "../contract/error.ts";
 import type { Link } from "../contract/link.ts";
 import type { HostContext } from "../contract/protocol.ts";
+import type { PoolTotals } from "../metrics/pool-counts.ts";
 import { checkTimeout } from "../wire/cancellation.ts";
 import type { DialLink } from "./dials.ts";
 import type { PoolEvents, PoolSnapshot, PoolState, PoolStats } from "./figures.ts";
@@ -32,6 +33,8 @@ export interface PoolParts {
   readonly endpoint: Endpoint;
   readonly options: CompletePoolOptions;
   readonly dial: DialLink;
+  /** Where what happens is counted. */
+  readonly totals: PoolTotals;
   /** Hears of what the program did wrong. */
   readonly failed: (error: PolywireError) => void;
   /** Closed, and every link is gone. */
@@ -58,7 +61,7 @@ export class Pool<L extends Link = Link> implements AsyncDisposable {
   #timedOut = 0;
 
   constructor(host: HostContext, parts: PoolParts) {
-    const { protocol, endpoint, options, dial, failed } = parts;
+    const { protocol, endpoint, options, dial, totals, failed } = parts;
     this.protocol = protocol;
     this.endpoint = endpoint;
     this.#host = host;
@@ -68,12 +71,14 @@ export class Pool<L extends Link = Link> implements AsyncDisposable {
       timeoutError: (timeoutMs) => this.#timeoutError(timeoutMs),
       timedOut: (error) => this.#waitTimedOut(error),
       left: () => this.#stock.waiterLeft(),
+      served: (waitMs) => totals.served(waitMs),
     });
     this.#waiters = waiters;
     this.#stock = new Stock(host, {
       lender: this,
       options,
       dial,
+      totals,
       owner: {
         get waiting() {
           return waiters.size;
@@ -116,7 +121,10 @@ export class Pool<L extends Link = Link> implements AsyncDisposable {
     if (this.#state !== "open") throw this.#notOpen();
     if (this.#waiters.size === 0) {
       const holding = this.#stock.take();
-      if (holding !== undefined) return Promise.resolve(new Lease(holding, this));
+      if (holding !== undefined) {
+        this.#parts.totals.served(0);
+        return Promise.resolve(new Lease(holding, this));
+      }
     }
     this.#stock.supply(1);
     if (this.#waiters.size + 1 - this.#stock.sources > this.#parts.options.maxWaiters) throw this.#tooManyWait();
@@ -192,6 +200,7 @@ export class Pool<L extends Link = Link> implements AsyncDisposable {
 
   #waitTimedOut(error: PolywireError): void {
     this.#timedOut++;
+    this.#parts.totals.timeouts++;
     if (this.#events.has("timedOut")) this.#events.emit("timedOut", { error, waiting: this.#waiters.size });
   }
 

@@ -3,6 +3,7 @@ import type { CloseInfo } from "../contract/close.ts";
 import { PolywireError } from "../contract/error.ts";
 import type { Link, Pingable } from "../contract/link.ts";
 import type { HostContext } from "../contract/protocol.ts";
+import type { PoolTotals } from "../metrics/pool-counts.ts";
 import { type DialLink, PoolDials } from "./dials.ts";
 import type { EvictionReason, PoolEvents, PoolStats } from "./figures.ts";
 import type { Holding } from "./holding.ts";
@@ -29,6 +30,7 @@ export interface StockParts {
   readonly lender: object;
   readonly options: CompletePoolOptions;
   readonly dial: DialLink;
+  readonly totals: PoolTotals;
   readonly owner: StockOwner;
 }
 
@@ -44,6 +46,7 @@ export class Stock implements MemberOwner {
   readonly #host: HostContext;
   readonly #options: CompletePoolOptions;
   readonly #owner: StockOwner;
+  readonly #totals: PoolTotals;
   readonly #members = new Set<Member>();
   readonly #idle: IdleLinks;
   readonly #dials: PoolDials;
@@ -56,12 +59,13 @@ export class Stock implements MemberOwner {
   #acquired = 0;
   #isOpen = true;
 
-  constructor(host: HostContext, { lender, options, dial, owner }: StockParts) {
+  constructor(host: HostContext, { lender, options, dial, totals, owner }: StockParts) {
     const { clock, random } = host;
     this.lender = lender;
     this.#host = host;
     this.#options = options;
     this.#owner = owner;
+    this.#totals = totals;
     this.#idle = new IdleLinks({
       clock,
       options,
@@ -72,7 +76,7 @@ export class Stock implements MemberOwner {
       clock,
       random,
       dial,
-      arrived: (link) => this.#arrived(link),
+      arrived: (link, durationMs) => this.#arrived(link, durationMs),
       failed: (error) => this.#dialFailed(error),
       rested: () => this.supply(),
     });
@@ -149,7 +153,7 @@ export class Stock implements MemberOwner {
     for (const { link } of this.#members) link.close({ discard: true });
   }
 
-  #arrived(link: Link): void {
+  #arrived(link: Link, durationMs: number): void {
     if (!this.#isOpen) {
       discardLink(link);
       return this.#tellIfEmpty();
@@ -165,6 +169,7 @@ export class Stock implements MemberOwner {
     }
     this.#members.add(member);
     this.#created++;
+    this.#totals.created(durationMs);
     if (maxLifetimeMs !== Infinity) {
       const lifetimeMs = maxLifetimeMs * (0.9 + 0.2 * this.#host.random());
       member.lifetime = this.#host.clock.setTimer(() => this.#expired(member), lifetimeMs);
@@ -197,7 +202,7 @@ export class Stock implements MemberOwner {
     this.#leased++;
     this.#acquired++;
     this.#dials.succeeded();
-    return member.lend();
+    return member.lend(this.#host.clock.now());
   }
 
   #isStale({ idleSinceMs, link }: Member): boolean {
@@ -230,6 +235,7 @@ export class Stock implements MemberOwner {
   // From a member.
 
   givenBack(member: Member, holding: Holding): void {
+    this.#totals.used(this.#host.clock.now() - holding.lentAtMs);
     if (holding.isLost) return;
     // A link that is closing tells its last holder how it ended.
     if (!holding.isClosing) member.holding = undefined;
@@ -287,7 +293,7 @@ export class Stock implements MemberOwner {
     member.state = "closing";
     member.lifetime?.cancel();
     if (!wasClosing) {
-      this.#evicted.closed++;
+      this.#countEvicted("closed");
       this.#setBackIfUnused(member, info.error);
     }
     member.holding?.lost(info);
@@ -306,10 +312,15 @@ export class Stock implements MemberOwner {
     member.state = "closing";
     member.lifetime?.cancel();
     this.#closing++;
-    this.#evicted[reason]++;
+    this.#countEvicted(reason);
     // Who does not answer a ping has no part in a close either.
     member.link.close(reason === "verify" ? { discard: true } : {});
     this.#owner.evicted({ reason, error });
+  }
+
+  #countEvicted(reason: EvictionReason): void {
+    this.#evicted[reason]++;
+    this.#totals.evicted(reason);
   }
 
   /** It is no longer what it was. */

@@ -11,6 +11,8 @@ export interface WaitersOwner {
   /** For the message of a wait that took too long. */
   timeoutError(timeoutMs: number): PolywireError;
   timedOut(error: PolywireError): void;
+  /** Somebody has got a lease, after so long. */
+  served(waitMs: number): void;
   /** Somebody has given up. */
   left(): void;
 }
@@ -20,6 +22,7 @@ interface Waiter {
   readonly reject: (error: PolywireError) => void;
   readonly timer: Timer;
   readonly forget: () => void;
+  readonly sinceMs: number;
 }
 
 /** Those who wait for a link, first come first served. Whoever leaves takes timer and listener along. */
@@ -52,7 +55,7 @@ export class Waiters {
         this.#owner.left();
       }, timeoutMs);
       const forget = (): void => signal?.removeEventListener("abort", abort);
-      const waiter: Waiter = { resolve, reject, timer, forget };
+      const waiter: Waiter = { resolve, reject, timer, forget, sinceMs: this.#clock.now() };
       signal?.addEventListener("abort", abort, { once: true });
       this.#waiting.add(waiter);
     });
@@ -60,7 +63,10 @@ export class Waiters {
 
   /** Ends the longest wait with a lease. There must be one. */
   serve(lease: Lease): void {
-    this.#takeFirst()?.resolve(lease);
+    const first = this.#takeFirst();
+    if (first === undefined) return;
+    this.#owner.served(this.#clock.now() - first.sinceMs);
+    first.resolve(lease);
   }
 
   /** Ends the longest wait with an error; false if nobody waits. */
