@@ -50,6 +50,7 @@ export { ERROR_TABLE, type ErrorCode, type ErrorRow } from "./contract/error-tab
 export type {
   Body,
   BodySource,
+  Checkable,
   Exchange,
   Exchanger,
   Headers,
@@ -92,6 +93,16 @@ export {
   type Protocol,
 } from "./contract/protocol.ts";
 export type { Service, ServiceHost } from "./contract/service.ts";
+export type { Health, HealthChange, HealthStatus } from "./health/health-record.ts";
+export type {
+  ExchangerVitalsOptions,
+  HealthOptions,
+  OwnCheck,
+  PayloadCheck,
+  QualityOptions,
+  RequestCheck,
+  VitalsOptions,
+} from "./health/options.ts";
 export type {
   HistogramFigures,
   MetricAttributes,
@@ -100,6 +111,8 @@ export type {
   MetricPoint,
 } from "./metrics/family.ts";
 export type { ConnectOptions } from "./network/dialer.ts";
+export type { ExchangerVitalsNow } from "./network/exchangers.ts";
+export type { ExchangerSnapshot } from "./network/held-exchanger.ts";
 export {
   Network,
   type NetworkOptions,
@@ -130,6 +143,9 @@ export type {
 export type { Lease } from "./pool/lease.ts";
 export type { PoolOptions, PoolOrder } from "./pool/options.ts";
 export type { AcquireOptions, ClosePoolOptions, Pool } from "./pool/pool.ts";
+export type { QualityLevel, QualityProfile } from "./quality/levels.ts";
+export type { Quality, QualityChange } from "./quality/quality-meter.ts";
+export type { QualityInput } from "./quality/scores.ts";
 // ————— What integrators use: protocols, services, dialects. —————
 export { Cancellation, type CancellationOptions, checkTimeout, unlessAborted } from "./wire/cancellation.ts";
 export { Delivery, type DeliveryOwner } from "./wire/delivery.ts";

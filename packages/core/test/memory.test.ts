@@ -242,7 +242,8 @@ test("an exchange that nobody answers in time is answered with 503", async () =>
   expect(response.status).toBe(503);
   await response.body.bytes();
   expect(() => exchange.respond({ status: 200 })).toThrow(/answered already/);
-  expect(clock.pending).toBe(0);
+  // The rounds of the vitals alone.
+  expect(clock.pending).toBe(1);
 });
 
 test.each([

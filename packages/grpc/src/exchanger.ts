@@ -1,6 +1,7 @@
 import type { OutgoingHttpHeaders } from "node:http2";
 import {
   Cancellation,
+  type Checkable,
   type DialContext,
   type Endpoint,
   type Exchanger,
@@ -17,6 +18,7 @@ import { ClientCall } from "./client-call.ts";
 import { ClientConnection } from "./client-connection.ts";
 import { callHeaders, type DialParts } from "./dial.ts";
 import { frame } from "./frame.ts";
+import { checkHealth } from "./health.ts";
 import { addMetadata, type OutgoingMetadata } from "./metadata.ts";
 import { type CallMethod, readAnswer, readAnswers } from "./method.ts";
 import { callTarget } from "./routes.ts";
@@ -38,7 +40,7 @@ interface PreparedCall {
 }
 
 /** Makes unary calls, and calls that are answered with a stream, over one connection that is made anew when it is lost. */
-export class GrpcExchanger implements Exchanger {
+export class GrpcExchanger implements Exchanger, Checkable {
   readonly endpoint: Endpoint;
   readonly traits: Traits;
   readonly closed: Promise<void>;
@@ -46,6 +48,8 @@ export class GrpcExchanger implements Exchanger {
   readonly #context: DialContext;
   readonly #metadata: OutgoingMetadata;
   #connection: Promise<ClientConnection> | ClientConnection | undefined;
+  /** What makes requests past whatever stands around `request`. */
+  readonly #unwatched: Pick<Exchanger, "endpoint" | "request">;
   #underWay = 0;
   #isClosed = false;
   #allDone: () => void = () => {};
@@ -56,6 +60,7 @@ export class GrpcExchanger implements Exchanger {
     this.closed = new Promise((resolve) => {
       this.#allDone = resolve;
     });
+    this.#unwatched = { endpoint, request: (request, callOptions = {}) => this.#request(request, callOptions) };
     this.#connection = connection;
     this.#parts = parts;
     this.#context = context;
@@ -74,6 +79,22 @@ export class GrpcExchanger implements Exchanger {
    * of the endpoint. The body is the call's one message.
    */
   async request(request: Request, options: RequestOptions = {}): Promise<Response> {
+    return this.#request(request, options);
+  }
+
+  /**
+   * Asks the health service of the server (`grpc.health.v1`) for the server as a whole. One without a health service is
+   * well, as long as it answers.
+   *
+   * @throws PolywireError `not-available` where the server says that it does not serve; why it cannot be asked.
+   */
+  async check(signal: AbortSignal): Promise<void> {
+    const status = await checkHealth(this.#unwatched, "", { signal });
+    if (status === "SERVING" || status === "SERVICE_UNKNOWN") return;
+    throw new PolywireError("not-available", `the health service of "${this.endpoint}" says ${status}`);
+  }
+
+  async #request(request: Request, options: RequestOptions): Promise<Response> {
     const path = this.#pathOf(request);
     const { headers = new Map(), body } = request;
     const call = callHeaders(path, addMetadata({ ...this.#metadata }, headers));

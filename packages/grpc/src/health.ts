@@ -20,7 +20,7 @@ const WATCH_TIMEOUT_MS = 2_147_483_647;
  * @throws PolywireError when the server cannot be asked.
  */
 export async function checkHealth(
-  exchanger: Exchanger,
+  exchanger: Pick<Exchanger, "endpoint" | "request">,
   service: string = "",
   options: RequestOptions = {},
 ): Promise<ServingStatus> {

@@ -1,6 +1,6 @@
 import { MAX_DELAY_MS } from "../contract/clock.ts";
 import type { Traits } from "../contract/link.ts";
-import { type CompleteVitals, checkLinkCheck, completeVitals, type VitalsOptions } from "../health/options.ts";
+import { type CompleteVitals, completeLinkVitals, type VitalsOptions } from "../health/options.ts";
 import {
   checkBooleanOption,
   checkCountOption,
@@ -64,7 +64,7 @@ export function completeConnectionOptions(given: ConnectionOptions, traits: Trai
   return {
     reconnect: completeReconnect(given.reconnect),
     pending: completePending(given.pending, traits),
-    vitals: completeVitals(given, "realtime", checkLinkCheck),
+    vitals: completeLinkVitals(given),
   };
 }
 

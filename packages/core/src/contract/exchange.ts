@@ -69,6 +69,12 @@ export interface Exchanger {
   readonly closed: Promise<void>;
 }
 
+/** An exchanger of a wire that has a way of its own to ask the peer how it is. */
+export interface Checkable {
+  /** Rejects with what is wrong, or when the signal fires. It is no request of the program's: nobody counts it. */
+  check(signal: AbortSignal): Promise<void>;
+}
+
 export interface RequestOptions {
   readonly signal?: AbortSignal;
   /** Absolute deadline for the whole exchange, body included, in milliseconds from the call. 30,000 by default. */

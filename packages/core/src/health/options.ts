@@ -4,7 +4,6 @@ import type { QualityProfile } from "../quality/levels.ts";
 import {
   checkBooleanOption,
   checkCountOption,
-  checkFunctionOption,
   checkObjectOption,
   checkOneOfOption,
   checkOptionNames,
@@ -62,10 +61,18 @@ export interface QualityOptions {
   readonly staleMs?: number;
 }
 
-export interface VitalsOptions<Check = PayloadCheck | "dial" | OwnCheck> {
+/** What may be said of how the peer of a connection is watched. */
+export interface VitalsOptions {
   /** False: the peer is not checked. */
-  readonly health?: boolean | HealthOptions<Check>;
+  readonly health?: boolean | HealthOptions;
   readonly quality?: QualityOptions;
+}
+
+/** The same of an exchanger: its requests are the samples, and it has no link to replace. */
+export interface ExchangerVitalsOptions {
+  /** Without a `check` only wires with a health service of their own (gRPC) are asked. False: none is. */
+  readonly health?: boolean | Omit<HealthOptions<RequestCheck | OwnCheck>, "replace">;
+  readonly quality?: Pick<QualityOptions, "profile">;
 }
 
 export type CompleteHealth<Check> = Required<Omit<HealthOptions<Check>, "check">> & {
@@ -89,9 +96,28 @@ const DEFAULT_HEALTH = {
   healthyAfter: 2,
   replace: true,
 } as const;
-const HEALTH_NAMES = Object.keys(DEFAULT_HEALTH);
-const QUALITY_NAMES = ["profile", "sampleIntervalMs", "staleMs"];
 const PROFILES = ["realtime", "rpc"];
+
+/** Whose vitals options are for, and what they may say. */
+interface Subject<Check> {
+  readonly profile: QualityProfile;
+  readonly healthNames: readonly string[];
+  readonly qualityNames: readonly string[];
+  readonly checkCheck: (path: string, check: Check) => void;
+}
+
+const LINK: Subject<PayloadCheck | "dial" | OwnCheck> = {
+  profile: "realtime",
+  healthNames: Object.keys(DEFAULT_HEALTH),
+  qualityNames: ["profile", "sampleIntervalMs", "staleMs"],
+  checkCheck: checkLinkCheck,
+};
+const EXCHANGER: Subject<RequestCheck | OwnCheck> = {
+  profile: "rpc",
+  healthNames: Object.keys(DEFAULT_HEALTH).filter((name) => name !== "replace"),
+  qualityNames: ["profile"],
+  checkCheck: checkExchangerCheck,
+};
 
 /** Nothing was given: shared by all to whom that happened. */
 const DEFAULTS: Readonly<Record<QualityProfile, CompleteVitals<never>>> = {
@@ -100,29 +126,37 @@ const DEFAULTS: Readonly<Record<QualityProfile, CompleteVitals<never>>> = {
 };
 
 /** @throws PolywireError `invalid-argument` naming the option that is wrong. */
-export function completeVitals<Check>(
-  { health, quality }: VitalsOptions<Check>,
-  usual: QualityProfile,
-  checkCheck: (path: string, check: Check) => void,
+export function completeLinkVitals(given: VitalsOptions): CompleteVitals {
+  return completeVitals(given, LINK);
+}
+
+/** @throws PolywireError `invalid-argument` naming the option that is wrong. */
+export function completeExchangerVitals(given: ExchangerVitalsOptions): CompleteVitals<RequestCheck | OwnCheck> {
+  return completeVitals(given, EXCHANGER);
+}
+
+function completeVitals<Check>(
+  { health, quality }: { readonly health?: boolean | HealthOptions<Check>; readonly quality?: QualityOptions },
+  subject: Subject<Check>,
 ): CompleteVitals<Check> {
-  if (health === undefined && quality === undefined) return DEFAULTS[usual];
+  if (health === undefined && quality === undefined) return DEFAULTS[subject.profile];
   checkObjectOption("quality", quality ?? {});
-  checkOptionNames("quality", quality ?? {}, QUALITY_NAMES);
-  const { profile = usual, sampleIntervalMs, staleMs = Infinity } = quality ?? {};
+  checkOptionNames("quality", quality ?? {}, subject.qualityNames);
+  const { profile = subject.profile, sampleIntervalMs, staleMs = Infinity } = quality ?? {};
   checkOneOfOption("quality.profile", profile, PROFILES);
   if (sampleIntervalMs !== undefined) checkCountOption("quality.sampleIntervalMs", sampleIntervalMs, MAX_DELAY_MS);
   if (staleMs !== Infinity) checkCountOption("quality.staleMs", staleMs, MAX_DELAY_MS);
-  return { health: completeHealth(health, checkCheck), profile, sampleIntervalMs, staleMs };
+  return { health: completeHealth(health, subject), profile, sampleIntervalMs, staleMs };
 }
 
 function completeHealth<Check>(
   given: boolean | HealthOptions<Check> = true,
-  checkCheck: (path: string, check: Check) => void,
+  { healthNames, checkCheck }: Subject<Check>,
 ): CompleteHealth<Check> | undefined {
   if (given === false) return undefined;
   if (given === true) return DEFAULT_HEALTH;
   checkObjectOption("health", given);
-  checkOptionNames("health", given, HEALTH_NAMES);
+  checkOptionNames("health", given, healthNames);
   const complete = { ...DEFAULT_HEALTH, ...given };
   for (const name of ["intervalMs", "failingIntervalMs", "timeoutMs"] as const) {
     checkCountOption(`health.${name}`, complete[name], MAX_DELAY_MS);
@@ -134,8 +168,7 @@ function completeHealth<Check>(
   return complete as CompleteHealth<Check>;
 }
 
-/** @throws PolywireError `invalid-argument` for what is no check of a connection. */
-export function checkLinkCheck(path: string, check: PayloadCheck | "dial" | OwnCheck): void {
+function checkLinkCheck(path: string, check: PayloadCheck | "dial" | OwnCheck): void {
   if (typeof check === "string") return checkOneOfOption(path, check, ["dial"]);
   if (typeof check === "function") return;
   checkObjectOption(path, check);
@@ -144,9 +177,8 @@ export function checkLinkCheck(path: string, check: PayloadCheck | "dial" | OwnC
   if (typeof check.expect !== "function") checkPayloadOption(`${path}.expect`, check.expect);
 }
 
-/** @throws PolywireError `invalid-argument` for what is no check of an exchanger. */
-export function checkExchangerCheck(path: string, check: RequestCheck | OwnCheck): void {
-  if (typeof check === "function") return checkFunctionOption(path, check);
+function checkExchangerCheck(path: string, check: RequestCheck | OwnCheck): void {
+  if (typeof check === "function") return;
   checkObjectOption(path, check);
   checkOptionNames(path, check, ["method", "path", "status"]);
   const { method = "GET", path: target, status = 200 } = check;

@@ -4,6 +4,14 @@ import type { Exchanger } from "../contract/exchange.ts";
 import type { MetricAttributes, MetricFamily } from "./family.ts";
 import { Histogram } from "./histogram.ts";
 
+/** Hears of each request, and how it ended. */
+export interface ExchangeWatcher {
+  /** Gives the time of the beginning, as it counts for `answered`. */
+  begun(): number;
+  answered(sinceMs: number, status: number): void;
+  failed(error: PolywireError): void;
+}
+
 /** The requests that a network made, by what they ended with. */
 export class ExchangeCounts {
   readonly #clock: Clock;
@@ -15,18 +23,22 @@ export class ExchangeCounts {
   }
 
   /** Counts every request of an exchanger that its network has just opened; nobody else has it yet. */
-  watch(exchanger: Exchanger, protocol: string): void {
+  watch(exchanger: Exchanger, protocol: string, watcher: ExchangeWatcher): void {
     const direct = exchanger.request.bind(exchanger);
     const request: Exchanger["request"] = async (given, options) => {
       const startMs = this.#clock.now();
       this.#active++;
+      const sinceMs = watcher.begun();
       let end = "";
       try {
         const response = await direct(given, options);
         end = endOf(response.status);
+        watcher.answered(sinceMs, response.status);
         return response;
       } catch (thrown) {
-        end = PolywireError.from(thrown).code;
+        const error = PolywireError.from(thrown);
+        end = error.code;
+        watcher.failed(error);
         throw thrown;
       } finally {
         this.#active--;

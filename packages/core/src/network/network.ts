@@ -12,10 +12,10 @@ import { completeLimits, type LinkLimits } from "../contract/limits.ts";
 import type { Link } from "../contract/link.ts";
 import type { Listener } from "../contract/listener.ts";
 import { type Logger, silentLogger } from "../contract/log.ts";
-import type { DialContext, HostContext } from "../contract/protocol.ts";
+import type { HostContext } from "../contract/protocol.ts";
 import type { Service } from "../contract/service.ts";
+import type { ExchangerVitalsOptions } from "../health/options.ts";
 import { Rounds } from "../health/rounds.ts";
-import { ExchangeCounts } from "../metrics/exchange-counts.ts";
 import type { MetricFamily } from "../metrics/family.ts";
 import { placeFamilies } from "../metrics/place-families.ts";
 import { serviceFamilies } from "../metrics/service-families.ts";
@@ -29,8 +29,8 @@ import { Turn } from "../wire/turn.ts";
 import type { AcceptedLinkOwner } from "./accepted-link.ts";
 import { Connector, type Target } from "./connector.ts";
 import { type ConnectOptions, Dialer } from "./dialer.ts";
-import { interceptExchanges } from "./intercept-exchanges.ts";
-import { checkExchanger } from "./protocol-results.ts";
+import { Exchangers, type ExchangerVitalsNow } from "./exchangers.ts";
+import type { ExchangerSnapshot } from "./held-exchanger.ts";
 import { ProtocolTable } from "./protocol-table.ts";
 import { type Handler, type ListenOptions, Reception } from "./reception.ts";
 import { type ConnectionSnapshot, type NetworkEvents, Roster } from "./roster.ts";
@@ -72,6 +72,7 @@ export interface NetworkSnapshot {
   readonly protocols: readonly string[];
   readonly listeners: readonly string[];
   readonly connections: readonly ConnectionSnapshot[];
+  readonly exchangers: readonly ExchangerSnapshot[];
   readonly pools: readonly PoolSnapshot[];
   /** What each service says of itself, by name. */
   readonly services: Readonly<Record<string, unknown>>;
@@ -89,8 +90,7 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
   readonly #roster: Roster;
   readonly #whenClosed = new AbortController();
   readonly #listeners = new Set<Listener>();
-  readonly #exchangers = new Set<Exchanger>();
-  readonly #exchangeCounts: ExchangeCounts;
+  readonly #exchangers: Exchangers;
   readonly #dialer: Dialer;
   readonly #intercepting: Intercepting;
   readonly #connector: Connector;
@@ -111,7 +111,6 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
     this.#rounds = new Rounds(clock);
     this.#dialer = new Dialer(this.#host, maxDials);
     this.#intercepting = { interceptors: [...interceptors], host: this.#host };
-    this.#exchangeCounts = new ExchangeCounts(clock);
     this.#protocols = new ProtocolTable(options.protocols);
     this.#services = [...services];
     this.#events = new Events((error) => this.#failed(error));
@@ -122,6 +121,13 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
       intercepting: this.#intercepting,
       budget: completeBudget(options.reconnectBudget),
       rounds: this.#rounds,
+      failed: (error) => this.#failed(error),
+    });
+    this.#exchangers = new Exchangers(this.#host, {
+      dialer: this.#dialer,
+      intercepting: this.#intercepting,
+      rounds: this.#rounds,
+      events: this.#events,
       failed: (error) => this.#failed(error),
     });
     this.#pools = new Pools(this.#host, (error) => this.#failed(error));
@@ -143,7 +149,7 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
     url: UrlOf<Protocols, Url>,
     options?: ConnectOptions & ConnectionOptions & DialOptionsFor<Protocols, Url>,
   ): Promise<Connection<LinkFor<Protocols, Url>>> {
-    const { target, common } = this.#resolve(url, options);
+    const { target, common } = this.#resolve(url, options, "connect");
     const connection = this.#connector.connection(target, common, true);
     await connection.ready();
     return connection as Connection<LinkFor<Protocols, Url>>;
@@ -154,7 +160,7 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
     url: UrlOf<Protocols, Url>,
     options?: ConnectOptions & ConnectionOptions & DialOptionsFor<Protocols, Url>,
   ): Connection<LinkFor<Protocols, Url>> {
-    const { target, common } = this.#resolve(url, options);
+    const { target, common } = this.#resolve(url, options, "connect");
     return this.#connector.connection(target, common, false) as Connection<LinkFor<Protocols, Url>>;
   }
 
@@ -167,7 +173,7 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
     options?: PoolOptions & PoolDialOptions & Omit<DialOptionsFor<Protocols, Url>, keyof PoolOptions>,
   ): Pool<LinkFor<Protocols, Url>> {
     const { own, dial } = splitPoolOptions(options);
-    const { target, common } = this.#resolve(url, dial);
+    const { target, common } = this.#resolve(url, dial, "pool");
     const { protocol, endpoint } = target;
     const dialStep = this.#connector.dialStep(target, common);
     return this.#pools.make({ protocol: protocol.name, endpoint, options: own, dial: dialStep }) as Pool<
@@ -178,27 +184,19 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
   /** Opens what makes exchanges (requests and responses) towards the endpoint. */
   async open<const Url extends string>(
     url: UrlOf<Protocols, Url>,
-    options?: ConnectOptions & DialOptionsFor<Protocols, Url>,
+    options?: ConnectOptions & ExchangerVitalsOptions & DialOptionsFor<Protocols, Url>,
   ): Promise<ExchangerFor<Protocols, Url>> {
-    const { target, common } = this.#resolve(url, options);
-    const { protocol, endpoint } = target;
-    const { exchanges } = protocol;
-    if (exchanges === undefined) {
-      throw new PolywireError(
-        "unsupported",
-        `${protocol.name} carries no requests: use network.connect("${endpoint}")`,
-      );
-    }
-    const run = async (context: DialContext): Promise<Exchanger> =>
-      checkExchanger(await exchanges.open(endpoint, context), protocol);
-    const discard = (late: Exchanger): void =>
-      void late.close().catch((thrown) => this.#failed(PolywireError.from(thrown)));
-    const exchanger = await this.#dialer.dial({ endpoint, protocol: protocol.name, run, discard }, common);
-    this.#exchangeCounts.watch(exchanger, protocol.name);
-    interceptExchanges(exchanger, target, this.#intercepting);
-    this.#exchangers.add(exchanger);
-    void exchanger.closed.then(() => this.#exchangers.delete(exchanger));
-    return exchanger as ExchangerFor<Protocols, Url>;
+    const { target, common } = this.#resolve(url, options, "open");
+    return (await this.#exchangers.open(target, common)) as ExchangerFor<Protocols, Url>;
+  }
+
+  /**
+   * How the peer of an exchanger is: as far as requests and checks have told.
+   *
+   * @throws PolywireError `invalid-argument` for one that this network did not open, or that is closed.
+   */
+  vitalsOf(exchanger: Exchanger): ExchangerVitalsNow {
+    return this.#exchangers.vitalsOf(exchanger);
   }
 
   /** Binds the address and hands every peer to the handler. */
@@ -207,7 +205,7 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
     handler: Handler | ((link: LinkFor<Protocols, Url>) => void),
     options?: ListenOptions & ListenOptionsFor<Protocols, Url>,
   ): Promise<ListenerFor<Protocols, Url>> {
-    const { target, common } = this.#resolve(url, options);
+    const { target, common } = this.#resolve(url, options, "listen");
     const serving: Handler = typeof handler === "function" ? { link: handler as (link: Link) => void } : handler;
     const listener = await this.#reception.bind(target, serving, common);
     if (this.#state !== "open") {
@@ -256,6 +254,7 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
       protocols: this.#protocols.names,
       listeners: [...this.#listeners].map((listener) => listener.endpoint.display),
       connections: this.#roster.inspect(),
+      exchangers: this.#exchangers.inspect(),
       pools: this.#pools.inspect(),
       services: Object.fromEntries(this.#services.map((service) => [service.name, this.#inspect(service)])),
     };
@@ -270,10 +269,10 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
     return [
       ...this.#roster.metrics(),
       ...this.#dialer.metrics(),
-      ...placeFamilies({ listeners: this.#listeners, exchangers: this.#exchangers, protocolOf }),
+      ...placeFamilies({ listeners: this.#listeners, exchangers: this.#exchangers.all, protocolOf }),
       ...this.#pools.metrics(),
       ...this.#reception.metrics(),
-      ...this.#exchangeCounts.families(),
+      ...this.#exchangers.metrics(),
       ...serviceFamilies(this.#services, (error) => this.#failed(error)),
     ];
   }
@@ -302,7 +301,7 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
       const freed = [...this.#listeners].map((listener) => this.#inTime(() => listener.close(), cancellation.signal));
       this.#listeners.clear();
       await this.#eachService((service) => service.drain?.(cancellation.signal), cancellation.signal);
-      const asked = [...this.#exchangers].map((each) => this.#inTime(() => each.close(), cancellation.signal));
+      const asked = [...this.#exchangers.all].map((each) => this.#inTime(() => each.close(), cancellation.signal));
       await Promise.all([...freed, ...asked, pooled]);
       await this.#roster.closeAll(cancellation.signal);
       await this.#eachService((service) => service.close?.(), cancellation.signal);
@@ -349,10 +348,14 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
     }
   }
 
-  #resolve(url: string, options: object | undefined): { target: Target; common: CommonOptions } {
+  #resolve(
+    url: string,
+    options: object | undefined,
+    purpose: keyof typeof OPTION_NAMES,
+  ): { target: Target; common: CommonOptions } {
     if (this.#state !== "open") throw this.#notOpen();
     this.#startServices();
-    const { common, own } = splitOptions(options);
+    const { common, own } = splitOptions(options, OPTION_NAMES[purpose]);
     const endpoint = parseEndpoint(url, own);
     return { target: { protocol: this.#protocols.find(endpoint), endpoint }, common };
   }
@@ -382,14 +385,30 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
 /** What a pool's dials have in common with others: its leases have signals of their own. */
 export type PoolDialOptions = Omit<ConnectOptions, "signal">;
 
-type CommonOptions = ConnectOptions & ConnectionOptions & ListenOptions;
+type CommonOptions = ConnectOptions & ConnectionOptions & ExchangerVitalsOptions & ListenOptions;
+
+/** The options that are the network's own: those of any other name are the protocol's. */
+const DIAL_NAMES = ["signal", "timeoutMs", "limits", "metadata"] as const;
+const VITALS_NAMES = ["health", "quality"] as const;
+const OPTION_NAMES = {
+  connect: [...DIAL_NAMES, ...VITALS_NAMES, "reconnect", "pending"],
+  pool: DIAL_NAMES,
+  open: [...DIAL_NAMES, ...VITALS_NAMES],
+  listen: ["limits", "origins"],
+} as const satisfies Record<string, readonly (keyof CommonOptions)[]>;
 
 /** Takes what every protocol has from the options; what is left is the protocol's own. */
-function splitOptions(options: object | undefined): { common: CommonOptions; own: Readonly<Record<string, unknown>> } {
+function splitOptions(
+  options: object | undefined,
+  names: readonly (keyof CommonOptions)[],
+): { common: CommonOptions; own: Readonly<Record<string, unknown>> } {
   try {
-    const { signal, timeoutMs, limits, metadata, origins, reconnect, pending, health, quality, ...own } = (options ??
-      {}) as CommonOptions;
-    const common = { signal, timeoutMs, limits, metadata, origins, reconnect, pending, health, quality };
+    const own: Record<string, unknown> = { ...options };
+    const common: Record<string, unknown> = {};
+    for (const name of names) {
+      if (own[name] !== undefined) common[name] = own[name];
+      delete own[name];
+    }
     return { common: common as CommonOptions, own };
   } catch (cause) {
     throw new PolywireError("invalid-argument", "an option cannot be read: its getter threw", { cause });

@@ -12,6 +12,7 @@ import { ConnectionCounts } from "../metrics/connection-counts.ts";
 import type { MetricFamily } from "../metrics/family.ts";
 import { type Quality, type QualityChange, UNKNOWN_QUALITY } from "../quality/quality-meter.ts";
 import { AcceptedLink } from "./accepted-link.ts";
+import { healthFields, healthLevel } from "./health-log.ts";
 
 export type Direction = "dialled" | "accepted";
 
@@ -26,9 +27,12 @@ export interface NetworkEvents {
   reconnecting: ConnectionEvent & ConnectionEvents["reconnecting"];
   /** It has a link again. */
   reconnected: ConnectionEvent & ConnectionEvents["reconnected"];
-  /** The peer of a dialled connection is better or worse off than it was. */
+  /** The peer of a dialled connection, or of an exchanger, is better or worse off than it was. */
   health: ConnectionEvent & HealthChange;
-  /** The network of a dialled connection is better or worse than it was. Whoever listens has every link measured each second. */
+  /**
+   * The network of a dialled connection, or what an exchanger's requests meet, is better or worse than it was. Whoever listens
+   * has every link measured each second.
+   */
   quality: ConnectionEvent & QualityChange;
   /** A connection is over. */
   close: ConnectionEvent & { readonly closeInfo: CloseInfo };
@@ -151,12 +155,7 @@ export class Roster {
         this.#emit("reconnected", connection, told.event);
         return;
       case "health":
-        this.#log(
-          told.event.to === "unhealthy" ? "warn" : "debug",
-          "connection health",
-          connection,
-          healthFields(told.event),
-        );
+        this.#log(healthLevel(told.event), "connection health", connection, healthFields(told.event));
         this.#emit("health", connection, told.event);
         return;
       case "quality":
@@ -245,10 +244,6 @@ function closeFields({ by, clean, code, reason, error }: CloseInfo): object {
 
 function stateFields({ from, to, cause, attempt }: StateChange): object {
   return { from, to, cause, attempt };
-}
-
-function healthFields({ from, to, cause, error }: HealthChange): object {
-  return { from, to, cause, ...(error !== undefined && { error: error.message }) };
 }
 
 function reconnectingFields({ attempt, delayMs, error }: ConnectionEvents["reconnecting"]): object {
