@@ -12,6 +12,7 @@ import { Keepalive, type KeptAlive } from "./keepalive.ts";
 import type { CallConnection } from "./link.ts";
 import type { CompleteDialOptions } from "./options.ts";
 import { ConnectionPeer } from "./peer.ts";
+import { RoundTrips } from "./round-trips.ts";
 import { defaultPort } from "./server.ts";
 
 const CONNECTION_WINDOW_BYTES = 1_048_576;
@@ -54,9 +55,7 @@ export class ClientConnection implements CallConnection, KeptAlive {
   owner: SharingOwner | undefined = undefined;
   #calls = 0;
   #made = 0;
-  /** Who wait for the server to have read what was sent; the first group's question is on its way. */
-  #asking: ((isSettled: boolean) => void)[] = [];
-  #toAsk: ((isSettled: boolean) => void)[] = [];
+  readonly #roundTrips: RoundTrips = new RoundTrips((answered) => this.#askServer(answered));
   #deadline: Timer | undefined = undefined;
   #isUsable = true;
   #isDraining = false;
@@ -170,7 +169,7 @@ export class ClientConnection implements CallConnection, KeptAlive {
   }
 
   #checkIdle(): void {
-    if (this.#calls > 0 || this.#asking.length + this.#toAsk.length > 0 || this.#isOver) return;
+    if (this.#calls > 0 || this.#roundTrips.isWaiting || this.#isOver) return;
     if (!this.#isUsable || (this.owner !== undefined && this.#made >= MAX_CALLS)) return this.close();
     if (this.owner === undefined) return;
     // It is kept for the next link, not to keep a program from its end.
@@ -178,41 +177,34 @@ export class ClientConnection implements CallConnection, KeptAlive {
     this.owner.idle(this);
   }
 
-  /**
-   * By a SETTINGS frame, which the server has to answer in its turn (RFC 9113, section 6.5.3): servers count pings, and
-   * find too many of them a reason to hang up. One question serves all who came to ask in the meantime.
-   */
   settle(done: (isSettled: boolean) => void): void {
     // A server that takes no more calls ends the connection with its last: nothing is left to ask.
     if (this.#isDraining || this.#session.destroyed) return done(this.#isDraining);
-    this.#toAsk.push(done);
-    if (this.#asking.length === 0) this.#ask();
+    this.#roundTrips.ask(done);
   }
 
-  #ask(): void {
-    this.#asking = this.#toAsk;
-    this.#toAsk = [];
-    if (this.#asking.length === 0) return;
-    if (this.#session.destroyed) return this.#answered(this.#isDraining);
-    const asking = this.#asking;
+  roundTrip(answered: () => void): void {
+    if (!this.#session.destroyed) this.#roundTrips.ask((isAnswered) => void (isAnswered && answered()));
+  }
+
+  /**
+   * By a SETTINGS frame, which the server has to answer in its turn (RFC 9113, section 6.5.3): servers count pings, and
+   * find too many of them a reason to hang up.
+   */
+  #askServer(answered: (isAnswered: boolean) => void): void {
+    const settled = (isAnswered: boolean): void => {
+      deadline.cancel();
+      answered(isAnswered || this.#isDraining);
+      this.#checkIdle();
+    };
     const deadline = this.#clock.setTimer(() => {
       // What it does not hear it cannot take either. Whether it is gone is for the keepalive to find out.
       this.#isUsable = false;
-      if (asking === this.#asking) this.#answered(false);
+      settled(false);
     }, this.#closeTimeoutMs);
-    this.#session.settings({}, (error) => {
-      deadline.cancel();
-      if (asking === this.#asking) this.#answered(error === null || this.#isDraining);
-    });
     this.#deadline = deadline;
-  }
-
-  #answered(isSettled: boolean): void {
-    const asking = this.#asking;
-    this.#asking = [];
-    for (const done of asking) done(isSettled);
-    if (!this.#isOver) this.#ask();
-    this.#checkIdle();
+    if (this.#session.destroyed) queueMicrotask(() => settled(false));
+    else this.#session.settings({}, (error) => settled(error === null));
   }
 
   /** For the keepalive. */
@@ -240,10 +232,7 @@ export class ClientConnection implements CallConnection, KeptAlive {
     this.#keepalive?.stop();
     this.#closeTimer?.cancel();
     this.#deadline?.cancel();
-    const unsettled = [...this.#asking, ...this.#toAsk];
-    this.#asking = [];
-    this.#toAsk = [];
-    for (const done of unsettled) done(this.#isDraining);
+    this.#roundTrips.end(this.#isDraining);
     this.owner?.gone(this);
   }
 }

@@ -15,6 +15,8 @@ import {
   type OutboxWire,
   type Payload,
   type Peer,
+  type Pingable,
+  Pings,
   PolywireError,
   type Prepared,
   type Refusal,
@@ -47,6 +49,8 @@ export interface CallConnection {
   readonly loss: PolywireError | boolean;
   /** Clients: calls back once the server has read all that was sent so far, or with false if it never will. */
   settle?(done: (isSettled: boolean) => void): void;
+  /** Asks the peer for a sign of life; without one it never calls back. Never before it returns. */
+  roundTrip(answered: () => void): void;
 }
 
 export interface LinkParts {
@@ -61,10 +65,12 @@ export interface LinkParts {
   readonly status?: CallStatus;
 }
 
+/** As long as the keepalive waits. */
+const PING_TIMEOUT_MS = 10_000;
 const OK: CallStatus = { code: GRPC_STATUS.OK, message: "" };
 
 /** One gRPC call as a conversation: a stream of messages each way. */
-export class GrpcLink implements Link, HalfClosable, OutboxWire, DeliveryOwner, IncomingOwner {
+export class GrpcLink implements Link, HalfClosable, Pingable, OutboxWire, DeliveryOwner, IncomingOwner {
   readonly peer: Peer;
   readonly #place: LinkPlace;
   readonly #connection: CallConnection;
@@ -86,6 +92,7 @@ export class GrpcLink implements Link, HalfClosable, OutboxWire, DeliveryOwner, 
   #bytesLost = 0;
   #writes = 0;
   #closeTimer: Timer | undefined = undefined;
+  #pings: Pings | undefined = undefined;
   readonly #onWritten = (): void => this.#written();
 
   /** @param stream open, its head sent and received, and not read yet. */
@@ -188,6 +195,13 @@ export class GrpcLink implements Link, HalfClosable, OutboxWire, DeliveryOwner, 
   /** For the outbox. */
   drained(): void {
     this.#delivery.drain();
+  }
+
+  /** Of the connection, which the link shares with other calls to the same server. */
+  ping(done: (roundTripMs: number | undefined) => void): void {
+    this.#pings ??= new Pings(this.#place.clock, PING_TIMEOUT_MS, this);
+    const token = this.#pings.add(done, !this.#isOver && this.#ending === undefined);
+    if (token !== undefined) this.#connection.roundTrip(() => this.#pings?.answered(token));
   }
 
   end(): void {
@@ -344,6 +358,7 @@ export class GrpcLink implements Link, HalfClosable, OutboxWire, DeliveryOwner, 
   #finish(): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    this.#pings?.abandon();
     this.#closeTimer?.cancel();
     this.#bytesLost += this.#outbox.discard();
     this.#delivery.closed(

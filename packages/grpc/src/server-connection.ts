@@ -6,6 +6,7 @@ import { Keepalive, type KeptAlive } from "./keepalive.ts";
 import type { CallConnection } from "./link.ts";
 import type { CompleteListenOptions } from "./options.ts";
 import { ConnectionPeer } from "./peer.ts";
+import { RoundTrips } from "./round-trips.ts";
 
 /** More pings a second than this are an attack. Calls that are reset in quick succession are limited by HTTP/2 itself. */
 const MAX_PINGS_PER_SECOND = 100;
@@ -34,6 +35,11 @@ export class ServerConnection implements CallConnection, KeptAlive {
   readonly #options: CompleteListenOptions;
   readonly #host: ServerConnectionHost;
   readonly #keepalive: Keepalive | undefined;
+  readonly #roundTrips: RoundTrips = new RoundTrips((answered) => {
+    // Clients do not mind pings. One too many, or a session that ends: nobody will answer.
+    const isSent = !this.#session.destroyed && this.#session.ping((error) => answered(error === null));
+    if (!isSent) queueMicrotask(() => answered(false));
+  });
   /** For the handshake, then for the time without a call. */
   #idleTimer: Timer;
   #ageTimer: Timer;
@@ -74,6 +80,10 @@ export class ServerConnection implements CallConnection, KeptAlive {
   /** The session's other side has calls for us to lose. */
   get isBusy(): boolean {
     return this.#calls > 0;
+  }
+
+  roundTrip(answered: () => void): void {
+    this.#roundTrips.ask((isAnswered) => void (isAnswered && answered()));
   }
 
   /** A call has arrived. */
@@ -156,6 +166,7 @@ export class ServerConnection implements CallConnection, KeptAlive {
     this.#idleTimer.cancel();
     this.#ageTimer.cancel();
     this.#keepalive?.stop();
+    this.#roundTrips.end(false);
     this.#host.gone();
   }
 }

@@ -10,7 +10,7 @@ export function traitsFor(
     ordered: true,
     reliable: true,
     halfClose: true,
-    ping: "none",
+    ping: "native",
     text: false,
     // A client ends its call without a word.
     closeCodes: false,

@@ -220,7 +220,9 @@ test("G40 a server that is gone without a word is found by its silence", { timeo
   });
   await using hosted = await host(server, () => sockets.forEach((socket) => void socket.destroy()));
   await using network = new Network({ protocols: [grpc()], clock });
-  const link = OpenLink.dialled(await network.connect(`grpc://${hosted.address}${METHOD}`, { reconnect: false }));
+  const link = OpenLink.dialled(
+    await network.connect(`grpc://${hosted.address}${METHOD}`, { reconnect: false, health: false }),
+  );
   // One that answers is left alone.
   const pinged = once(session as ServerHttp2Session, "ping");
   clock.advance(30_000);
@@ -251,7 +253,7 @@ test("a server that complains of pings is pinged half as often", { timeout: TIME
   await using hosted = await host(server, () => sessions.forEach((session) => session.destroy()));
   await using network = new Network({ protocols: [grpc()], clock });
   const dial = async (): Promise<OpenLink> =>
-    OpenLink.dialled(await network.connect(`grpc://${hosted.address}${METHOD}`, { reconnect: false }));
+    OpenLink.dialled(await network.connect(`grpc://${hosted.address}${METHOD}`, { reconnect: false, health: false }));
   const first = await dial();
   sessions[0]?.goaway(11, 0, Buffer.from("too_many_pings"));
   sessions[0]?.close();

@@ -133,7 +133,7 @@ export class Serving implements AsyncDisposable {
   /** A dialled link to the listener's own path. */
   async dial(path = "/test.Service/Talk", options: object = {}): Promise<OpenLink> {
     return OpenLink.dialled(
-      await this.network.connect(`grpc://${this.address}${path}`, { ...options, reconnect: false }),
+      await this.network.connect(`grpc://${this.address}${path}`, { health: false, ...options, reconnect: false }),
     );
   }
 
