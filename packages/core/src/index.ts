@@ -112,6 +112,8 @@ export type {
 } from "./metrics/family.ts";
 export type { ConnectOptions } from "./network/dialer.ts";
 export type { ExchangerVitalsNow } from "./network/exchangers.ts";
+export { type HealthHandlerOptions, healthHandler } from "./network/health-handler.ts";
+export type { HealthEntry, HealthReport, HealthReportOptions, HealthVerdict } from "./network/health-report.ts";
 export type { ExchangerSnapshot } from "./network/held-exchanger.ts";
 export {
   Network,

@@ -33,6 +33,8 @@ test("before anything happens every family is there and empty", async () => {
     "polywire.connection.refusals",
     "polywire.connection.lost",
     "polywire.connection.buffered",
+    "polywire.connection.health",
+    "polywire.connection.quality",
     "polywire.dial.active",
     "polywire.dial.ended",
     "polywire.dial.duration",
@@ -51,6 +53,8 @@ test("before anything happens every family is there and empty", async () => {
     "polywire.exchange.server.requests",
     "polywire.exchange.client.active",
     "polywire.exchange.client.duration",
+    "polywire.exchanger.health",
+    "polywire.exchanger.quality",
   ]);
   expect(families.flatMap(({ points }) => points).every((point) => "value" in point && point.value === 0)).toBe(true);
 });

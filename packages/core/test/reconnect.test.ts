@@ -434,6 +434,8 @@ test("explain tells what happened, for people and for programs", async () => {
       "├── endpoint: unsteady://there",
       "├── protocol: unsteady",
       "├── state: backoff",
+      "├── health: unhealthy",
+      "├── quality: unknown",
       "├── links so far: 1",
       "├── last error: connection-reset: the cable was cut",
       "└── timeline",

@@ -16,15 +16,20 @@ export interface CheckupOwner {
   readonly patienceMs: number;
   /** Asks the peer. Rejects, or throws, with what is wrong. */
   check(signal: AbortSignal): void | Promise<void>;
-  /** It answered, or did not (then `error` says why). The record knows already. */
-  checked(tookMs: number, error: PolywireError | undefined): void;
+  /**
+   * It answered, or did not (then `error` says why). The record knows already. How long it took is undefined where that could not
+   * be told.
+   */
+  checked(tookMs: number | undefined, error: PolywireError | undefined): void;
 }
 
 /** From one interval to the next, so that the checks of many do not fall into step. */
 const JITTER = 0.15;
 
 interface Check {
+  /** Awake time. */
   readonly sinceMs: number;
+  readonly startMs: number;
   readonly patienceMs: number;
   readonly abort: AbortController;
 }
@@ -70,7 +75,7 @@ export class Checkup {
 
   async #check(sinceMs: number): Promise<void> {
     const patienceMs = Math.min(this.#options.timeoutMs, this.#owner.patienceMs);
-    const check: Check = { sinceMs, patienceMs, abort: new AbortController() };
+    const check: Check = { sinceMs, startMs: this.#host.rounds.now(), patienceMs, abort: new AbortController() };
     this.#underWay = check;
     try {
       await this.#owner.check(check.abort.signal);
@@ -92,12 +97,13 @@ export class Checkup {
   #settle(check: Check, error: PolywireError | undefined): void {
     if (this.#underWay !== check) return;
     this.#underWay = undefined;
-    const { awakeMs } = this.#host.rounds;
+    const { rounds } = this.#host;
     if (error === undefined) this.record.succeeded();
     else this.record.failed(error);
     const { intervalMs, failingIntervalMs } = this.#options;
     const jitter = 1 + JITTER * (2 * this.#host.random() - 1);
-    this.#nextMs = awakeMs + (this.record.isUndecided ? Math.min(failingIntervalMs, intervalMs) : intervalMs) * jitter;
-    this.#owner.checked(awakeMs - check.sinceMs, error);
+    this.#nextMs =
+      rounds.awakeMs + (this.record.isUndecided ? Math.min(failingIntervalMs, intervalMs) : intervalMs) * jitter;
+    this.#owner.checked(rounds.timed(check.startMs), error);
   }
 }

@@ -50,8 +50,8 @@ export class ExchangerVitals implements Watched, CheckupOwner {
     this.#meter = new QualityMeter({ profile, staleMs, losesSingly: true }, host.rounds.awakeMs);
   }
 
-  get awakeMs(): number {
-    return this.#host.rounds.awakeMs;
+  now(): number {
+    return this.#host.rounds.now();
   }
 
   get health(): Health {
@@ -95,8 +95,9 @@ export class ExchangerVitals implements Watched, CheckupOwner {
     if (status >= 500) return this.#requestFailed();
     this.#failuresInARow = 0;
     this.#hasAnswered = true;
-    const { awakeMs } = this;
-    this.#meter.answered(awakeMs - sinceMs, awakeMs);
+    const { rounds } = this.#host;
+    const { awakeMs } = rounds;
+    this.#meter.answered(rounds.timed(sinceMs), awakeMs);
     this.#judge(awakeMs);
   }
 
@@ -110,8 +111,8 @@ export class ExchangerVitals implements Watched, CheckupOwner {
     return this.#check?.(signal);
   }
 
-  checked(tookMs: number, error: PolywireError | undefined): void {
-    const { awakeMs } = this;
+  checked(tookMs: number | undefined, error: PolywireError | undefined): void {
+    const { awakeMs } = this.#host.rounds;
     if (error === undefined) this.#failuresInARow = 0;
     // How long the program's own check takes says nothing of the requests.
     if (this.#isCheckSample) {
@@ -123,7 +124,7 @@ export class ExchangerVitals implements Watched, CheckupOwner {
 
   #requestFailed(): void {
     this.#failuresInARow++;
-    const { awakeMs } = this;
+    const { awakeMs } = this.#host.rounds;
     this.#meter.missed(awakeMs);
     this.#judge(awakeMs);
   }

@@ -20,6 +20,9 @@ export interface Health {
   readonly error: PolywireError | undefined;
 }
 
+/** Of whom nobody asks. */
+export const UNKNOWN_HEALTH: Health = { status: "unknown", checked: "unknown", failures: 0, error: undefined };
+
 export interface HealthChange {
   readonly from: HealthStatus;
   readonly to: HealthStatus;

@@ -109,7 +109,7 @@ export class LinkVitals implements Watched, CheckupOwner, SamplesOwner {
     return runLinkCheck(this.#options.health?.check, this.#owner, signal);
   }
 
-  checked(tookMs: number, error: PolywireError | undefined): void {
+  checked(tookMs: number | undefined, error: PolywireError | undefined): void {
     const { awakeMs } = this.#host.rounds;
     // How long the program's own check takes says nothing of the network.
     if (this.#checkKind !== "own") {

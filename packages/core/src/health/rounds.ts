@@ -4,6 +4,8 @@ import type { Clock, Timer } from "../contract/clock.ts";
 const ROUND_MS = 500;
 /** A timer that is later than this tells of an event loop that stood still. */
 const LATE_MS = 20;
+/** One that is so late tells that what was timed meanwhile was not timed at all: how long it stood before is not known. */
+const STANDSTILL_MS = 100;
 
 export interface Watched {
   /** One more round is due. */
@@ -20,6 +22,7 @@ export class Rounds {
   #timer: Timer | undefined = undefined;
   #dueMs = 0;
   #stalledMs = 0;
+  #standstillAtMs = -Infinity;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -35,6 +38,16 @@ export class Rounds {
     return this.#stalledMs + this.#lateMs;
   }
 
+  now(): number {
+    return this.#clock.now();
+  }
+
+  /** How long something took that began then (in {@link now}'s time); undefined if this process stood still meanwhile. */
+  timed(sinceMs: number): number | undefined {
+    const isKnown = this.#lateMs < STANDSTILL_MS && this.#standstillAtMs <= sinceMs;
+    return isKnown ? this.#clock.now() - sinceMs : undefined;
+  }
+
   add(one: Watched): void {
     this.#watched.add(one);
     if (this.#timer === undefined) this.#next();
@@ -43,7 +56,7 @@ export class Rounds {
   remove(one: Watched): void {
     this.#watched.delete(one);
     if (this.#watched.size > 0) return;
-    this.#stalledMs = this.stalledMs;
+    this.#noteLateness();
     this.#timer?.cancel();
     this.#timer = undefined;
   }
@@ -55,13 +68,18 @@ export class Rounds {
     return lateMs > LATE_MS ? lateMs : 0;
   }
 
+  #noteLateness(): void {
+    if (this.#lateMs >= STANDSTILL_MS) this.#standstillAtMs = this.#clock.now();
+    this.#stalledMs = this.stalledMs;
+  }
+
   #next(): void {
     this.#dueMs = this.#clock.now() + ROUND_MS;
     this.#timer = this.#clock.setTimer(this.#go, ROUND_MS);
   }
 
   readonly #go = (): void => {
-    this.#stalledMs = this.stalledMs;
+    this.#noteLateness();
     this.#timer = undefined;
     const { awakeMs } = this;
     for (const one of this.#watched) one.round(awakeMs);

@@ -12,7 +12,9 @@ export interface SamplesOwner {
 const MAX_UNANSWERED = 16;
 
 interface Sample {
+  /** Awake time. */
   readonly sinceMs: number;
+  readonly startMs: number;
   readonly patienceMs: number;
   isMissed: boolean;
 }
@@ -49,7 +51,12 @@ export class Samples {
   }
 
   #take(sinceMs: number): void {
-    const sample: Sample = { sinceMs, patienceMs: this.#meter.roundTrip.timeoutMs, isMissed: false };
+    const sample: Sample = {
+      sinceMs,
+      startMs: this.#rounds.now(),
+      patienceMs: this.#meter.roundTrip.timeoutMs,
+      isMissed: false,
+    };
     this.#unanswered = [...this.#unanswered, sample];
     try {
       this.#owner.ping((roundTripMs) => this.#answered(sample, roundTripMs !== undefined));
@@ -63,7 +70,7 @@ export class Samples {
     this.#unanswered = this.#unanswered.filter((other) => other !== sample);
     const { awakeMs } = this.#rounds;
     // Timed here, because the wire does not know when this process stood still.
-    const roundTripMs = awakeMs - sample.sinceMs;
+    const roundTripMs = this.#rounds.timed(sample.startMs);
     if (!isAnswer && !sample.isMissed) this.#meter.missed(awakeMs);
     else if (isAnswer && sample.isMissed) this.#meter.answeredLate(roundTripMs);
     else if (isAnswer) this.#meter.answered(roundTripMs, awakeMs);

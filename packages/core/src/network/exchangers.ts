@@ -17,6 +17,7 @@ import {
 import type { Rounds } from "../health/rounds.ts";
 import { ExchangeCounts } from "../metrics/exchange-counts.ts";
 import type { MetricFamily } from "../metrics/family.ts";
+import { vitalsFamilies } from "../metrics/vitals-families.ts";
 import type { Quality } from "../quality/quality-meter.ts";
 import type { Target } from "./connector.ts";
 import type { ConnectOptions, Dialer } from "./dialer.ts";
@@ -99,7 +100,7 @@ export class Exchangers {
   }
 
   metrics(): readonly MetricFamily[] {
-    return this.#counts.families();
+    return [...this.#counts.families(), ...vitalsFamilies("exchanger", this.inspect())];
   }
 
   #hold(exchanger: Exchanger, { protocol, endpoint }: Target, options: CompleteVitals<RequestCheck | OwnCheck>): void {

@@ -68,7 +68,7 @@ export class HeldExchanger implements ExchangeWatcher {
   begun(): number {
     this.#requests++;
     this.#active++;
-    return this.vitals.awakeMs;
+    return this.vitals.now();
   }
 
   answered(sinceMs: number, status: number): void {

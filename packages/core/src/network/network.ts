@@ -30,6 +30,7 @@ import type { AcceptedLinkOwner } from "./accepted-link.ts";
 import { Connector, type Target } from "./connector.ts";
 import { type ConnectOptions, Dialer } from "./dialer.ts";
 import { Exchangers, type ExchangerVitalsNow } from "./exchangers.ts";
+import { type HealthReport, type HealthReportOptions, healthReport } from "./health-report.ts";
 import type { ExchangerSnapshot } from "./held-exchanger.ts";
 import { ProtocolTable } from "./protocol-table.ts";
 import { type Handler, type ListenOptions, Reception } from "./reception.ts";
@@ -258,6 +259,11 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
       pools: this.#pools.inspect(),
       services: Object.fromEntries(this.#services.map((service) => [service.name, this.#inspect(service)])),
     };
+  }
+
+  /** How everything is that this network dialled, the worst first: what {@link healthHandler} serves. */
+  health(options?: HealthReportOptions): HealthReport {
+    return healthReport(this.inspect(), options);
   }
 
   /**

@@ -7,9 +7,10 @@ import type { CloseInfo } from "../contract/close.ts";
 import type { Endpoint } from "../contract/endpoint.ts";
 import type { PolywireError } from "../contract/error.ts";
 import type { Logger, LogLevel } from "../contract/log.ts";
-import type { HealthChange, HealthStatus } from "../health/health-record.ts";
+import { type Health, type HealthChange, UNKNOWN_HEALTH } from "../health/health-record.ts";
 import { ConnectionCounts } from "../metrics/connection-counts.ts";
 import type { MetricFamily } from "../metrics/family.ts";
+import { type PeerVitals, vitalsFamilies } from "../metrics/vitals-families.ts";
 import { type Quality, type QualityChange, UNKNOWN_QUALITY } from "../quality/quality-meter.ts";
 import { AcceptedLink } from "./accepted-link.ts";
 import { healthFields, healthLevel } from "./health-log.ts";
@@ -51,7 +52,7 @@ export interface ConnectionSnapshot extends ConnectionEvent {
   /** Accepted ones are `ready` from birth, and closed with their link. */
   readonly state: ConnectionState;
   /** `unknown` for accepted ones: nobody asks them. */
-  readonly health: HealthStatus;
+  readonly health: Health;
   readonly quality: Quality;
   /** Links there have been. */
   readonly generation: number;
@@ -176,7 +177,7 @@ export class Roster {
     return Array.from(this.#held, (held) => ({
       ...describe(held),
       state: held instanceof AcceptedLink ? "ready" : held.state,
-      health: held instanceof AcceptedLink ? "unknown" : held.health.status,
+      health: held instanceof AcceptedLink ? UNKNOWN_HEALTH : held.health,
       quality: held instanceof AcceptedLink ? UNKNOWN_QUALITY : held.quality,
       generation: held instanceof AcceptedLink ? 1 : held.generation,
       ageMs: now - held.place.openedAtMs,
@@ -188,7 +189,15 @@ export class Roster {
   }
 
   metrics(): readonly MetricFamily[] {
-    return this.#counts.families(this.#held, directionOf);
+    return [...this.#counts.families(this.#held, directionOf), ...vitalsFamilies("connection", this.#peers())];
+  }
+
+  *#peers(): Iterable<PeerVitals> {
+    for (const held of this.#held) {
+      if (held instanceof AcceptedLink) continue;
+      const { place, health, quality } = held;
+      yield { protocol: place.protocol, health, quality };
+    }
   }
 
   /** Closes all; fulfilled when the last is gone. What has not gone when the signal fires is cut off. */

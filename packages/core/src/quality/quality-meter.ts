@@ -119,23 +119,28 @@ export class QualityMeter {
     return this.#level;
   }
 
-  /** A question was answered. */
-  answered(roundTripMs: number, nowMs: number): void {
+  /** A question was answered; how fast is undefined where that could not be told. */
+  answered(roundTripMs: number | undefined, nowMs: number): void {
     this.#missedInARow = 0;
+    this.#samples++;
+    this.#bad.add(0, nowMs);
+    if (roundTripMs === undefined) return;
     this.roundTrip.sample(roundTripMs);
-    this.#add(0, this.#slowness(roundTripMs), nowMs);
+    this.#slow?.add(this.#slowness(roundTripMs), nowMs);
   }
 
   /** The answer came, but when it had been given up; the miss is counted already. */
-  answeredLate(roundTripMs: number): void {
+  answeredLate(roundTripMs: number | undefined): void {
     this.#missedInARow = 0;
-    this.roundTrip.sample(roundTripMs);
+    if (roundTripMs !== undefined) this.roundTrip.sample(roundTripMs);
   }
 
   /** A question had no answer in time, or a request failed. */
   missed(nowMs: number): void {
     this.#missedInARow++;
-    this.#add(1, 0, nowMs);
+    this.#samples++;
+    this.#bad.add(1, nowMs);
+    this.#slow?.add(0, nowMs);
   }
 
   /** Computes what is due, and says so if the level has changed. */
@@ -214,11 +219,5 @@ export class QualityMeter {
     const satisfyingMs = Math.max(LEAST_SATISFYING_MS, SATISFYING_ROUND_TRIPS * this.roundTrip.leastMs);
     if (tookMs <= satisfyingMs) return 0;
     return tookMs <= TOLERABLE * satisfyingMs ? 0.5 : 1;
-  }
-
-  #add(badness: number, slowness: number, nowMs: number): void {
-    this.#samples++;
-    this.#bad.add(badness, nowMs);
-    this.#slow?.add(slowness, nowMs);
   }
 }
