@@ -3,6 +3,7 @@ import { createLogger, type LogWriter } from "@polywire/log";
 import { Command, CommanderError } from "commander";
 import { type CommandHost, EXIT_USAGE, oneError } from "./command-host.ts";
 import { addConnectCommand } from "./commands/connect.ts";
+import { addProbeCommand } from "./commands/probe.ts";
 import { addPubCommand } from "./commands/pub.ts";
 import { addSubCommand } from "./commands/sub.ts";
 import { type LoadedConfig, loadConfig } from "./config/load.ts";
@@ -42,6 +43,7 @@ export async function runCommand(commandArguments: readonly string[], host: Comm
     exitCode = code;
   };
   addConnectCommand(program, host, finish);
+  addProbeCommand(program, host, finish);
   addPubCommand(program, host, finish);
   addSubCommand(program, host, finish);
 

@@ -145,6 +145,7 @@ export type {
 export type { Lease } from "./pool/lease.ts";
 export type { PoolOptions, PoolOrder } from "./pool/options.ts";
 export type { AcquireOptions, ClosePoolOptions, Pool } from "./pool/pool.ts";
+export { assessSamples } from "./quality/assess-samples.ts";
 export type { QualityLevel, QualityProfile } from "./quality/levels.ts";
 export type { Quality, QualityChange } from "./quality/quality-meter.ts";
 export type { QualityInput } from "./quality/scores.ts";

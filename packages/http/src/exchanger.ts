@@ -1,4 +1,4 @@
-import { isIP } from "node:net";
+import { isIP, Socket } from "node:net";
 import {
   type BodySource,
   checkPayload,
@@ -12,7 +12,7 @@ import {
   type Response,
   type Traits,
 } from "@polywire/core";
-import { type Dispatcher, Pool } from "undici";
+import { buildConnector, type Dispatcher, Pool } from "undici";
 import { Dispatch, type Outcome } from "./dispatch.ts";
 import { requestError } from "./errors.ts";
 import type { CompleteDialOptions } from "./options.ts";
@@ -64,7 +64,7 @@ export class HttpExchanger implements Exchanger {
     this.closed = new Promise((resolve) => {
       this.#allClosed = resolve;
     });
-    this.#pool = openPool(endpoint, options);
+    this.#pool = openPool(endpoint, context, options);
   }
 
   stats(): HttpExchangerStats {
@@ -147,7 +147,7 @@ export class HttpExchanger implements Exchanger {
   }
 }
 
-function openPool(endpoint: Endpoint, options: CompleteDialOptions): Pool {
+function openPool(endpoint: Endpoint, context: DialContext, options: CompleteDialOptions): Pool {
   const { host, scheme, port } = endpoint;
   const authority = isIP(host) === 6 ? `[${host}]` : host;
   const { tls, connections, http2, connectTimeoutMs, headersTimeoutMs, bodyGapTimeoutMs } = options;
@@ -159,11 +159,28 @@ function openPool(endpoint: Endpoint, options: CompleteDialOptions): Pool {
       maxHeaderSize: MAX_HEADER_BYTES,
       headersTimeout: headersTimeoutMs,
       bodyTimeout: bodyGapTimeoutMs,
-      connect: { ...tls, timeout: connectTimeoutMs } as never,
+      connect: markedConnector(context, {
+        ...tls,
+        timeout: connectTimeoutMs,
+        allowH2: http2,
+      } as buildConnector.BuildOptions),
     });
   } catch (thrown) {
     throw requestError(thrown, `open "${endpoint}"`);
   }
+}
+
+/** Connects as the library does, and tells of the phases. */
+function markedConnector(context: DialContext, options: buildConnector.BuildOptions): buildConnector.connector {
+  const connect = buildConnector(options);
+  return (target, callback) => {
+    // It returns the socket, which its types do not say.
+    const socket: unknown = connect(target, callback);
+    if (!(socket instanceof Socket)) return;
+    socket.once("lookup", () => context.mark("dns"));
+    socket.once("connect", () => context.mark("connect"));
+    socket.once("secureConnect", () => context.mark("tls"));
+  };
 }
 
 /** @throws PolywireError `invalid-argument` naming the header that is wrong. */

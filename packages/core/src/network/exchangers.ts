@@ -1,5 +1,6 @@
 import type { Events } from "../connection/events.ts";
 import type { Intercepting } from "../connection/interceptors.ts";
+import { Timeline } from "../connection/timeline.ts";
 import { PolywireError } from "../contract/error.ts";
 import type { Exchanger } from "../contract/exchange.ts";
 import type { Logger, LogLevel } from "../contract/log.ts";
@@ -78,8 +79,12 @@ export class Exchangers {
       checkExchanger(await exchanges.open(endpoint, context), protocol);
     const discard = (late: Exchanger): void =>
       void late.close().catch((thrown) => this.#failed(PolywireError.from(thrown)));
-    const exchanger = await this.#dialer.dial({ endpoint, protocol: protocol.name, run, discard }, options);
-    this.#hold(exchanger, target, vitals);
+    const timeline = new Timeline();
+    const mark = (phase: string): void => timeline.add(this.#host.rounds.now(), phase);
+    mark("connecting");
+    const exchanger = await this.#dialer.dial({ endpoint, protocol: protocol.name, run, discard, mark }, options);
+    mark("open");
+    this.#hold(exchanger, target, { vitals, timeline });
     return exchanger;
   }
 
@@ -103,7 +108,14 @@ export class Exchangers {
     return [...this.#counts.families(), ...vitalsFamilies("exchanger", this.inspect())];
   }
 
-  #hold(exchanger: Exchanger, { protocol, endpoint }: Target, options: CompleteVitals<RequestCheck | OwnCheck>): void {
+  #hold(
+    exchanger: Exchanger,
+    { protocol, endpoint }: Target,
+    {
+      vitals: options,
+      timeline,
+    }: { readonly vitals: CompleteVitals<RequestCheck | OwnCheck>; readonly timeline: Timeline },
+  ): void {
     const id = `exch_${(this.#nextSerial++).toString(16).padStart(8, "0")}`;
     const event = { id, protocol: protocol.name, endpoint: endpoint.display, direction: "dialled" } as const;
     const vitals = new ExchangerVitals(
@@ -120,7 +132,7 @@ export class Exchangers {
         },
       },
     );
-    const held = new HeldExchanger({ exchanger, event, vitals });
+    const held = new HeldExchanger({ exchanger, event, vitals, timeline });
     held.watch(this.#counts, this.#intercepting);
     this.#held.set(exchanger, held);
     vitals.start();

@@ -1,4 +1,5 @@
 import { type ExchangeStep, type Intercepting, intercepted } from "../connection/interceptors.ts";
+import type { Timeline, TimelineEntry } from "../connection/timeline.ts";
 import type { PolywireError } from "../contract/error.ts";
 import type { Exchanger } from "../contract/exchange.ts";
 import type { ExchangerVitals } from "../health/exchanger-vitals.ts";
@@ -18,12 +19,15 @@ export interface ExchangerSnapshot {
   readonly requests: number;
   /** Those that wait for the head of their response. */
   readonly active: number;
+  /** The phases of its last dials, oldest first. */
+  readonly timeline: readonly TimelineEntry[];
 }
 
 export interface HeldExchangerParts {
   readonly exchanger: Exchanger;
   readonly event: ConnectionEvent;
   readonly vitals: ExchangerVitals;
+  readonly timeline: Timeline;
 }
 
 /** What a network knows of one exchanger. */
@@ -31,13 +35,15 @@ export class HeldExchanger implements ExchangeWatcher {
   readonly exchanger: Exchanger;
   readonly event: ConnectionEvent;
   readonly vitals: ExchangerVitals;
+  readonly #timeline: Timeline;
   #requests = 0;
   #active = 0;
 
-  constructor({ exchanger, event, vitals }: HeldExchangerParts) {
+  constructor({ exchanger, event, vitals, timeline }: HeldExchangerParts) {
     this.exchanger = exchanger;
     this.event = event;
     this.vitals = vitals;
+    this.#timeline = timeline;
   }
 
   /** From here on every request is counted and passes the interceptors; nobody else has the exchanger yet. */
@@ -84,6 +90,7 @@ export class HeldExchanger implements ExchangeWatcher {
   inspect(): ExchangerSnapshot {
     const { id, protocol, endpoint } = this.event;
     const { health, quality } = this.vitals;
-    return { id, protocol, endpoint, health, quality, requests: this.#requests, active: this.#active };
+    const timeline = this.#timeline.entries;
+    return { id, protocol, endpoint, health, quality, requests: this.#requests, active: this.#active, timeline };
   }
 }

@@ -1,7 +1,7 @@
 import { FadingShare } from "./fading-share.ts";
 import { isWorse, levelOf, type QualityLevel, type QualityProfile, worseOf } from "./levels.ts";
 import { RoundTrip } from "./round-trip.ts";
-import { type QualityInput, realtimeScore, requestScore, type Score } from "./scores.ts";
+import { type QualityInput, realtimeScore, requestScore, type Score, slownessOf } from "./scores.ts";
 
 /** How good the network is, and why. */
 export interface Quality {
@@ -61,7 +61,7 @@ export interface QualityMeterOptions {
 /** A score is computed this often. */
 const WINDOW_MS = 5_000;
 /** Fewer say nothing. */
-const LEAST_SAMPLES = 3;
+export const LEAST_SAMPLES = 3;
 /** Half steps would be slow to warn and quick to forget: LiveKit's constants. */
 const FALLING = 0.7;
 const RISING = 0.4;
@@ -72,12 +72,6 @@ const STALL_MS = 1_000;
 /** Losses in a row that are no chance any more. */
 const CRITICAL_MISSES = 2;
 const CRITICAL_MISSES_IF_LOSSY = 3;
-/** Apdex's T: four times the fastest request, and this at the least. */
-const LEAST_SATISFYING_MS = 50;
-const SATISFYING_ROUND_TRIPS = 4;
-/** In T, as Apdex has it. */
-const TOLERABLE = 4;
-
 interface Cap {
   readonly level: QualityLevel;
   readonly worst: QualityInput;
@@ -126,7 +120,7 @@ export class QualityMeter {
     this.#bad.add(0, nowMs);
     if (roundTripMs === undefined) return;
     this.roundTrip.sample(roundTripMs);
-    this.#slow?.add(this.#slowness(roundTripMs), nowMs);
+    this.#slow?.add(slownessOf(roundTripMs, this.roundTrip.leastMs), nowMs);
   }
 
   /** The answer came, but when it had been given up; the miss is counted already. */
@@ -212,12 +206,5 @@ export class QualityMeter {
   #settle(level: QualityLevel): void {
     this.#level = level;
     this.#windowsRisen = 0;
-  }
-
-  /** 0 for a request that satisfied, a half for one that was tolerable, 1 for one that was not. */
-  #slowness(tookMs: number): number {
-    const satisfyingMs = Math.max(LEAST_SATISFYING_MS, SATISFYING_ROUND_TRIPS * this.roundTrip.leastMs);
-    if (tookMs <= satisfyingMs) return 0;
-    return tookMs <= TOLERABLE * satisfyingMs ? 0.5 : 1;
   }
 }

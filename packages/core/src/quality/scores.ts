@@ -38,6 +38,23 @@ export function requestScore(slow: number, failed: number): Score {
   return { score: Math.max(0, 100 * (1 - slow - failed)), worst: failed > slow ? "errors" : "rtt" };
 }
 
+/** Apdex's T: so many times the fastest request, and this at the least. */
+const LEAST_SATISFYING_MS = 50;
+const SATISFYING_ROUND_TRIPS = 4;
+/** In T, as Apdex has it. */
+const TOLERABLE = 4;
+
+/**
+ * 0 for a request that satisfied, a half for one that was tolerable, 1 for one that was not.
+ *
+ * @param leastMs the fastest so far.
+ */
+export function slownessOf(tookMs: number, leastMs: number): number {
+  const satisfyingMs = Math.max(LEAST_SATISFYING_MS, SATISFYING_ROUND_TRIPS * leastMs);
+  if (tookMs <= satisfyingMs) return 0;
+  return tookMs <= TOLERABLE * satisfyingMs ? 0.5 : 1;
+}
+
 function delayImpairment(delayMs: number): number {
   return delayMs <= FELT_DELAY_MS ? delayMs / 40 : (delayMs - 120) / 10;
 }
