@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { release } from "node:os";
 import { type GeneratorProgram, generatorProgram } from "./load/generator.ts";
 import { type Placement, placement, processorName } from "./machine.ts";
+import { benchManager, type ManagerOptions, readManagerOptions } from "./manager/main.ts";
 import { type Options, readOptions, usage } from "./options.ts";
 import { Processes } from "./processes.ts";
 import { readProfile, summarizeProfile } from "./profile.ts";
@@ -96,9 +97,23 @@ async function mainOfWires(argv: readonly string[]): Promise<number> {
   return await benchWires(wireOptions);
 }
 
-const [group, ...wireArguments] = process.argv.slice(2);
+/** The connection manager against bare links, within one process. */
+async function mainOfManager(argv: readonly string[]): Promise<number> {
+  let managerOptions: ManagerOptions;
+  try {
+    managerOptions = readManagerOptions(argv);
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : String(error)}\n\n${usage}`);
+    return 2;
+  }
+  return await benchManager(managerOptions);
+}
+
+const [group, ...groupArguments] = process.argv.slice(2);
 if (group === "wires") {
-  process.exitCode = await mainOfWires(wireArguments);
+  process.exitCode = await mainOfWires(groupArguments);
+} else if (group === "manager") {
+  process.exitCode = await mainOfManager(groupArguments);
 } else {
   const options = parse();
   process.exitCode = options === undefined ? 2 : await main(options);
