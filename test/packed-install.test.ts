@@ -9,6 +9,7 @@ import { freePort, manifestOf, root, run, scratchFolder } from "./workspace.ts";
 // What a user gets: tarballs, installed by plain npm into an empty folder.
 const packed = [
   "packages/core",
+  "packages/tcp",
   "packages/ws",
   "packages/realtime",
   "packages/dialect-centrifuge",
@@ -66,6 +67,18 @@ test("the figures' example, installed from tarballs, compiles and runs without O
   expect(await run(project.path, "node", "observed.ts")).toBe("observed\n");
 });
 
+test("core and one protocol alone, installed from tarballs, survive a lost link and say how good the network is", async () => {
+  await using project = await scratchFolder();
+  await install(project.path, tarballs.get("packages/core") ?? "", tarballs.get("packages/tcp") ?? "");
+  writeFileSync(join(project.path, "losing.ts"), examplesIn("packages/tcp/README.md")[1] ?? "");
+
+  await run(project.path, "tsc", ...compilerOptions, "losing.ts");
+  const told = await run(project.path, "node", "losing.ts");
+  expect(told).toBe(
+    "quality: unknown to excellent\nquality: excellent to unknown\nlost, and will be back\nback\nover\n",
+  );
+});
+
 test("npm refuses an old plugin beside the core of a later minor version, and names the range", async () => {
   await using project = await scratchFolder();
   const newer = await packNewerCore(project.path);
@@ -118,9 +131,14 @@ async function packNewerCore(scratch: string): Promise<string> {
 }
 
 function firstExample(readme: string): string {
-  const code = /^```ts\n([\s\S]*?)^```/m.exec(readFileSync(join(root, readme), "utf8"))?.[1];
+  const [code] = examplesIn(readme);
   if (code === undefined) throw new Error(`${readme} has no \`\`\`ts block`);
   return code;
+}
+
+function examplesIn(readme: string): readonly string[] {
+  const text = readFileSync(join(root, readme), "utf8");
+  return Array.from(text.matchAll(/^```ts\n([\s\S]*?)^```/gm), ([, code = ""]) => code);
 }
 
 /** Connects as often as it takes, joins a channel, says hello there and waits to hear it. */
