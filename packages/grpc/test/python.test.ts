@@ -1,4 +1,4 @@
-import { Network } from "@polywire/core";
+import { Network, type Pingable } from "@polywire/core";
 import { expect, test } from "vitest";
 import { checkHealth, grpc, watchHealth } from "../src/index.ts";
 import { PythonPeer } from "./python-peer.ts";
@@ -219,6 +219,11 @@ test("a link to a Python server", { timeout: TIMEOUT_MS }, async () => {
   const address = `127.0.0.1:${await python.line()}`;
   await using network = new Network({ protocols: [grpc()] });
   const link = OpenLink.dialled(await network.connect(`grpc://${address}/test.Service/Talk`, { reconnect: false }));
+  // Ten times as many questions as a C server would forgive of pings (gRPC's keepalive guide: two).
+  for (let count = 0; count < 20; count++) {
+    const answer = new Promise<number | undefined>((resolve) => void (link.link as unknown as Pingable).ping(resolve));
+    expect(await answer).toBeGreaterThan(0);
+  }
   link.link.send("hello");
   link.link.send(new Uint8Array(100_000));
   await link.until(() => link.messages.length === 2);
