@@ -15,8 +15,19 @@ test("at one moment it is the plain share", () => {
 test("an outcome of ten seconds ago counts for 1/e of a new one", () => {
   const share = new FadingShare();
   share.add(1, 0);
-  share.add(0, 10_000);
-  expect(share.share).toBeCloseTo(1 / Math.E / (1 / Math.E + 1), 12);
+  for (let ms = 1; ms <= 10_000; ms++) share.add(0, ms);
+  const faded = Array.from({ length: 10_000 }, (_, age) => Math.exp(-age / 10_000));
+  const all = faded.reduce((sum, one) => sum + one, 1 / Math.E);
+  expect(share.share).toBeCloseTo(1 / Math.E / all, 9);
+});
+
+test("where outcomes are rare the last five count all the same: one that is bad is a fifth", () => {
+  const share = new FadingShare();
+  for (let minute = 0; minute < 60; minute++) share.add(0, minute * 60_000);
+  share.add(1, 60 * 60_000);
+  expect(share.share).toBeCloseTo(1 / 5, 5);
+  for (let minute = 61; minute < 90; minute++) share.add(1, minute * 60_000);
+  expect(share.share).toBeGreaterThan(0.99);
 });
 
 test("a clock that seems to go back fades nothing and spoils nothing", () => {
