@@ -146,9 +146,10 @@ export class QualityMeter {
     const cap = this.#cap(obstacles);
     const isCapped = cap !== undefined && isWorse(cap.level, this.#measured);
     const level = isCapped ? cap.level : this.#measured;
-    this.#worst = isCapped ? cap.worst : this.#measuredWorst;
     if (from === "unknown" || isWorse(level, from)) this.#settle(level);
     else if (isDue) this.#rise(level);
+    // A level that is held after its cause is over is still that cause's.
+    if (level === this.#level || this.#level !== from) this.#worst = isCapped ? cap.worst : this.#measuredWorst;
     const to = this.#level;
     return to === from ? undefined : { from, to, score: this.#score, worst: this.#worst };
   }
