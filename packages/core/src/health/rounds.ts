@@ -2,7 +2,7 @@ import type { Clock, Timer } from "../contract/clock.ts";
 
 /** How finely checks, samples and windows are timed. */
 const ROUND_MS = 500;
-/** A timer that is later than this tells of an event loop that stood still. */
+/** So late may any timer be; what is past that tells of an event loop that stood still. */
 const LATE_MS = 20;
 
 export interface Watched {
@@ -48,11 +48,9 @@ export class Rounds {
     this.#timer = undefined;
   }
 
-  /** For how long the timer has been overdue, if that is worth the talk. */
+  /** For how long the timer has been overdue. It grows from nothing, so that awake time never goes back. */
   get #lateMs(): number {
-    if (this.#timer === undefined) return 0;
-    const lateMs = this.#clock.now() - this.#dueMs;
-    return lateMs > LATE_MS ? lateMs : 0;
+    return this.#timer === undefined ? 0 : Math.max(0, this.#clock.now() - this.#dueMs - LATE_MS);
   }
 
   #next(): void {
