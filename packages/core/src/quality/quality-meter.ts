@@ -132,6 +132,11 @@ export class QualityMeter {
     this.roundTrip.sample(roundTripMs);
   }
 
+  /** The peer gave a sign of life that measures nothing. */
+  heard(): void {
+    this.#missedInARow = 0;
+  }
+
   /** A question had no answer in time, or a request failed. */
   missed(nowMs: number): void {
     this.#missedInARow++;
