@@ -52,7 +52,13 @@ function askWithPayload({ send, expect }: PayloadCheck, asker: LinkAsker): Promi
   const isExpected = typeof expect === "function" ? expect : (payload: Payload) => isEqual(payload, expect);
   return new Promise((resolve, reject) => {
     asker.expect((payload) => {
-      if (!isExpected(payload)) return false;
+      try {
+        if (!isExpected(payload)) return false;
+      } catch (thrown) {
+        asker.expect(undefined);
+        reject(PolywireError.from(thrown, "internal", "health.check.expect threw"));
+        return false;
+      }
       asker.expect(undefined);
       resolve();
       return true;
