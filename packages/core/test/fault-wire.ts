@@ -136,10 +136,12 @@ export class FaultLink implements Link {
   #travel(arrive: () => void): void {
     const { conditions } = this.#wire;
     if (conditions.isBlackHole || this.#wire.loses()) return;
-    this.#clock.setTimer(() => {
+    const arrived = (): void => {
       // It fell into the hole on its way.
       if (!this.#isGone && !conditions.isBlackHole) this.#arrive(arrive);
-    }, this.#wire.roundTripMs());
+    };
+    // After a standstill an event loop calls the timers first, and looks at its sockets then.
+    this.#clock.setTimer(() => this.#clock.endOfTurn(arrived), this.#wire.roundTripMs());
   }
 
   #arrive(arrive: () => void): void {

@@ -1,7 +1,9 @@
 import type { Clock, Timer } from "../contract/clock.ts";
 
-/** How finely checks, samples and windows are timed. */
-const ROUND_MS = 500;
+/** How finely standstills are noticed. */
+const TICK_MS = 100;
+/** A round comes every half second: so finely are checks, samples and windows timed. */
+const TICKS_PER_ROUND = 5;
 /** So late may any timer be; what is past that tells of an event loop that stood still. */
 const LATE_MS = 20;
 
@@ -18,6 +20,8 @@ export class Rounds {
   readonly #clock: Clock;
   readonly #watched = new Set<Watched>();
   #timer: Timer | undefined = undefined;
+  #ticks = 0;
+  #isRoundDue = false;
   #dueMs = 0;
   #stalledMs = 0;
 
@@ -54,15 +58,23 @@ export class Rounds {
   }
 
   #next(): void {
-    this.#dueMs = this.#clock.now() + ROUND_MS;
-    this.#timer = this.#clock.setTimer(this.#go, ROUND_MS);
+    this.#dueMs = this.#clock.now() + TICK_MS;
+    this.#timer = this.#clock.setTimer(this.#tick, TICK_MS);
   }
 
-  readonly #go = (): void => {
+  /** The round itself comes when the sockets were looked at: an answer that has arrived while the process stood still is not missed. */
+  readonly #tick = (): void => {
     this.#stalledMs = this.stalledMs;
-    this.#timer = undefined;
+    this.#next();
+    if (++this.#ticks < TICKS_PER_ROUND || this.#isRoundDue) return;
+    this.#ticks = 0;
+    this.#isRoundDue = true;
+    this.#clock.endOfTurn(this.#round);
+  };
+
+  readonly #round = (): void => {
+    this.#isRoundDue = false;
     const { awakeMs } = this;
     for (const one of this.#watched) one.round(awakeMs);
-    if (this.#watched.size > 0 && this.#timer === undefined) this.#next();
   };
 }
