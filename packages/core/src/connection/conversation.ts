@@ -4,6 +4,7 @@ import type { HalfClosable, Link, Pingable, SendResult, Sink } from "../contract
 import type { Payload, Prepared } from "../contract/payload.ts";
 import type { HealthChange } from "../health/health-record.ts";
 import { LinkVitals, type VitalsOwner } from "../health/link-vitals.ts";
+import { Stopwatch } from "../health/stopwatch.ts";
 import type { QualityChange } from "../quality/quality-meter.ts";
 import type { Connection, ConnectionHost, ConnectionParts, ConnectionRefusal } from "./connection.ts";
 import type { ConnectionEvents } from "./connection-events.ts";
@@ -91,9 +92,10 @@ export class Conversation<L extends Link>
   /** For the program: rejected if the link is lost before the answer. */
   pingInFlight(done: (roundTripMs: number | undefined) => void, failed: (error: PolywireError) => void): void {
     const inFlight = (this.#inFlight ?? new Set()).add(failed);
+    const stopwatch = new Stopwatch(this.#host.rounds);
     this.ping((roundTripMs) => {
       inFlight.delete(failed);
-      if (roundTripMs !== undefined) this.vitals.answered(roundTripMs);
+      if (roundTripMs !== undefined) this.vitals.answered(stopwatch);
       done(roundTripMs);
     });
     this.#inFlight = inFlight;
@@ -196,7 +198,7 @@ export class Conversation<L extends Link>
   /* What its vitals ask, and tell. */
 
   get isReading(): boolean {
-    return this.#isReading;
+    return this.#isReading && this.#stepped?.isReceiving !== true;
   }
 
   get isQualityWatched(): boolean {
@@ -205,7 +207,9 @@ export class Conversation<L extends Link>
 
   get isFailing(): boolean {
     const { state, generation, failures } = this.keeper;
-    return state === "backoff" || (state === "connecting" && (generation > 0 || failures > 0));
+    if (state !== "connecting") return state === "backoff";
+    // A lazy connection is without a link by its own choice.
+    return failures > 0 || (generation > 0 && this.#parts.reconnect?.lazy !== true);
   }
 
   ping(answered: (roundTripMs: number | undefined) => void): void {

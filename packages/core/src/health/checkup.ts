@@ -3,6 +3,7 @@ import { PolywireError } from "../contract/error.ts";
 import { HealthRecord } from "./health-record.ts";
 import type { CompleteHealth } from "./options.ts";
 import type { Rounds } from "./rounds.ts";
+import { Stopwatch } from "./stopwatch.ts";
 
 export interface CheckupHost {
   readonly rounds: Rounds;
@@ -16,20 +17,15 @@ export interface CheckupOwner {
   readonly patienceMs: number;
   /** Asks the peer. Rejects, or throws, with what is wrong. */
   check(signal: AbortSignal): void | Promise<void>;
-  /**
-   * It answered, or did not (then `error` says why). The record knows already. How long it took is undefined where that could not
-   * be told.
-   */
-  checked(tookMs: number | undefined, error: PolywireError | undefined): void;
+  /** It answered, or did not (then `error` says why). The record knows already. */
+  checked(tookMs: number, error: PolywireError | undefined): void;
 }
 
 /** From one interval to the next, so that the checks of many do not fall into step. */
 const JITTER = 0.15;
 
 interface Check {
-  /** Awake time. */
-  readonly sinceMs: number;
-  readonly startMs: number;
+  readonly stopwatch: Stopwatch;
   readonly patienceMs: number;
   readonly abort: AbortController;
 }
@@ -59,30 +55,47 @@ export class Checkup {
   /** There is nobody to ask. What comes of a check under way is of no interest. */
   stop(): void {
     this.#nextMs = Infinity;
-    const underWay = this.#underWay;
-    this.#underWay = undefined;
-    underWay?.abort.abort(new PolywireError("aborted", "the link is gone"));
+    this.#drop("the link is gone");
+  }
+
+  /** The answer to a check under way cannot arrive, and that is no fault of the peer's: it is asked again when it can. */
+  forget(): void {
+    if (this.#underWay !== undefined) this.#nextMs = this.#host.rounds.awakeMs;
+    this.#drop("nobody reads");
   }
 
   round(awakeMs: number): void {
     const underWay = this.#underWay;
     if (underWay !== undefined) {
-      if (awakeMs - underWay.sinceMs >= underWay.patienceMs) this.#giveUp(underWay);
+      if (underWay.stopwatch.tookMs >= underWay.patienceMs) this.#giveUp(underWay);
     } else if (awakeMs >= this.#nextMs && this.#owner.canCheck) {
-      void this.#check(awakeMs);
+      void this.#check();
     }
   }
 
-  async #check(sinceMs: number): Promise<void> {
+  async #check(): Promise<void> {
     const patienceMs = Math.min(this.#options.timeoutMs, this.#owner.patienceMs);
-    const check: Check = { sinceMs, startMs: this.#host.rounds.now(), patienceMs, abort: new AbortController() };
+    const { rounds } = this.#host;
+    const check: Check = { stopwatch: new Stopwatch(rounds), patienceMs, abort: new AbortController() };
     this.#underWay = check;
     try {
       await this.#owner.check(check.abort.signal);
       this.#settle(check, undefined);
     } catch (thrown) {
-      this.#settle(check, PolywireError.from(thrown, "not-available", "the health check failed"));
+      const error = PolywireError.from(thrown, "not-available", "the health check failed");
+      if (isOwnDelay(check, error)) this.#askAgain(check);
+      else this.#settle(check, error);
     }
+  }
+
+  #askAgain(check: Check): void {
+    if (this.#underWay === check) this.forget();
+  }
+
+  #drop(why: string): void {
+    const underWay = this.#underWay;
+    this.#underWay = undefined;
+    underWay?.abort.abort(new PolywireError("aborted", why));
   }
 
   #giveUp(check: Check): void {
@@ -97,13 +110,17 @@ export class Checkup {
   #settle(check: Check, error: PolywireError | undefined): void {
     if (this.#underWay !== check) return;
     this.#underWay = undefined;
-    const { rounds } = this.#host;
+    const { awakeMs } = this.#host.rounds;
     if (error === undefined) this.record.succeeded();
     else this.record.failed(error);
     const { intervalMs, failingIntervalMs } = this.#options;
     const jitter = 1 + JITTER * (2 * this.#host.random() - 1);
-    this.#nextMs =
-      rounds.awakeMs + (this.record.isUndecided ? Math.min(failingIntervalMs, intervalMs) : intervalMs) * jitter;
-    this.#owner.checked(rounds.timed(check.startMs), error);
+    this.#nextMs = awakeMs + (this.record.isUndecided ? Math.min(failingIntervalMs, intervalMs) : intervalMs) * jitter;
+    this.#owner.checked(check.stopwatch.tookMs, error);
   }
+}
+
+/** A deadline passed while it was this process that stood still, for the greater part of the time. */
+function isOwnDelay({ stopwatch }: Check, { code }: PolywireError): boolean {
+  return code === "timed-out" && stopwatch.stalledMs > stopwatch.tookMs;
 }

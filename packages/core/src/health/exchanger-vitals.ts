@@ -5,6 +5,7 @@ import { Checkup, type CheckupHost, type CheckupOwner } from "./checkup.ts";
 import type { Health, HealthChange, HealthStatus } from "./health-record.ts";
 import type { CompleteVitals, OwnCheck, RequestCheck } from "./options.ts";
 import type { Watched } from "./rounds.ts";
+import { Stopwatch } from "./stopwatch.ts";
 
 export interface ExchangerVitalsOwner {
   healthChanged(change: HealthChange): void;
@@ -50,8 +51,9 @@ export class ExchangerVitals implements Watched, CheckupOwner {
     this.#meter = new QualityMeter({ profile, staleMs, losesSingly: true }, host.rounds.awakeMs);
   }
 
-  now(): number {
-    return this.#host.rounds.now();
+  /** For the time that a request takes. */
+  stopwatch(): Stopwatch {
+    return new Stopwatch(this.#host.rounds);
   }
 
   get health(): Health {
@@ -91,13 +93,13 @@ export class ExchangerVitals implements Watched, CheckupOwner {
 
   /* Its requests. */
 
-  answered(sinceMs: number, status: number): void {
+  answered(stopwatch: Stopwatch, status: number): void {
     if (status >= 500) return this.#requestFailed();
     this.#failuresInARow = 0;
     this.#hasAnswered = true;
-    const { rounds } = this.#host;
-    const { awakeMs } = rounds;
-    this.#meter.answered(rounds.timed(sinceMs), awakeMs);
+    const { awakeMs } = this.#host.rounds;
+    if (stopwatch.isBlurred) this.#meter.heard();
+    else this.#meter.answered(stopwatch.tookMs, awakeMs);
     this.#judge(awakeMs);
   }
 
@@ -111,7 +113,7 @@ export class ExchangerVitals implements Watched, CheckupOwner {
     return this.#check?.(signal);
   }
 
-  checked(tookMs: number | undefined, error: PolywireError | undefined): void {
+  checked(tookMs: number, error: PolywireError | undefined): void {
     const { awakeMs } = this.#host.rounds;
     if (error === undefined) this.#failuresInARow = 0;
     // How long the program's own check takes says nothing of the requests.

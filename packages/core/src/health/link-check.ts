@@ -35,7 +35,7 @@ export function runLinkCheck(
 ): void | Promise<void> {
   if (check === undefined) return pingOnce(asker);
   if (check === "dial") return asker.tryDial(signal);
-  return typeof check === "function" ? check(signal) : askWithPayload(check, asker, signal);
+  return typeof check === "function" ? check(signal) : askWithPayload(check, asker);
 }
 
 function pingOnce(asker: LinkAsker): Promise<void> {
@@ -47,19 +47,24 @@ function pingOnce(asker: LinkAsker): Promise<void> {
   });
 }
 
-function askWithPayload({ send, expect }: PayloadCheck, asker: LinkAsker, signal: AbortSignal): Promise<void> {
+/** An answer that comes too late is expected until the next check, so that the program does not get it either. */
+function askWithPayload({ send, expect }: PayloadCheck, asker: LinkAsker): Promise<void> {
   const isExpected = typeof expect === "function" ? expect : (payload: Payload) => isEqual(payload, expect);
   return new Promise((resolve, reject) => {
-    const settle = (): void => asker.expect(undefined);
     asker.expect((payload) => {
-      if (!isExpected(payload)) return false;
-      settle();
+      try {
+        if (!isExpected(payload)) return false;
+      } catch (thrown) {
+        asker.expect(undefined);
+        reject(PolywireError.from(thrown, "internal", "health.check.expect threw"));
+        return false;
+      }
+      asker.expect(undefined);
       resolve();
       return true;
     });
-    signal.addEventListener("abort", settle, { once: true });
     if (asker.transmit(send) !== "refused") return;
-    settle();
+    asker.expect(undefined);
     reject(
       new PolywireError("limit-reached", "the link refused the payload of a health check: too much waits for the peer"),
     );

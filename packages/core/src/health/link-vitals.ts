@@ -9,6 +9,7 @@ import { type LinkAsker, type LinkCheckKind, linkCheckKind, runLinkCheck } from 
 import type { CompleteVitals } from "./options.ts";
 import type { Watched } from "./rounds.ts";
 import { Samples, type SamplesOwner } from "./samples.ts";
+import { Stopwatch } from "./stopwatch.ts";
 
 /** Whose vitals they are. */
 export interface VitalsOwner extends LinkAsker {
@@ -45,7 +46,10 @@ export class LinkVitals implements Watched, CheckupOwner, SamplesOwner {
   #level: QualityLevel = "unknown";
   #messagesIn = 0;
   #heardAtMs = 0;
-  /** The messages there were when the checks began to fail. */
+  /** Times the check under way. */
+  #stopwatch: Stopwatch | undefined = undefined;
+  /** Checks that failed in a row without a message in between, and the messages there were then. */
+  #silentFailures = 0;
   #messagesAtFailure = 0;
 
   constructor(host: CheckupHost, options: CompleteVitals, owner: VitalsOwner) {
@@ -78,20 +82,21 @@ export class LinkVitals implements Watched, CheckupOwner, SamplesOwner {
     this.#judgeHealth(cause);
   }
 
-  /** The program has pinged on its own. */
-  answered(roundTripMs: number): void {
-    this.#meter?.answered(roundTripMs, this.#host.rounds.awakeMs);
+  /** The program has pinged on its own, and this timed it. */
+  answered({ tookMs, isBlurred }: Stopwatch): void {
+    if (isBlurred) this.#meter?.heard();
+    else this.#meter?.answered(tookMs, this.#host.rounds.awakeMs);
   }
 
   round(awakeMs: number): void {
     const { isReading, messagesIn } = this.#owner;
-    if (messagesIn !== this.#messagesIn) {
+    if (messagesIn !== this.#messagesIn || !isReading) {
       this.#messagesIn = messagesIn;
       this.#heardAtMs = awakeMs;
     }
-    this.#checkup?.round(awakeMs);
-    if (!isReading) this.#samples?.forget();
+    if (!isReading) this.#forget();
     else if (this.#isSampled) this.#samples?.round(awakeMs, this.#options.sampleIntervalMs ?? SAMPLE_INTERVAL_MS);
+    this.#checkup?.round(awakeMs);
     this.#judge(awakeMs);
   }
 
@@ -101,23 +106,35 @@ export class LinkVitals implements Watched, CheckupOwner, SamplesOwner {
     return this.#checkKind !== undefined && (this.#owner.isReading || !this.#isCheckOnLink);
   }
 
+  /** Before the first answer nobody knows how far away the peer is: RFC 6298's first second would be too short for some. */
   get patienceMs(): number {
-    return this.#isCheckOnLink && this.#meter !== undefined ? this.#meter.roundTrip.timeoutMs : Infinity;
+    const { smoothedMs, timeoutMs = Infinity } = this.#meter?.roundTrip ?? {};
+    return this.#isCheckOnLink && smoothedMs !== undefined ? timeoutMs : Infinity;
   }
 
   check(signal: AbortSignal): void | Promise<void> {
-    return runLinkCheck(this.#options.health?.check, this.#owner, signal);
+    const stopwatch = new Stopwatch(this.#host.rounds);
+    const meter = this.#meter;
+    this.#stopwatch = stopwatch;
+    const answer = runLinkCheck(this.#options.health?.check, this.#owner, signal);
+    if (!this.#isCheckOnLink) return answer;
+    return Promise.resolve(answer).then(() => {
+      // Or else a peer that is far away would never be known to be.
+      const isLate = signal.aborted && (signal.reason as PolywireError).code === "timed-out";
+      if (isLate && !stopwatch.isBlurred) meter?.answeredLate(stopwatch.tookMs);
+    });
   }
 
-  checked(tookMs: number | undefined, error: PolywireError | undefined): void {
+  checked(tookMs: number, error: PolywireError | undefined): void {
     const { awakeMs } = this.#host.rounds;
     // How long the program's own check takes says nothing of the network.
     if (this.#checkKind !== "own") {
-      if (error === undefined) this.#meter?.answered(tookMs, awakeMs);
-      else this.#meter?.missed(awakeMs);
+      if (error !== undefined) this.#meter?.missed(awakeMs);
+      else if (this.#stopwatch?.isBlurred === true) this.#meter?.heard();
+      else this.#meter?.answered(tookMs, awakeMs);
     }
-    if (error === undefined) this.#heardAtMs = awakeMs;
-    else if (this.#checkup?.record.failures === 1) this.#messagesAtFailure = this.#owner.messagesIn;
+    if (error === undefined && this.#isCheckOnLink) this.#heardAtMs = awakeMs;
+    this.#countSilence(error !== undefined);
     this.#judge(awakeMs);
     if (error !== undefined && this.#isCheckOnLink) this.#replaceIfSilent(error);
   }
@@ -149,6 +166,7 @@ export class LinkVitals implements Watched, CheckupOwner, SamplesOwner {
     const { rounds } = this.#host;
     this.#traits = traits;
     this.#heardAtMs = rounds.awakeMs;
+    this.#silentFailures = 0;
     this.#meter = new QualityMeter(
       {
         profile: this.#options.profile,
@@ -206,8 +224,23 @@ export class LinkVitals implements Watched, CheckupOwner, SamplesOwner {
     return ["healthy"];
   }
 
+  /** Nobody reads, so that no answer can arrive: what was asked is not held against the peer. */
+  #forget(): void {
+    this.#samples?.forget();
+    if (this.#isCheckOnLink) this.#checkup?.forget();
+  }
+
+  #countSilence(hasFailed: boolean): void {
+    const { messagesIn } = this.#owner;
+    if (!hasFailed) this.#silentFailures = 0;
+    else if (messagesIn === this.#messagesAtFailure) this.#silentFailures++;
+    else this.#silentFailures = 1;
+    this.#messagesAtFailure = messagesIn;
+  }
+
   #replaceIfSilent(error: PolywireError): void {
-    if (this.#checkup?.record.checked !== "unhealthy" || this.#options.health?.replace !== true) return;
-    if (this.#owner.messagesIn === this.#messagesAtFailure) this.#owner.replace(error);
+    const { health } = this.#options;
+    if (this.#checkup?.record.checked !== "unhealthy" || health?.replace !== true) return;
+    if (this.#silentFailures >= health.unhealthyAfter) this.#owner.replace(error);
   }
 }

@@ -1,11 +1,11 @@
 import type { Clock, Timer } from "../contract/clock.ts";
 
-/** How finely checks, samples and windows are timed. */
-const ROUND_MS = 500;
-/** A timer that is later than this tells of an event loop that stood still. */
+/** How finely standstills are noticed. */
+const TICK_MS = 100;
+/** A round comes every half second: so finely are checks, samples and windows timed. */
+const TICKS_PER_ROUND = 5;
+/** So late may any timer be; what is past that tells of an event loop that stood still. */
 const LATE_MS = 20;
-/** One that is so late tells that what was timed meanwhile was not timed at all: how long it stood before is not known. */
-const STANDSTILL_MS = 100;
 
 export interface Watched {
   /** One more round is due. */
@@ -20,9 +20,10 @@ export class Rounds {
   readonly #clock: Clock;
   readonly #watched = new Set<Watched>();
   #timer: Timer | undefined = undefined;
+  #ticks = 0;
+  #isRoundDue = false;
   #dueMs = 0;
   #stalledMs = 0;
-  #standstillAtMs = -Infinity;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -38,16 +39,6 @@ export class Rounds {
     return this.#stalledMs + this.#lateMs;
   }
 
-  now(): number {
-    return this.#clock.now();
-  }
-
-  /** How long something took that began then (in {@link now}'s time); undefined if this process stood still meanwhile. */
-  timed(sinceMs: number): number | undefined {
-    const isKnown = this.#lateMs < STANDSTILL_MS && this.#standstillAtMs <= sinceMs;
-    return isKnown ? this.#clock.now() - sinceMs : undefined;
-  }
-
   add(one: Watched): void {
     this.#watched.add(one);
     if (this.#timer === undefined) this.#next();
@@ -56,33 +47,34 @@ export class Rounds {
   remove(one: Watched): void {
     this.#watched.delete(one);
     if (this.#watched.size > 0) return;
-    this.#noteLateness();
+    this.#stalledMs = this.stalledMs;
     this.#timer?.cancel();
     this.#timer = undefined;
   }
 
-  /** For how long the timer has been overdue, if that is worth the talk. */
+  /** For how long the timer has been overdue. It grows from nothing, so that awake time never goes back. */
   get #lateMs(): number {
-    if (this.#timer === undefined) return 0;
-    const lateMs = this.#clock.now() - this.#dueMs;
-    return lateMs > LATE_MS ? lateMs : 0;
-  }
-
-  #noteLateness(): void {
-    if (this.#lateMs >= STANDSTILL_MS) this.#standstillAtMs = this.#clock.now();
-    this.#stalledMs = this.stalledMs;
+    return this.#timer === undefined ? 0 : Math.max(0, this.#clock.now() - this.#dueMs - LATE_MS);
   }
 
   #next(): void {
-    this.#dueMs = this.#clock.now() + ROUND_MS;
-    this.#timer = this.#clock.setTimer(this.#go, ROUND_MS);
+    this.#dueMs = this.#clock.now() + TICK_MS;
+    this.#timer = this.#clock.setTimer(this.#tick, TICK_MS);
   }
 
-  readonly #go = (): void => {
-    this.#noteLateness();
-    this.#timer = undefined;
+  /** The round itself comes when the sockets were looked at: an answer that has arrived while the process stood still is not missed. */
+  readonly #tick = (): void => {
+    this.#stalledMs = this.stalledMs;
+    this.#next();
+    if (++this.#ticks < TICKS_PER_ROUND || this.#isRoundDue) return;
+    this.#ticks = 0;
+    this.#isRoundDue = true;
+    this.#clock.endOfTurn(this.#round);
+  };
+
+  readonly #round = (): void => {
+    this.#isRoundDue = false;
     const { awakeMs } = this;
     for (const one of this.#watched) one.round(awakeMs);
-    if (this.#watched.size > 0 && this.#timer === undefined) this.#next();
   };
 }

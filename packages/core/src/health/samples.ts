@@ -1,5 +1,6 @@
 import type { QualityMeter } from "../quality/quality-meter.ts";
 import type { Rounds } from "./rounds.ts";
+import { Stopwatch } from "./stopwatch.ts";
 
 export interface SamplesOwner {
   /** @throws PolywireError where there is no ping, or no room for one more. */
@@ -12,9 +13,7 @@ export interface SamplesOwner {
 const MAX_UNANSWERED = 16;
 
 interface Sample {
-  /** Awake time. */
-  readonly sinceMs: number;
-  readonly startMs: number;
+  readonly stopwatch: Stopwatch;
   readonly patienceMs: number;
   isMissed: boolean;
 }
@@ -36,13 +35,13 @@ export class Samples {
   /** Takes one if it is time. */
   round(awakeMs: number, intervalMs: number): void {
     for (const sample of this.#unanswered) {
-      if (sample.isMissed || awakeMs - sample.sinceMs < sample.patienceMs) continue;
+      if (sample.isMissed || sample.stopwatch.tookMs < sample.patienceMs) continue;
       sample.isMissed = true;
       this.#meter.missed(awakeMs);
     }
     if (awakeMs < this.#nextMs || this.#unanswered.length >= MAX_UNANSWERED) return;
     this.#nextMs = awakeMs + intervalMs;
-    this.#take(awakeMs);
+    this.#take();
   }
 
   /** No answer will come: nobody reads, or there is no link. That is no fault of the peer's. */
@@ -50,13 +49,9 @@ export class Samples {
     this.#unanswered = [];
   }
 
-  #take(sinceMs: number): void {
-    const sample: Sample = {
-      sinceMs,
-      startMs: this.#rounds.now(),
-      patienceMs: this.#meter.roundTrip.timeoutMs,
-      isMissed: false,
-    };
+  #take(): void {
+    const { timeoutMs: patienceMs } = this.#meter.roundTrip;
+    const sample: Sample = { stopwatch: new Stopwatch(this.#rounds), patienceMs, isMissed: false };
     this.#unanswered = [...this.#unanswered, sample];
     try {
       this.#owner.ping((roundTripMs) => this.#answered(sample, roundTripMs !== undefined));
@@ -68,12 +63,17 @@ export class Samples {
   #answered(sample: Sample, isAnswer: boolean): void {
     if (!this.#unanswered.includes(sample)) return;
     this.#unanswered = this.#unanswered.filter((other) => other !== sample);
-    const { awakeMs } = this.#rounds;
     // Timed here, because the wire does not know when this process stood still.
-    const roundTripMs = this.#rounds.timed(sample.startMs);
-    if (!isAnswer && !sample.isMissed) this.#meter.missed(awakeMs);
-    else if (isAnswer && sample.isMissed) this.#meter.answeredLate(roundTripMs);
-    else if (isAnswer) this.#meter.answered(roundTripMs, awakeMs);
+    const { tookMs, isBlurred } = sample.stopwatch;
+    if (isAnswer) this.#count(tookMs, sample.isMissed, isBlurred);
+    // The wire has given up; if it was this process that stood still, the answer may be there by now.
+    else if (!sample.isMissed && !isBlurred) this.#meter.missed(this.#rounds.awakeMs);
     this.#owner.sampled();
+  }
+
+  #count(roundTripMs: number, isLate: boolean, isBlurred: boolean): void {
+    if (isBlurred) this.#meter.heard();
+    else if (isLate) this.#meter.answeredLate(roundTripMs);
+    else this.#meter.answered(roundTripMs, this.#rounds.awakeMs);
   }
 }

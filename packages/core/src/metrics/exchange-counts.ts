@@ -5,10 +5,10 @@ import type { MetricAttributes, MetricFamily } from "./family.ts";
 import { Histogram } from "./histogram.ts";
 
 /** Hears of each request, and how it ended. */
-export interface ExchangeWatcher {
-  /** Gives the time of the beginning, as it counts for `answered`. */
-  begun(): number;
-  answered(sinceMs: number, status: number): void;
+export interface ExchangeWatcher<Begun> {
+  /** Gives what `answered` wants to know of the beginning. */
+  begun(): Begun;
+  answered(begun: Begun, status: number): void;
   failed(error: PolywireError): void;
 }
 
@@ -23,17 +23,17 @@ export class ExchangeCounts {
   }
 
   /** Counts every request of an exchanger that its network has just opened; nobody else has it yet. */
-  watch(exchanger: Exchanger, protocol: string, watcher: ExchangeWatcher): void {
+  watch<Begun>(exchanger: Exchanger, protocol: string, watcher: ExchangeWatcher<Begun>): void {
     const direct = exchanger.request.bind(exchanger);
     const request: Exchanger["request"] = async (given, options) => {
       const startMs = this.#clock.now();
       this.#active++;
-      const sinceMs = watcher.begun();
+      const begun = watcher.begun();
       let end = "";
       try {
         const response = await direct(given, options);
         end = endOf(response.status);
-        watcher.answered(sinceMs, response.status);
+        watcher.answered(begun, response.status);
         return response;
       } catch (thrown) {
         const error = PolywireError.from(thrown);

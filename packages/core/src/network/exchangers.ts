@@ -1,6 +1,7 @@
 import type { Events } from "../connection/events.ts";
 import type { Intercepting } from "../connection/interceptors.ts";
 import { Timeline } from "../connection/timeline.ts";
+import type { Clock } from "../contract/clock.ts";
 import { PolywireError } from "../contract/error.ts";
 import type { Exchanger } from "../contract/exchange.ts";
 import type { Logger, LogLevel } from "../contract/log.ts";
@@ -44,6 +45,7 @@ export interface ExchangersOptions {
 /** Every exchanger of a network. */
 export class Exchangers {
   readonly #host: CheckupHost;
+  readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #dialer: Dialer;
   readonly #intercepting: Intercepting;
@@ -56,6 +58,7 @@ export class Exchangers {
   constructor({ clock, random, logger }: HostContext, options: ExchangersOptions) {
     const { dialer, intercepting, rounds, events, failed } = options;
     this.#host = { rounds, random };
+    this.#clock = clock;
     this.#logger = logger;
     this.#dialer = dialer;
     this.#intercepting = intercepting;
@@ -80,7 +83,7 @@ export class Exchangers {
     const discard = (late: Exchanger): void =>
       void late.close().catch((thrown) => this.#failed(PolywireError.from(thrown)));
     const timeline = new Timeline();
-    const mark = (phase: string): void => timeline.add(this.#host.rounds.now(), phase);
+    const mark = (phase: string): void => timeline.add(this.#clock.now(), phase);
     mark("connecting");
     const exchanger = await this.#dialer.dial({ endpoint, protocol: protocol.name, run, discard, mark }, options);
     mark("open");

@@ -4,6 +4,7 @@ import type { PolywireError } from "../contract/error.ts";
 import type { Exchanger } from "../contract/exchange.ts";
 import type { ExchangerVitals } from "../health/exchanger-vitals.ts";
 import type { Health } from "../health/health-record.ts";
+import type { Stopwatch } from "../health/stopwatch.ts";
 import type { ExchangeCounts, ExchangeWatcher } from "../metrics/exchange-counts.ts";
 import type { Quality } from "../quality/quality-meter.ts";
 import type { ConnectionEvent } from "./roster.ts";
@@ -31,7 +32,7 @@ export interface HeldExchangerParts {
 }
 
 /** What a network knows of one exchanger. */
-export class HeldExchanger implements ExchangeWatcher {
+export class HeldExchanger implements ExchangeWatcher<Stopwatch> {
   readonly exchanger: Exchanger;
   readonly event: ConnectionEvent;
   readonly vitals: ExchangerVitals;
@@ -71,15 +72,15 @@ export class HeldExchanger implements ExchangeWatcher {
     Object.defineProperty(this.exchanger, "close", { value: closeAndTell, configurable: true, writable: true });
   }
 
-  begun(): number {
+  begun(): Stopwatch {
     this.#requests++;
     this.#active++;
-    return this.vitals.now();
+    return this.vitals.stopwatch();
   }
 
-  answered(sinceMs: number, status: number): void {
+  answered(stopwatch: Stopwatch, status: number): void {
     this.#active--;
-    this.vitals.answered(sinceMs, status);
+    this.vitals.answered(stopwatch, status);
   }
 
   failed(error: PolywireError): void {

@@ -113,20 +113,24 @@ export class QualityMeter {
     return this.#level;
   }
 
-  /** A question was answered; how fast is undefined where that could not be told. */
-  answered(roundTripMs: number | undefined, nowMs: number): void {
+  /** A question was answered. */
+  answered(roundTripMs: number, nowMs: number): void {
     this.#missedInARow = 0;
     this.#samples++;
     this.#bad.add(0, nowMs);
-    if (roundTripMs === undefined) return;
     this.roundTrip.sample(roundTripMs);
     this.#slow?.add(slownessOf(roundTripMs, this.roundTrip.leastMs), nowMs);
   }
 
   /** The answer came, but when it had been given up; the miss is counted already. */
-  answeredLate(roundTripMs: number | undefined): void {
+  answeredLate(roundTripMs: number): void {
     this.#missedInARow = 0;
-    if (roundTripMs !== undefined) this.roundTrip.sample(roundTripMs);
+    this.roundTrip.sample(roundTripMs);
+  }
+
+  /** The peer gave a sign of life that measures nothing. */
+  heard(): void {
+    this.#missedInARow = 0;
   }
 
   /** A question had no answer in time, or a request failed. */
@@ -145,9 +149,10 @@ export class QualityMeter {
     const cap = this.#cap(obstacles);
     const isCapped = cap !== undefined && isWorse(cap.level, this.#measured);
     const level = isCapped ? cap.level : this.#measured;
-    this.#worst = isCapped ? cap.worst : this.#measuredWorst;
     if (from === "unknown" || isWorse(level, from)) this.#settle(level);
     else if (isDue) this.#rise(level);
+    // A level that is held after its cause is over is still that cause's.
+    if (level === this.#level || this.#level !== from) this.#worst = isCapped ? cap.worst : this.#measuredWorst;
     const to = this.#level;
     return to === from ? undefined : { from, to, score: this.#score, worst: this.#worst };
   }
