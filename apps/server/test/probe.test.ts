@@ -102,7 +102,7 @@ const WIRES: readonly {
 test.each(WIRES)("$name is measured by $how", TIMEOUT, async ({ url, protocol, listen, flags = [], how, phases }) => {
   await using serving = await serve(url, protocol(), listen);
   await using probe = runPolywire(["probe", serving.url, ...FAST, ...flags, "--json"]);
-  expect(await probe.ended(), probe.errors).toBe(0);
+  expect(await probe.ended()).toBe(0);
   const events = probe.output
     .trim()
     .split("\n")
@@ -119,7 +119,7 @@ test.each(WIRES)("$name is measured by $how", TIMEOUT, async ({ url, protocol, l
 test("a gRPC server is measured by its health service where the URL names no method", TIMEOUT, async () => {
   await using serving = await serve("grpc://127.0.0.1:0/a.B/C", grpc(), { carries: "links" });
   await using probe = runPolywire(["probe", serving.url.replace("/a.B/C", ""), ...FAST]);
-  expect(await probe.ended(), probe.errors).toBe(0);
+  expect(await probe.ended()).toBe(0);
   expect(probe.output).toContain("by health check: 5 asked, 5 answered, 0.0 % lost");
 });
 
@@ -129,7 +129,7 @@ test("people read a line for each answer, the figures and the timeline; TLS has 
   fs.writeFileSync(ca, cert);
   await using serving = await serve("wss://127.0.0.1:0/x", ws(), { tls: { cert, key } });
   await using probe = runPolywire(["probe", serving.url.replace("127.0.0.1", "localhost"), ...FAST, "--ca", ca]);
-  expect(await probe.ended(), probe.errors).toBe(0);
+  expect(await probe.ended()).toBe(0);
   expect(probe.errors).toMatch(/^polywire: probing wss:\/\/localhost:\d+\/x by ping\n$/);
   const lines = probe.output.split("\n");
   expect(lines.slice(0, 5)).toEqual(

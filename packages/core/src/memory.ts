@@ -3,7 +3,7 @@ import { PolywireError } from "./contract/error.ts";
 import { DEFAULT_LIMITS } from "./contract/limits.ts";
 import type { HalfClosable, Link, Pingable } from "./contract/link.ts";
 import type { Peer } from "./contract/peer.ts";
-import { CONTRACT_VERSION, type DialContext, type Protocol } from "./contract/protocol.ts";
+import { CONTRACT_VERSION, type DialContext, type HostContext, type Protocol } from "./contract/protocol.ts";
 import { MemoryAddresses } from "./memory/addresses.ts";
 import { MemoryExchangeListener, MemoryExchanger } from "./memory/exchanger.ts";
 import { messageFraming, streamFraming } from "./memory/frame.ts";
@@ -107,7 +107,7 @@ export function memory({ kind = "message", loss = 0.1 }: MemoryOptions = {}): Me
         const admission = await listener.handshake(peer, context.signal);
         context.signal.throwIfAborted();
         context.mark("handshake");
-        const dialler = { host: context, peer: listeningPeer(endpoint, admission.subprotocol) };
+        const dialler = { host: hostOf(context), peer: listeningPeer(endpoint, admission.subprotocol) };
         return listener.establish(wire, dialler, { peer, admission });
       },
       async listen(endpoint, accept, context) {
@@ -158,4 +158,9 @@ function refuseUnknown(endpoint: Endpoint, known: readonly string[]): void {
       `memory: unknown option "${name}" for "${endpoint}": known are ${list}`,
     );
   }
+}
+
+/** What a link keeps of its dial: neither its signal nor its metadata. */
+function hostOf({ clock, random, logger, turn, limits }: HostContext): HostContext {
+  return { clock, random, logger, turn, limits };
 }

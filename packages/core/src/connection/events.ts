@@ -22,7 +22,7 @@ interface Entry {
  * reported to the function given at construction. Listeners added or removed while an event is told take effect with the next one.
  */
 export class Events<Map extends object> {
-  readonly #listeners: { [Name in keyof Map]?: readonly Entry[] } = {};
+  readonly #listeners: { [Name in keyof Map]?: readonly Entry[] | undefined } = {};
   readonly #report: (error: PolywireError) => void;
 
   constructor(report: (error: PolywireError) => void) {
@@ -75,7 +75,7 @@ export class Events<Map extends object> {
 
   #remove(name: keyof Map, entry: Entry): void {
     const rest = (this.#listeners[name] ?? []).filter((other) => other !== entry);
-    if (rest.length === 0) delete this.#listeners[name];
-    else this.#listeners[name] = rest;
+    // Not deleted: that would make a hash table of an object that every connection has.
+    this.#listeners[name] = rest.length === 0 ? undefined : rest;
   }
 }

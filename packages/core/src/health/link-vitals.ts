@@ -39,7 +39,9 @@ export class LinkVitals implements Watched, CheckupOwner, SamplesOwner {
   readonly #checkup: Checkup | undefined;
   #state: ConnectionState = "idle";
   #traits: Traits | undefined = undefined;
+  /** Made for the first measurement: most links are idle, and there may be many. */
   #meter: QualityMeter | undefined = undefined;
+  #upAtMs = 0;
   #samples: Samples | undefined = undefined;
   #status: HealthStatus = "unknown";
   /** Told last; a new meter knows nothing of it. */
@@ -84,8 +86,9 @@ export class LinkVitals implements Watched, CheckupOwner, SamplesOwner {
 
   /** The program has pinged on its own, and this timed it. */
   answered({ tookMs, isBlurred }: Stopwatch): void {
+    if (this.#state !== "ready") return;
     if (isBlurred) this.#meter?.heard();
-    else this.#meter?.answered(tookMs, this.#host.rounds.awakeMs);
+    else this.#metering().answered(tookMs, this.#host.rounds.awakeMs);
   }
 
   round(awakeMs: number): void {
@@ -95,7 +98,7 @@ export class LinkVitals implements Watched, CheckupOwner, SamplesOwner {
       this.#heardAtMs = awakeMs;
     }
     if (!isReading) this.#forget();
-    else if (this.#isSampled) this.#samples?.round(awakeMs, this.#options.sampleIntervalMs ?? SAMPLE_INTERVAL_MS);
+    else if (this.#isSampled) this.#sampling().round(awakeMs, this.#options.sampleIntervalMs ?? SAMPLE_INTERVAL_MS);
     this.#checkup?.round(awakeMs);
     this.#judge(awakeMs);
   }
@@ -114,14 +117,14 @@ export class LinkVitals implements Watched, CheckupOwner, SamplesOwner {
 
   check(signal: AbortSignal): void | Promise<void> {
     const stopwatch = new Stopwatch(this.#host.rounds);
-    const meter = this.#meter;
     this.#stopwatch = stopwatch;
     const answer = runLinkCheck(this.#options.health?.check, this.#owner, signal);
     if (!this.#isCheckOnLink) return answer;
+    const meter = this.#metering();
     return Promise.resolve(answer).then(() => {
       // Or else a peer that is far away would never be known to be.
       const isLate = signal.aborted && (signal.reason as PolywireError).code === "timed-out";
-      if (isLate && !stopwatch.isBlurred) meter?.answeredLate(stopwatch.tookMs);
+      if (isLate && !stopwatch.isBlurred) meter.answeredLate(stopwatch.tookMs);
     });
   }
 
@@ -129,9 +132,10 @@ export class LinkVitals implements Watched, CheckupOwner, SamplesOwner {
     const { awakeMs } = this.#host.rounds;
     // How long the program's own check takes says nothing of the network.
     if (this.#checkKind !== "own") {
-      if (error !== undefined) this.#meter?.missed(awakeMs);
-      else if (this.#stopwatch?.isBlurred === true) this.#meter?.heard();
-      else this.#meter?.answered(tookMs, awakeMs);
+      const meter = this.#metering();
+      if (error !== undefined) meter.missed(awakeMs);
+      else if (this.#stopwatch?.isBlurred === true) meter.heard();
+      else meter.answered(tookMs, awakeMs);
     }
     if (error === undefined && this.#isCheckOnLink) this.#heardAtMs = awakeMs;
     this.#countSilence(error !== undefined);
@@ -159,23 +163,28 @@ export class LinkVitals implements Watched, CheckupOwner, SamplesOwner {
   }
 
   get #isSampled(): boolean {
+    if (this.#traits?.ping === "none") return false;
     return this.#options.sampleIntervalMs !== undefined || this.#owner.isQualityWatched;
+  }
+
+  #metering(): QualityMeter {
+    const { profile, staleMs } = this.#options;
+    const losesSingly = this.#traits?.reliable === false;
+    this.#meter ??= new QualityMeter({ profile, losesSingly, staleMs }, this.#upAtMs);
+    return this.#meter;
+  }
+
+  #sampling(): Samples {
+    this.#samples ??= new Samples(this.#host.rounds, this.#metering(), this);
+    return this.#samples;
   }
 
   #up(traits: Traits | undefined): void {
     const { rounds } = this.#host;
     this.#traits = traits;
-    this.#heardAtMs = rounds.awakeMs;
+    this.#upAtMs = rounds.awakeMs;
+    this.#heardAtMs = this.#upAtMs;
     this.#silentFailures = 0;
-    this.#meter = new QualityMeter(
-      {
-        profile: this.#options.profile,
-        losesSingly: traits?.reliable === false,
-        staleMs: this.#options.staleMs,
-      },
-      this.#heardAtMs,
-    );
-    if (traits?.ping !== "none") this.#samples = new Samples(rounds, this.#meter, this);
     this.#checkup?.start();
     rounds.add(this);
   }
@@ -195,7 +204,9 @@ export class LinkVitals implements Watched, CheckupOwner, SamplesOwner {
 
   #judge(awakeMs: number): void {
     const { waitsSinceMs } = this.#owner;
-    const change = this.#meter?.judge(awakeMs, {
+    // What a peer does not do can be judged without a measurement.
+    const meter = waitsSinceMs !== undefined || this.#options.staleMs !== Infinity ? this.#metering() : this.#meter;
+    const change = meter?.judge(awakeMs, {
       stalledMs: waitsSinceMs === undefined ? 0 : awakeMs - waitsSinceMs,
       silentMs: awakeMs - this.#heardAtMs,
     });

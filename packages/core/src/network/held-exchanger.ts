@@ -53,7 +53,7 @@ export class HeldExchanger implements ExchangeWatcher<Stopwatch> {
     this.#watchClose();
     counts.watch(this.exchanger, protocol, this);
     if (!intercepting.interceptors.some((interceptor) => interceptor.exchange !== undefined)) return;
-    const direct = this.exchanger.request;
+    const direct = this.exchanger.request.bind(this.exchanger);
     const step = intercepted<ExchangeStep>("exchange", intercepting, ({ request, options }) =>
       direct(request, options),
     );
