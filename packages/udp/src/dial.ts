@@ -86,7 +86,7 @@ function placeOf(
     peer,
     host: context,
     options,
-    way: new OwnWay(socket),
+    way: new OwnWay(socket, context),
     dropped() {},
     gone() {},
     forgotten() {},

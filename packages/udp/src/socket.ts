@@ -17,9 +17,12 @@ export function resolveHost(endpoint: Endpoint): Promise<{ readonly address: str
   });
 }
 
+type Lookup = NonNullable<SocketOptions["lookup"]>;
+
 /** Sockets are only given addresses: Node's own look-up would put every send off to another tick. */
-const sameAddress: NonNullable<SocketOptions["lookup"]> = (address, _options, callback) => {
-  callback(null, address, isIP(address));
+const sameAddress: { readonly 4: Lookup; readonly 6: Lookup } = {
+  4: (address, _options, callback) => callback(null, address, 4),
+  6: (address, _options, callback) => callback(null, address, 6),
 };
 
 /** A socket with a handler for its errors. */
@@ -27,7 +30,7 @@ export function openSocket(family: 4 | 6, options: CompleteOptions, failed: (err
   const { receiveBufferBytes, sendBufferBytes } = options;
   const socket = createSocket({
     type: family === 4 ? "udp4" : "udp6",
-    lookup: sameAddress,
+    lookup: sameAddress[family],
     ...(family === 6 && { ipv6Only: true }),
     ...(receiveBufferBytes !== undefined && { recvBufferSize: receiveBufferBytes }),
     ...(sendBufferBytes !== undefined && { sendBufferSize: sendBufferBytes }),

@@ -306,7 +306,7 @@ describe("options and addresses", () => {
   });
 
   test("U39: a link whose network went away closes and says so", async () => {
-    const way: Way = { owner: undefined, transmit() {}, queuedBytes: 0, isSettled: true, linger() {}, leave() {} };
+    const way: Way = { owner: undefined, transmit() {}, queuedBytes: 0, linger() {}, leave() {} };
     const host = {
       clock: systemClock,
       turn: new Turn(systemClock),
