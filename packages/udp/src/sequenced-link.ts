@@ -97,6 +97,8 @@ export class SequencedLink extends HeaderLink {
   }
 
   protected forget(): number {
+    // Messages that arrived are the holder's still.
+    this.#inbox.end();
     return this.way.queuedBytes;
   }
 
@@ -135,7 +137,6 @@ export class SequencedLink extends HeaderLink {
     this.way.transmit(packet(TYPE.finAck, this.ids.peer, 0));
     // Both close at once: each waits for the answer to its own.
     if (this.ending !== undefined) return undefined;
-    this.#inbox.end();
     this.over({ ...close, by: "remote", clean: true, bytesLost: this.forget() });
     return undefined;
   }

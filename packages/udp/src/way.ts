@@ -65,7 +65,8 @@ abstract class SocketWay implements Way, Flushable {
       this.#isUnsure = true;
       return this.send(datagram);
     }
-    if (this.#receipts < RECEIPTS_PER_TURN && ++this.#receipts === RECEIPTS_PER_TURN) this.#turn.schedule(this);
+    if (this.#receipts === 0) this.#turn.schedule(this);
+    if (this.#receipts < RECEIPTS_PER_TURN) this.#receipts++;
     this.#awaited++;
     this.send(datagram, this.#received);
   }
