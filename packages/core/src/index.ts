@@ -145,5 +145,6 @@ export {
 } from "./wire/option-checks.ts";
 export { Outbox, type OutboxLimits, type OutboxWire } from "./wire/outbox.ts";
 export { Pings } from "./wire/pings.ts";
+export { retryAfterMs } from "./wire/retry-after.ts";
 export { type SharedServer, SharedServers } from "./wire/shared-servers.ts";
 export { type Flushable, Turn } from "./wire/turn.ts";

@@ -1,8 +1,9 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { type Clock, type Headers, PolywireError, type Response, type Timer } from "@polywire/core";
 import type { Dispatcher } from "undici";
+import { Decoding, isDecodable } from "./decoding.ts";
 import { requestError } from "./errors.ts";
-import { type BodyFlow, ResponseBody } from "./response-body.ts";
+import { type BodyFlow, type BodyInlet, ResponseBody } from "./response-body.ts";
 
 export interface DispatchParts {
   readonly clock: Clock;
@@ -13,6 +14,9 @@ export interface DispatchParts {
   readonly deadlineMs: number;
   readonly timeoutMs: number;
   readonly maxResponseBytes: number;
+  /** Bodies are decoded as their `Content-Encoding` says. */
+  readonly decompress: boolean;
+  readonly method: string;
   readonly settled: (outcome: Outcome) => void;
 }
 
@@ -26,7 +30,7 @@ export class Dispatch implements Dispatcher.DispatchHandler, BodyFlow {
   readonly #parts: DispatchParts;
   readonly #timer: Timer;
   #controller: Dispatcher.DispatchController | undefined = undefined;
-  #body: ResponseBody | undefined = undefined;
+  #body: BodyInlet | undefined = undefined;
   #bytes = 0;
   #isOver = false;
   /** Why it was ended on this side. */
@@ -47,9 +51,29 @@ export class Dispatch implements Dispatcher.DispatchHandler, BodyFlow {
   onResponseStart(_controller: Dispatcher.DispatchController, status: number, fields: IncomingHttpHeaders): void {
     // 1xx: the response itself is still to come.
     if (status < 200) return;
+    const { decompress, settled } = this.#parts;
+    if (decompress && this.#isEncoded(status, fields)) return this.#decode(status, fields);
     const body = new ResponseBody(this);
     this.#body = body;
-    this.#parts.settled({ response: { status, headers: new LazyHeaders(fields), body } });
+    settled({ response: { status, headers: new LazyHeaders(fields), body } });
+  }
+
+  /** The body is a whole one, in an encoding that is known: a part (206) of one cannot be decoded by itself. */
+  #isEncoded(status: number, fields: IncomingHttpHeaders): boolean {
+    const hasBody = this.#parts.method !== "HEAD" && status !== 204 && status !== 206 && status !== 304;
+    return hasBody && isDecodable(fields["content-encoding"]);
+  }
+
+  /** What the headers say of the encoded body is not true of the decoded one. */
+  #decode(status: number, fields: IncomingHttpHeaders): void {
+    const { maxResponseBytes, purpose, settled } = this.#parts;
+    const { "content-encoding": contentEncoding = "", "content-length": _, ...headers } = fields;
+    const inlet = (flow: BodyFlow): BodyInlet => {
+      const body = new ResponseBody(flow);
+      settled({ response: { status, headers: new LazyHeaders(headers), body } });
+      return body;
+    };
+    this.#body = new Decoding({ contentEncoding, maxResponseBytes, purpose, flow: this, inlet });
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
