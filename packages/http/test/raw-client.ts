@@ -3,6 +3,7 @@ import { connect, type Socket } from "node:net";
 /** Sends bytes over plain TCP, right or wrong, and keeps what comes back until the other side ends. */
 export class RawClient implements AsyncDisposable {
   readonly socket: Socket;
+  readonly connected: Promise<void>;
   readonly #closed: Promise<void>;
   #received = "";
   #wake: () => void = () => {};
@@ -11,6 +12,7 @@ export class RawClient implements AsyncDisposable {
   constructor(port: number) {
     this.socket = connect(port, "127.0.0.1");
     this.socket.setEncoding("latin1");
+    this.connected = new Promise((resolve) => void this.socket.once("connect", resolve));
     this.socket.on("error", () => {});
     this.socket.on("data", (chunk: string) => {
       this.#received += chunk;
