@@ -3,6 +3,7 @@ import { createServer as createHttp1, type Server as HttpServer } from "node:htt
 import { createServer, type Http2Server, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
 import { type AddressInfo, createServer as createTcp, type Server, type Socket } from "node:net";
 import { Network } from "@polywire/core";
+import { retry } from "@polywire/core/interceptors";
 import { ManualClock } from "@polywire/core/testing";
 import { expect, test } from "vitest";
 import { grpc, grpcStatusOf } from "../src/index.ts";
@@ -68,6 +69,52 @@ test("G41 a web server's answer is named as what it is", { timeout: TIMEOUT_MS }
     await network.connect(`grpc://${web.address}${METHOD}`, { awaitServer: false, reconnect: false }),
   );
   expect((await eager.closed).error?.message).toMatch(/not gRPC/);
+});
+
+test("the server's pushback is what retry() waits for, wherever it stands, and a negative one ends the attempts", async () => {
+  const BUSY = { "grpc-status": "14", "grpc-message": "busy" };
+  const attemptsOf = async (answer: (stream: ServerHttp2Stream) => void): Promise<readonly [number[], number]> => {
+    const clock = new ManualClock();
+    const attempts: number[] = [];
+    await using busy = await http2((stream) => {
+      attempts.push(clock.now());
+      if (attempts.length === 1) return answer(stream);
+      ending(stream, { "grpc-status": "0" });
+      stream.respond(GRPC, { waitForTrailers: true });
+      stream.end(message(Buffer.from("done")));
+    });
+    await using network = new Network({ protocols: [grpc()], clock, interceptors: [retry({ methods: [METHOD] })] });
+    const exchanger = await network.open(`grpc://${busy.address}/`);
+    const asked = exchanger.request({ method: METHOD });
+    let isOver = false;
+    const over = (): void => void (isOver = true);
+    void asked.then(over, over);
+    while (!isOver) {
+      clock.advance(50);
+      for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => void setImmediate(resolve));
+    }
+    const { status } = await asked;
+    await exchanger.close();
+    return [attempts, status];
+  };
+  const [early, late, never] = [
+    await attemptsOf((stream) =>
+      stream.respond({ ...GRPC, ...BUSY, "grpc-retry-pushback-ms": "2000" }, { endStream: true }),
+    ),
+    await attemptsOf((stream) => {
+      ending(stream, { ...BUSY, "grpc-retry-pushback-ms": "2000" });
+      stream.respond(GRPC, { waitForTrailers: true });
+      stream.end();
+    }),
+    await attemptsOf((stream) =>
+      stream.respond({ ...GRPC, ...BUSY, "grpc-retry-pushback-ms": "-1" }, { endStream: true }),
+    ),
+  ];
+  for (const [attempts, status] of [early, late]) {
+    expect([attempts.length, status]).toEqual([2, 200]);
+    expect((attempts[1] ?? 0) - (attempts[0] ?? 0)).toBeGreaterThanOrEqual(2_000);
+  }
+  expect([never[0].length, never[1]]).toEqual([1, 503]);
 });
 
 test("a server that speaks HTTP/1, or nothing, is no gRPC server", { timeout: TIMEOUT_MS }, async () => {
