@@ -4,7 +4,8 @@ import { connect, type Socket } from "node:net";
 export class RawClient implements AsyncDisposable {
   readonly socket: Socket;
   readonly connected: Promise<void>;
-  readonly #closed: Promise<void>;
+  /** Everything that came, once the connection is closed. */
+  readonly closed: Promise<string>;
   #received = "";
   #wake: () => void = () => {};
   #isClosed = false;
@@ -18,11 +19,11 @@ export class RawClient implements AsyncDisposable {
       this.#received += chunk;
       this.#wake();
     });
-    this.#closed = new Promise((resolve) => {
+    this.closed = new Promise((resolve) => {
       this.socket.on("close", () => {
         this.#isClosed = true;
         this.#wake();
-        resolve();
+        resolve(this.#received);
       });
     });
   }
@@ -31,8 +32,7 @@ export class RawClient implements AsyncDisposable {
   static async answerTo(port: number, bytes: string): Promise<string> {
     await using client = new RawClient(port);
     client.socket.write(bytes, "latin1");
-    await client.#closed;
-    return client.#received;
+    return await client.closed;
   }
 
   /** What has come, once it has all of `text` in it. */
@@ -48,6 +48,6 @@ export class RawClient implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.socket.destroy();
-    await this.#closed;
+    await this.closed;
   }
 }

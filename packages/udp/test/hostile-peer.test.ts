@@ -315,7 +315,9 @@ describe("what is remembered is bounded", () => {
     expect(await server.closed).toMatchObject({ by: "local", clean: false, error: { code: "timed-out" } });
   });
 
-  test("U35: 10,000 peers that vanish amid a message are forgotten 5 s after they are given up", { timeout: 60_000 }, async () => {
+  test("U35: 10,000 peers that vanish amid a message are forgotten 5 s after they are given up", {
+    timeout: 60_000,
+  }, async () => {
     const clock = new ManualClock();
     await using serving = await Serving.start({
       ...RELIABLE,

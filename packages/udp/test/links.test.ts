@@ -51,6 +51,30 @@ describe("over real sockets", () => {
     expect(serving.drops.late).toBeGreaterThan(0);
   });
 
+  test.each(["plain", "sequenced"] as const)(
+    "U31: of 1,000 datagrams three quarters arrive where a fifth is lost: %s",
+    async (mode) => {
+      await using serving = await Serving.start({ udp: { mode } });
+      await using proxy = await lossyProxy(serving.port, { seed: 3, loss: 0, reorder: 0 });
+      const connection = await serving.network.connect(`udp://127.0.0.1:${proxy.port}`);
+      connection.send("first");
+      const server = await serving.next();
+      await server.texts(1);
+      proxy.weather.loss = 0.2;
+      for (let batch = 0; batch < 40; batch++) {
+        const { forwarded } = proxy;
+        for (let index = 0; index < 25; index++) connection.send(String(batch * 25 + index));
+        while (proxy.forwarded < forwarded + 25) await new Promise((resolve) => void setImmediate(resolve));
+      }
+      proxy.weather.loss = 0;
+      connection.send("last");
+      let arrived = await server.texts(1);
+      while (arrived.at(-1) !== "last") arrived = await server.texts(arrived.length + 1);
+      expect(arrived.length - 2).toBeGreaterThanOrEqual(750);
+      expect(new Set(arrived).size).toBe(arrived.length);
+    },
+  );
+
   test("a plain listener hears a Python program, and answers it", async () => {
     await using serving = await Serving.start();
     const script = `

@@ -117,7 +117,7 @@ test("redirects are not followed", async () => {
 
 test.each<[string, (socket: Socket, request: string) => Promise<void> | void]>([
   [
-    "a wrong Sec-WebSocket-Accept",
+    "a wrong Sec-WebSocket-Accept (W46)",
     (socket) =>
       void socket.write(
         "HTTP/1.1 101 S\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: d3Jvbmc=\r\n\r\n",
@@ -129,7 +129,7 @@ test.each<[string, (socket: Socket, request: string) => Promise<void> | void]>([
   ],
   ["no Upgrade", (socket) => void socket.write("HTTP/1.1 101 S\r\nConnection: Upgrade\r\n\r\n")],
   [
-    "an extension nobody offered",
+    "an extension nobody offered (W49)",
     async (socket, request) =>
       void socket.write(switching(request, "Sec-WebSocket-Extensions: permessage-deflate\r\n")),
   ],
@@ -156,7 +156,7 @@ test("a server that never answers: timed out, and the socket is gone", async () 
   await closed.promise;
 });
 
-test("a server that masks its frames breaks the protocol: closed with 1002, told to the program", async () => {
+test("W48: a server that masks its frames breaks the protocol: closed with 1002, told to the program", async () => {
   await using server = await hostileServer((socket, request) => {
     socket.write(switching(request));
     socket.write(Buffer.from([0x81, 0x81, 0, 0, 0, 0, 0x78]));
