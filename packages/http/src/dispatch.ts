@@ -13,6 +13,7 @@ export interface DispatchParts {
   /** On the clock, for the whole exchange. */
   readonly deadlineMs: number;
   readonly timeoutMs: number;
+  readonly headersTimeoutMs: number;
   readonly maxResponseBytes: number;
   /** Bodies are decoded as their `Content-Encoding` says. */
   readonly decompress: boolean;
@@ -29,6 +30,8 @@ export type Outcome =
 export class Dispatch implements Dispatcher.DispatchHandler, BodyFlow {
   readonly #parts: DispatchParts;
   readonly #timer: Timer;
+  /** Runs from the first 1xx on. */
+  #headTimer: Timer | undefined = undefined;
   #controller: Dispatcher.DispatchController | undefined = undefined;
   #body: BodyInlet | undefined = undefined;
   #bytes = 0;
@@ -50,7 +53,8 @@ export class Dispatch implements Dispatcher.DispatchHandler, BodyFlow {
 
   onResponseStart(_controller: Dispatcher.DispatchController, status: number, fields: IncomingHttpHeaders): void {
     // 1xx: the response itself is still to come.
-    if (status < 200) return;
+    if (status < 200) return this.#informed();
+    this.#headTimer?.cancel();
     const { decompress, settled } = this.#parts;
     if (decompress && this.#isEncoded(status, fields)) return this.#decode(status, fields);
     const body = new ResponseBody(this);
@@ -120,6 +124,15 @@ export class Dispatch implements Dispatcher.DispatchHandler, BodyFlow {
     this.#abort(new PolywireError("timed-out", `${purpose}: not done within ${timeoutMs} ms`));
   };
 
+  /** The library's own wait begins anew with every 1xx, of which there may be no end. */
+  #informed(): void {
+    const { clock, headersTimeoutMs, purpose } = this.#parts;
+    this.#headTimer ??= clock.setTimer(() => {
+      const message = `${purpose}: nothing but 1xx for ${headersTimeoutMs} ms, and no response`;
+      this.#abort(new PolywireError("timed-out", message));
+    }, headersTimeoutMs);
+  }
+
   #abort(reason: PolywireError): void {
     if (this.#isOver) return;
     this.#reason ??= reason;
@@ -138,6 +151,7 @@ export class Dispatch implements Dispatcher.DispatchHandler, BodyFlow {
   #finish(): void {
     this.#isOver = true;
     this.#timer.cancel();
+    this.#headTimer?.cancel();
     this.#parts.signal?.removeEventListener("abort", this.#aborted);
   }
 }

@@ -162,10 +162,11 @@ export class HttpExchanger implements Exchanger {
         const error = PolywireError.is(cause) ? cause : new PolywireError("aborted", message, { cause });
         return settled({ error, isUnanswered: false });
       }
-      const { maxResponseBytes, decompress } = this.#options;
+      const { headersTimeoutMs, maxResponseBytes, decompress } = this.#options;
+      const limits = { headersTimeoutMs, maxResponseBytes };
       const { method } = dispatched;
       const { clock } = this.#context;
-      const dispatch = new Dispatch({ ...parts, clock, method, maxResponseBytes, decompress, settled });
+      const dispatch = new Dispatch({ ...parts, ...limits, clock, method, decompress, settled });
       try {
         this.#pool.dispatch(dispatched, dispatch);
       } catch (thrown) {
