@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { createServer as createHttp1, type Server as HttpServer } from "node:http";
 import { createServer, type Http2Server, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
 import { type AddressInfo, createServer as createTcp, type Server, type Socket } from "node:net";
+import { gzipSync } from "node:zlib";
 import { Network } from "@polywire/core";
 import { retry } from "@polywire/core/interceptors";
 import { ManualClock } from "@polywire/core/testing";
@@ -190,6 +191,38 @@ test("answers that break off, lie or never come", { timeout: TIMEOUT_MS }, async
   await expect(never).rejects.toMatchObject({ code: "timed-out" });
   await exchanger.close();
 });
+
+const gzip = { "grpc-encoding": "gzip" };
+const flagged = (payload: Buffer): Buffer => message(payload, { flag: 1 });
+
+test.each<[string, Record<string, string>, Buffer, string]>([
+  ["G01 garbage for gzip", gzip, flagged(Buffer.from("garbage")), "protocol-violation"],
+  ["G02 garbage for deflate", { "grpc-encoding": "deflate" }, flagged(Buffer.from("garbage")), "protocol-violation"],
+  ["G03 half a gzip", gzip, flagged(gzipSync(Buffer.alloc(1_000, 1)).subarray(0, 20)), "protocol-violation"],
+  ["G06 a gzip bomb", gzip, flagged(gzipSync(Buffer.alloc(200_000_000))), "too-large"],
+  ["G07 4 GiB, as it says", {}, message(Buffer.from("x"), { length: 0xffffffff }), "too-large"],
+  ["G08 one byte over the limit", {}, message(Buffer.alloc(1_048_577)), "too-large"],
+  ["G11 what nobody knows", { "grpc-encoding": "zstd" }, flagged(Buffer.from("x")), "unsupported"],
+  ["G12 less than it says", {}, message(Buffer.from("short"), { length: 100 }), "protocol-violation"],
+  ["G45 something compressed, without an encoding", {}, flagged(Buffer.from("hello")), "protocol-violation"],
+])(
+  "a server answers with %s, and the next call is served",
+  { timeout: TIMEOUT_MS },
+  async (_what, headers, bytes, code) => {
+    await using server = await http2((stream, path) => {
+      stream.respond({ ...GRPC, ...headers }, { waitForTrailers: true });
+      ending(stream, { "grpc-status": "0" });
+      stream.end(path === METHOD ? bytes : message(Buffer.from("well")));
+    });
+    await using network = new Network({ protocols: [grpc()] });
+    const exchanger = await network.open(`grpc://${server.address}/`, { limits: { maxMessageBytes: 1_048_576 } });
+    const asked = exchanger.request({ method: METHOD }).then(({ body }) => body.bytes(2_000_000));
+    await expect(asked).rejects.toMatchObject({ name: "PolywireError", code });
+    const { body } = await exchanger.request({ method: "/test.Service/Other" });
+    expect(Buffer.from(await body.bytes()).toString()).toBe("well");
+    await exchanger.close();
+  },
+);
 
 test("a status of a server has its code below the error", { timeout: TIMEOUT_MS }, async () => {
   await using server = await http2((stream) => {

@@ -110,6 +110,33 @@ print(s.recvfrom(2048)[0].decode())
   });
 });
 
+const NOBODY = { high: 9, low: 9 };
+
+test.each([
+  ["U01: nothing", Buffer.alloc(0)],
+  ["U02: one byte", Buffer.from([0xf5])],
+  ["U03: another magic byte", Buffer.alloc(40, 0x7b)],
+  ["U04: an unknown version", Buffer.concat([Buffer.from([0xf5, 0x25]), Buffer.alloc(40)])],
+  ["an unknown type", Buffer.concat([Buffer.from([0xf5, 0x1f]), Buffer.alloc(40)])],
+  ["U06: 1,201 bytes", Buffer.alloc(1_201, 0xf5)],
+  ["U11: a length beyond the datagram", packet(TYPE.data, NOBODY, 40).subarray(0, 50)],
+  ["a reset of another link", packet(TYPE.reset, NOBODY, 0)],
+  ["a close of another link", packet(TYPE.fin, NOBODY, 6)],
+  ["a cookie for nobody", packet(TYPE.cookie, NOBODY, 36)],
+])("a dialled link drops %s, and goes on", async (_what, datagram) => {
+  for (const mode of ["sequenced", "reliable"] as const) {
+    await using serving = await Serving.start({ udp: { mode } });
+    await using proxy = await lossyProxy(serving.port, { seed: 1, loss: 0, reorder: 0 });
+    const connection = await serving.network.connect(`udp://127.0.0.1:${proxy.port}`, { reconnect: false });
+    const server = await serving.next();
+    const echoed = new Promise((resolve) => void connection.on("data", (payload) => resolve(String(payload))));
+    proxy.inject(datagram);
+    server.link.send("still here");
+    expect(await echoed).toBe("still here");
+    await connection.close();
+  }
+});
+
 describe("one port for two modes", () => {
   test("datagrams with our header go to the reliable listener, all others to the plain one", async () => {
     await using serving = await Serving.start();
