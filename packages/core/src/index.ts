@@ -134,6 +134,7 @@ export type { AcquireOptions, ClosePoolOptions, Pool } from "./pool/pool.ts";
 export { Cancellation, type CancellationOptions, checkTimeout, unlessAborted } from "./wire/cancellation.ts";
 export { Delivery, type DeliveryOwner } from "./wire/delivery.ts";
 export { type ListenableServer, type ListenPlace, listenAt } from "./wire/listen-at.ts";
+export { Lookups } from "./wire/lookups.ts";
 export {
   checkBooleanOption,
   checkCountOption,

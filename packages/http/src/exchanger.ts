@@ -1,4 +1,4 @@
-import { isIP } from "node:net";
+import { isIP, type LookupFunction } from "node:net";
 import {
   type BodySource,
   checkPayload,
@@ -40,6 +40,8 @@ const RESERVED_HEADERS: ReadonlySet<string> = new Set([
   "host",
 ]);
 
+type PoolOptions = CompleteDialOptions & { readonly lookup: LookupFunction };
+
 /** Figures of an exchanger's connections. */
 export interface HttpExchangerStats {
   /** Open connections, and those of them that do nothing. */
@@ -56,13 +58,13 @@ export class HttpExchanger implements Exchanger {
   readonly traits: Traits;
   readonly closed: Promise<void>;
   readonly #context: DialContext;
-  readonly #options: CompleteDialOptions;
+  readonly #options: PoolOptions;
   readonly #pool: Pool;
   readonly #headers: Readonly<Record<string, string>>;
   #isClosed = false;
   #allClosed: () => void = () => {};
 
-  constructor(endpoint: Endpoint, context: DialContext, options: CompleteDialOptions) {
+  constructor(endpoint: Endpoint, context: DialContext, options: PoolOptions) {
     this.endpoint = endpoint;
     this.traits = requestTraits(context.limits);
     this.#context = context;
@@ -199,10 +201,10 @@ function discard({ body }: Response): void {
   });
 }
 
-function openPool(endpoint: Endpoint, options: CompleteDialOptions): Pool {
+function openPool(endpoint: Endpoint, options: PoolOptions): Pool {
   const { host, scheme, port } = endpoint;
   const authority = isIP(host) === 6 ? `[${host}]` : host;
-  const { tls, connections, http2, connectTimeoutMs, headersTimeoutMs, bodyGapTimeoutMs } = options;
+  const { tls, lookup, connections, http2, connectTimeoutMs, headersTimeoutMs, bodyGapTimeoutMs } = options;
   try {
     return new Pool(`${scheme}://${authority}${port === undefined ? "" : `:${port}`}`, {
       connections,
@@ -211,7 +213,7 @@ function openPool(endpoint: Endpoint, options: CompleteDialOptions): Pool {
       maxHeaderSize: MAX_HEADER_BYTES,
       headersTimeout: headersTimeoutMs,
       bodyTimeout: bodyGapTimeoutMs,
-      connect: { ...tls, timeout: connectTimeoutMs } as never,
+      connect: { lookup, ...tls, timeout: connectTimeoutMs } as never,
     });
   } catch (thrown) {
     throw requestError(thrown, `open "${endpoint}"`);

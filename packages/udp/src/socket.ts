@@ -1,17 +1,20 @@
 import { createSocket, type Socket, type SocketOptions } from "node:dgram";
 import { lookup } from "node:dns";
-import { isIP } from "node:net";
+import { isIP, type LookupFunction } from "node:net";
 import { type Endpoint, PolywireError } from "@polywire/core";
 import type { CompleteOptions } from "./options.ts";
 
 /** An address of the endpoint's host. @throws PolywireError `host-not-found`. */
-export function resolveHost(endpoint: Endpoint): Promise<{ readonly address: string; readonly family: 4 | 6 }> {
+export function resolveHost(
+  endpoint: Endpoint,
+  look: LookupFunction = lookup,
+): Promise<{ readonly address: string; readonly family: 4 | 6 }> {
   const { host } = endpoint;
   const family = isIP(host);
   if (family !== 0) return Promise.resolve({ address: host, family: family as 4 | 6 });
   return new Promise((resolve, reject) => {
-    lookup(host, (error, address, found) => {
-      if (error === null) resolve({ address, family: found as 4 | 6 });
+    look(host, { all: false }, (error, address, found) => {
+      if (error === null) resolve({ address: address as string, family: found as 4 | 6 });
       else reject(PolywireError.from(error, "host-not-found", `look up "${endpoint}"`));
     });
   });
