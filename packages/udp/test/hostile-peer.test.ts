@@ -315,7 +315,7 @@ describe("what is remembered is bounded", () => {
     expect(await server.closed).toMatchObject({ by: "local", clean: false, error: { code: "timed-out" } });
   });
 
-  test("U35: 10,000 peers that vanish amid a message are forgotten 5 s after they are given up", {
+  test("U35: 2,000 peers that vanish amid a message are forgotten 5 s after they are given up", {
     timeout: 60_000,
   }, async () => {
     const clock = new ManualClock();
@@ -326,7 +326,7 @@ describe("what is remembered is bounded", () => {
     });
     await using peer = await RawPeer.to(serving.port);
     const links: HeldLink[] = [];
-    for (let low = 1; low <= 10_000; low++) {
+    for (let low = 1; low <= 2_000; low++) {
       const id = await peer.connect("reliable", { high: 0, low });
       const half = Buffer.concat([Buffer.from([0x80, 0x89, 0x7a]), Buffer.alloc(100)]);
       // Every other peer leaves half a message; the others leave a piece beyond a gap.
@@ -337,7 +337,7 @@ describe("what is remembered is bounded", () => {
       links.push(await serving.next());
     }
     const server = serving.server as unknown as UdpServer;
-    while (server.reassembly.bytes < 5_000 * (100 + 103)) await new Promise((resolve) => void setImmediate(resolve));
+    while (server.reassembly.bytes < 1_000 * (100 + 103)) await new Promise((resolve) => void setImmediate(resolve));
     clock.advance(30_000);
     expect(server.reassembly.bytes).toBe(0);
     const ends = await Promise.all(links.map(({ closed }) => closed));

@@ -207,7 +207,7 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
     handler: Handler | ((link: LinkFor<Protocols, Url>) => void),
     options?: ListenOptions & ListenOptionsFor<Protocols, Url>,
   ): Promise<ListenerFor<Protocols, Url>> {
-    const { target, common } = this.#resolve(url, options);
+    const { target, common } = this.#resolve(url, options, "listen");
     const serving: Handler = typeof handler === "function" ? { link: handler as (link: Link) => void } : handler;
     const listener = await this.#reception.bind(target, serving, common);
     if (this.#state !== "open") {
@@ -349,10 +349,14 @@ export class Network<const Protocols extends readonly AnyProtocol[]> {
     }
   }
 
-  #resolve(url: string, options: object | undefined): { target: Target; common: CommonOptions } {
+  #resolve(
+    url: string,
+    options: object | undefined,
+    purpose: "dial" | "listen" = "dial",
+  ): { target: Target; common: CommonOptions } {
     if (this.#state !== "open") throw this.#notOpen();
     this.#startServices();
-    const { common, own } = splitOptions(options);
+    const { common, own } = splitOptions(options, purpose);
     const endpoint = parseEndpoint(url, own);
     return { target: { protocol: this.#protocols.find(endpoint), endpoint }, common };
   }
@@ -385,8 +389,16 @@ export type PoolDialOptions = Omit<ConnectOptions, "signal">;
 type CommonOptions = ConnectOptions & ConnectionOptions & ListenOptions;
 
 /** Takes what every protocol has from the options; what is left is the protocol's own. */
-function splitOptions(options: object | undefined): { common: CommonOptions; own: Readonly<Record<string, unknown>> } {
+function splitOptions(
+  options: object | undefined,
+  purpose: "dial" | "listen",
+): { common: CommonOptions; own: Readonly<Record<string, unknown>> } {
   try {
+    if (purpose === "listen") {
+      // A listener's health is its protocol's own affair: gRPC serves a service of that name.
+      const { limits, origins, ...own } = (options ?? {}) as ListenOptions;
+      return { common: { limits, origins } as CommonOptions, own };
+    }
     const { signal, timeoutMs, limits, metadata, origins, reconnect, pending, health, quality, ...own } = (options ??
       {}) as CommonOptions;
     const common = { signal, timeoutMs, limits, metadata, origins, reconnect, pending, health, quality };
