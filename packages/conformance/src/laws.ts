@@ -5,6 +5,7 @@ import { admissionLaws } from "./laws/admission.ts";
 import { closingLaws } from "./laws/closing.ts";
 import { datagramLaws } from "./laws/datagrams.ts";
 import { dialingLaws } from "./laws/dialing.ts";
+import { duplexLaws } from "./laws/duplex.ts";
 import { exchangeLaws } from "./laws/exchanges.ts";
 import { limitLaws } from "./laws/limits.ts";
 import { messageLaws } from "./laws/messages.ts";
@@ -30,6 +31,7 @@ const ALL: readonly LawDefinition[] = [
   ...preparedLaws,
   ...remainsLaws,
   ...exchangeLaws,
+  ...duplexLaws,
   ...streamLaws,
 ];
 

@@ -6,7 +6,10 @@ export interface Subject {
   protocol(): AnyProtocol;
   /** Where to listen. With port 0, so that laws never meet: `ws://127.0.0.1:0/conformance`. No law listens twice at once. */
   readonly url: string;
-  /** The protocol's own options for every dial, such as the certificate to trust. */
+  /**
+   * The protocol's own options for every dial, such as the certificate to trust. Where bodies are bounded, and `traits.duplex`
+   * is true, both sides need room for 64 MiB.
+   */
   readonly dialOptions?: Readonly<Record<string, unknown>>;
   /** The protocol's own options for every listener, such as key and certificate. */
   readonly listenOptions?: Readonly<Record<string, unknown>>;

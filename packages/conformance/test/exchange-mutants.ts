@@ -1,4 +1,4 @@
-import type { Body, Exchange, Response } from "@polywire/core";
+import type { Body, BodySource, Exchange, Response } from "@polywire/core";
 import type { Mutant } from "./link-mutants.ts";
 import { exchangeWith, type Fault, MutantLink } from "./mutant.ts";
 
@@ -21,6 +21,8 @@ const LAW = {
   stream: "what a response's link sends is the body, in order, and its close is the end",
   streamGone: "a response's link is closed when its reader has gone",
   streamSlow: "a response's link waits for a slow reader, and drains when it reads",
+  inStep: "a response is read while its request is still being sent",
+  eachAlone: "each body of an exchange waits for its own reader alone",
   streamCut: "a response's link that is cut off breaks its body off",
 } as const;
 
@@ -36,6 +38,29 @@ function exchange(change: (exchange: Exchange) => Partial<Exchange>): Fault {
 /** A body that is changed as it is read. */
 function readAs(body: Body, read: (maxBytes?: number) => Promise<Uint8Array>): Body {
   return { bytes: read, [Symbol.asyncIterator]: () => body[Symbol.asyncIterator]() };
+}
+
+/** A body that is read into memory as fast as it comes, whether or not anybody wants it. */
+function ahead(body: Body): Body {
+  const chunks: Uint8Array[] = [];
+  let wake = (): void => {};
+  const reading = (async () => {
+    for await (const chunk of body) {
+      chunks.push(chunk);
+      wake();
+      await new Promise((resolve) => void setImmediate(resolve));
+    }
+  })();
+  reading.catch(() => {});
+  return {
+    bytes: (maxBytes) => body.bytes(maxBytes),
+    async *[Symbol.asyncIterator]() {
+      for (;;) {
+        yield* chunks.splice(0);
+        await new Promise<void>((resolve) => (wake = resolve));
+      }
+    },
+  };
 }
 
 /** A body that ends where it breaks off. */
@@ -54,6 +79,39 @@ function unbroken(body: Body): Body {
 
 function streamed(Mutated: new (inner: MutantLink["inner"]) => MutantLink): Fault {
   return exchange((inner) => ({ stream: (head) => new Mutated(inner.stream(head) as MutantLink["inner"]) }));
+}
+
+/** Reads the body of a request to its end before it sends anything. */
+async function gathered(body: BodySource): Promise<BodySource> {
+  if (!isChunks(body)) return body;
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of body) chunks.push(new Uint8Array(chunk));
+  return Buffer.concat(chunks);
+}
+
+/** An exchange of which the response goes on only while the request is being read. */
+function inTurns(inner: Exchange): Partial<Exchange> {
+  let wasRead = (): void => {};
+  async function* read(): AsyncGenerator<Uint8Array> {
+    for await (const chunk of inner.body) {
+      wasRead();
+      yield chunk;
+    }
+  }
+  async function* waiting(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    for await (const chunk of body) {
+      await new Promise<void>((resolve) => (wasRead = resolve));
+      yield chunk;
+    }
+  }
+  return {
+    body: { bytes: (maxBytes) => inner.body.bytes(maxBytes), [Symbol.asyncIterator]: read },
+    respond: (head, body) => inner.respond(head, isChunks(body) ? waiting(body) : body),
+  };
+}
+
+function isChunks(body: BodySource): body is AsyncIterable<Uint8Array> {
+  return typeof body === "object" && Symbol.asyncIterator in body;
 }
 
 async function drawn(body: Body): Promise<Body> {
@@ -92,6 +150,9 @@ export const exchangeMutants: readonly Mutant[] = [
   { does: "sends after close", breaks: LAW.stream, says: /send after close/, fault: streamed(class extends MutantLink { override send(payload: Parameters<MutantLink["send"]>[0]): ReturnType<MutantLink["send"]> { const result = this.inner.send(payload); return result === "refused" ? "sent" : result; } }) },
   { does: "does not notice that the reader has gone", breaks: LAW.streamGone, says: /in vain/, fault: streamed(class extends MutantLink { override open(): void { this.inner.open({ message() {}, closed() {} }); } }) },
   { does: "never drains", breaks: LAW.streamSlow, says: /in vain for drain/, fault: streamed(class extends MutantLink { override open(sink: Parameters<MutantLink["open"]>[0]): void { this.inner.open({ message: (payload) => sink.message(payload), closed: (info) => sink.closed(info) }); } }) },
+  { does: "has the whole request before it sends any of it", breaks: LAW.inStep, says: /in vain for the (?:first|head)/, fault: { request: async (real, request, options) => real({ ...request, body: await gathered(request.body) }, options) } },
+  { does: "has a response wait for the request's reader", breaks: LAW.eachAlone, says: /in vain for the response to flow/, fault: exchange(inTurns) },
+  { does: "reads both bodies ahead without end", breaks: LAW.eachAlone, says: /were made for a reader that rests/, fault: { ...response(async (given) => ({ ...given, body: ahead(given.body) })), ...exchange((inner) => ({ body: ahead(inner.body) })) } },
   { does: "ends a body that was cut off", breaks: LAW.streamCut, says: /was fulfilled/, fault: response((given) => ({ ...given, body: unbroken(given.body) })) },
   { does: "waits for a reader although it should cut off", breaks: LAW.streamCut, says: /in vain for .*closed/, fault: streamed(class extends MutantLink { override close(): void { this.inner.close(); } }) },
 ];

@@ -153,6 +153,7 @@ export type { QualityInput } from "./quality/scores.ts";
 export { Cancellation, type CancellationOptions, checkTimeout, unlessAborted } from "./wire/cancellation.ts";
 export { Delivery, type DeliveryOwner } from "./wire/delivery.ts";
 export { type ListenableServer, type ListenPlace, listenAt } from "./wire/listen-at.ts";
+export { Lookups } from "./wire/lookups.ts";
 export {
   checkBooleanOption,
   checkCountOption,
@@ -164,5 +165,6 @@ export {
 } from "./wire/option-checks.ts";
 export { Outbox, type OutboxLimits, type OutboxWire } from "./wire/outbox.ts";
 export { Pings } from "./wire/pings.ts";
+export { retryAfterMs } from "./wire/retry-after.ts";
 export { type SharedServer, SharedServers } from "./wire/shared-servers.ts";
 export { type Flushable, Turn } from "./wire/turn.ts";

@@ -98,7 +98,7 @@ export function memory({ kind = "message", loss = 0.1 }: MemoryOptions = {}): Me
     name: "memory",
     contractVersion: CONTRACT_VERSION,
     schemes: ["memory"],
-    traits: () => ({ ...wire.traits, maxMessageBytes: DEFAULT_LIMITS.maxMessageBytes }),
+    traits: () => ({ ...wire.traits, duplex: true, maxMessageBytes: DEFAULT_LIMITS.maxMessageBytes }),
     links: {
       async dial(endpoint, context) {
         context.signal.throwIfAborted();

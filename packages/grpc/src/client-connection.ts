@@ -4,7 +4,7 @@ import {
   connect as connectHttp2,
   type OutgoingHttpHeaders,
 } from "node:http2";
-import { connect as connectTcp, isIP, type Socket } from "node:net";
+import { connect as connectTcp, isIP, type LookupFunction, type Socket } from "node:net";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 import { type Clock, type DialContext, type Endpoint, PolywireError, type Timer } from "@polywire/core";
 import { RESET } from "./closing.ts";
@@ -32,6 +32,7 @@ export interface ConnectParts {
   readonly options: CompleteDialOptions;
   /** How much longer keepalive waits than it was told, by address: servers may find it too eager. */
   readonly patience: Map<string, number>;
+  readonly lookup: LookupFunction;
 }
 
 /** Who shares a connection among links. */
@@ -237,10 +238,7 @@ export class ClientConnection implements CallConnection, KeptAlive {
   }
 }
 
-function connectSocket(
-  endpoint: Endpoint,
-  { context, options }: Pick<ConnectParts, "context" | "options">,
-): Promise<Socket> {
+function connectSocket(endpoint: Endpoint, { context, options, lookup }: ConnectParts): Promise<Socket> {
   const { host, scheme, port = defaultPort(endpoint) } = endpoint;
   const { signal } = context;
   const isSecure = scheme === "grpcs";
@@ -283,9 +281,9 @@ function connectSocket(
 
   function open(): Socket {
     try {
-      if (!isSecure) return connectTcp({ host, port });
+      if (!isSecure) return connectTcp({ host, port, lookup });
       const servername = isIP(host) === 0 ? host : "";
-      return connectTls({ servername, ...options.tls, ALPNProtocols: ["h2"], host, port });
+      return connectTls({ servername, lookup, ...options.tls, ALPNProtocols: ["h2"], host, port });
     } catch (thrown) {
       throw dialError(endpoint, thrown as Error & { code?: string });
     }

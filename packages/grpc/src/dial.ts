@@ -1,4 +1,5 @@
 import type { ClientHttp2Stream, IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http2";
+import type { LookupFunction } from "node:net";
 import { type DialContext, type Endpoint, PolywireError } from "@polywire/core";
 import { foreignAnswer, statusOf } from "./answer.ts";
 import { CONTENT_TYPE } from "./call.ts";
@@ -19,6 +20,7 @@ export interface DialParts {
   readonly context: DialContext;
   readonly options: CompleteDialOptions;
   readonly patience: Map<string, number>;
+  readonly lookup: LookupFunction;
 }
 
 export interface LinkDialParts extends DialParts {

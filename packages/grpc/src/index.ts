@@ -1,7 +1,10 @@
+import { lookup as systemLookup } from "node:dns";
+import type { LookupFunction } from "node:net";
 import {
   type HalfClosable,
   type HostContext,
   type Link,
+  Lookups,
   PolywireError,
   type Protocol,
   type Turn,
@@ -52,6 +55,7 @@ export type GrpcProtocol = Protocol<
  */
 export function grpc(options: GrpcOptions = {}): GrpcProtocol {
   const defaults = completeOptions(options);
+  const lookups = new Lookups();
   // A network is known by its turn: two of them that hold this very value share nothing.
   const perNetwork = new WeakMap<Turn, NetworkState>();
   const stateOf = ({ turn, closed }: HostContext): NetworkState => {
@@ -76,7 +80,8 @@ export function grpc(options: GrpcOptions = {}): GrpcProtocol {
         requireMethod(endpoint);
         const complete = completeDialOptions(endpoint, defaults);
         const { patience, sessions } = stateOf(context);
-        return dial(endpoint, { context, options: complete, patience, sessions });
+        const lookup = lookups.paced<LookupFunction>(systemLookup, context);
+        return dial(endpoint, { context, options: complete, patience, lookup, sessions });
       },
       async listen(endpoint, accept, context) {
         requireHost(endpoint);
@@ -91,7 +96,8 @@ export function grpc(options: GrpcOptions = {}): GrpcProtocol {
         requireHost(endpoint);
         const complete = completeDialOptions(endpoint, defaults);
         const { patience } = stateOf(context);
-        const parts: DialParts = { context, options: complete, patience };
+        const lookup = lookups.paced<LookupFunction>(systemLookup, context);
+        const parts: DialParts = { context, options: complete, patience, lookup };
         return GrpcExchanger.open(endpoint, parts);
       },
       async listen(endpoint, serve, context) {

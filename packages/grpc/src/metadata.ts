@@ -1,8 +1,9 @@
 import type { IncomingHttpHeaders } from "node:http2";
 import { type Headers, PolywireError } from "@polywire/core";
 
-/** Names that belong to the transport: a program cannot set them. */
-const RESERVED = /^(?::.*|grpc-.*|te|content-type|content-length|connection|transfer-encoding|host|user-agent)$/;
+/** Names that belong to the transport: a program cannot set them, but for what a server says of another attempt. */
+const RESERVED =
+  /^(?::.*|grpc-(?!retry-pushback-ms$).*|te|content-type|content-length|connection|transfer-encoding|host|user-agent)$/;
 /** Custom-Metadata of the specification. */
 const NAME = /^[0-9a-z_.-]+$/;
 const VALUE = /^[\x20-\x7e]*$/;

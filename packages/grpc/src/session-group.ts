@@ -89,7 +89,7 @@ export class SessionGroup implements SharingOwner {
     for (const connection of this.#connections.keys()) connection.retire();
   }
 
-  #connect(endpoint: Endpoint, { context, options, patience }: ConnectParts): Attempt {
+  #connect(endpoint: Endpoint, { context, ...parts }: ConnectParts): Attempt {
     const attempt: Attempt = { waiters: new Set(), unwanted: new AbortController(), isSlow: false };
     const mark = (phase: string): void => {
       for (const waiter of attempt.waiters) waiter.context.mark(phase);
@@ -97,7 +97,7 @@ export class SessionGroup implements SharingOwner {
     const { clock, limits } = context;
     const shared = { clock, limits, mark, signal: attempt.unwanted.signal };
     this.#attempts.add(attempt);
-    ClientConnection.connect(endpoint, { context: shared, options, patience }).then(
+    ClientConnection.connect(endpoint, { ...parts, context: shared }).then(
       (connection) => this.#connected(attempt, connection, endpoint),
       (error: unknown) => this.#failed(attempt, error),
     );

@@ -2,7 +2,9 @@ import { once } from "node:events";
 import { createServer as createHttp1, type Server as HttpServer } from "node:http";
 import { createServer, type Http2Server, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
 import { type AddressInfo, createServer as createTcp, type Server, type Socket } from "node:net";
+import { gzipSync } from "node:zlib";
 import { Network } from "@polywire/core";
+import { retry } from "@polywire/core/interceptors";
 import { ManualClock } from "@polywire/core/testing";
 import { expect, test } from "vitest";
 import { grpc, grpcStatusOf } from "../src/index.ts";
@@ -68,6 +70,52 @@ test("G41 a web server's answer is named as what it is", { timeout: TIMEOUT_MS }
     await network.connect(`grpc://${web.address}${METHOD}`, { awaitServer: false, reconnect: false }),
   );
   expect((await eager.closed).error?.message).toMatch(/not gRPC/);
+});
+
+test("the server's pushback is what retry() waits for, wherever it stands, and a negative one ends the attempts", async () => {
+  const BUSY = { "grpc-status": "14", "grpc-message": "busy" };
+  const attemptsOf = async (answer: (stream: ServerHttp2Stream) => void): Promise<readonly [number[], number]> => {
+    const clock = new ManualClock();
+    const attempts: number[] = [];
+    await using busy = await http2((stream) => {
+      attempts.push(clock.now());
+      if (attempts.length === 1) return answer(stream);
+      ending(stream, { "grpc-status": "0" });
+      stream.respond(GRPC, { waitForTrailers: true });
+      stream.end(message(Buffer.from("done")));
+    });
+    await using network = new Network({ protocols: [grpc()], clock, interceptors: [retry({ methods: [METHOD] })] });
+    const exchanger = await network.open(`grpc://${busy.address}/`);
+    const asked = exchanger.request({ method: METHOD });
+    let isOver = false;
+    const over = (): void => void (isOver = true);
+    void asked.then(over, over);
+    while (!isOver) {
+      clock.advance(50);
+      for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => void setImmediate(resolve));
+    }
+    const { status } = await asked;
+    await exchanger.close();
+    return [attempts, status];
+  };
+  const [early, late, never] = [
+    await attemptsOf((stream) =>
+      stream.respond({ ...GRPC, ...BUSY, "grpc-retry-pushback-ms": "2000" }, { endStream: true }),
+    ),
+    await attemptsOf((stream) => {
+      ending(stream, { ...BUSY, "grpc-retry-pushback-ms": "2000" });
+      stream.respond(GRPC, { waitForTrailers: true });
+      stream.end();
+    }),
+    await attemptsOf((stream) =>
+      stream.respond({ ...GRPC, ...BUSY, "grpc-retry-pushback-ms": "-1" }, { endStream: true }),
+    ),
+  ];
+  for (const [attempts, status] of [early, late]) {
+    expect([attempts.length, status]).toEqual([2, 200]);
+    expect((attempts[1] ?? 0) - (attempts[0] ?? 0)).toBeGreaterThanOrEqual(2_000);
+  }
+  expect([never[0].length, never[1]]).toEqual([1, 503]);
 });
 
 test("a server that speaks HTTP/1, or nothing, is no gRPC server", { timeout: TIMEOUT_MS }, async () => {
@@ -143,6 +191,38 @@ test("answers that break off, lie or never come", { timeout: TIMEOUT_MS }, async
   await expect(never).rejects.toMatchObject({ code: "timed-out" });
   await exchanger.close();
 });
+
+const gzip = { "grpc-encoding": "gzip" };
+const flagged = (payload: Buffer): Buffer => message(payload, { flag: 1 });
+
+test.each<[string, Record<string, string>, Buffer, string]>([
+  ["G01 garbage for gzip", gzip, flagged(Buffer.from("garbage")), "protocol-violation"],
+  ["G02 garbage for deflate", { "grpc-encoding": "deflate" }, flagged(Buffer.from("garbage")), "protocol-violation"],
+  ["G03 half a gzip", gzip, flagged(gzipSync(Buffer.alloc(1_000, 1)).subarray(0, 20)), "protocol-violation"],
+  ["G06 a gzip bomb", gzip, flagged(gzipSync(Buffer.alloc(200_000_000))), "too-large"],
+  ["G07 4 GiB, as it says", {}, message(Buffer.from("x"), { length: 0xffffffff }), "too-large"],
+  ["G08 one byte over the limit", {}, message(Buffer.alloc(1_048_577)), "too-large"],
+  ["G11 what nobody knows", { "grpc-encoding": "zstd" }, flagged(Buffer.from("x")), "unsupported"],
+  ["G12 less than it says", {}, message(Buffer.from("short"), { length: 100 }), "protocol-violation"],
+  ["G45 something compressed, without an encoding", {}, flagged(Buffer.from("hello")), "protocol-violation"],
+])(
+  "a server answers with %s, and the next call is served",
+  { timeout: TIMEOUT_MS },
+  async (_what, headers, bytes, code) => {
+    await using server = await http2((stream, path) => {
+      stream.respond({ ...GRPC, ...headers }, { waitForTrailers: true });
+      ending(stream, { "grpc-status": "0" });
+      stream.end(path === METHOD ? bytes : message(Buffer.from("well")));
+    });
+    await using network = new Network({ protocols: [grpc()] });
+    const exchanger = await network.open(`grpc://${server.address}/`, { limits: { maxMessageBytes: 1_048_576 } });
+    const asked = exchanger.request({ method: METHOD }).then(({ body }) => body.bytes(2_000_000));
+    await expect(asked).rejects.toMatchObject({ name: "PolywireError", code });
+    const { body } = await exchanger.request({ method: "/test.Service/Other" });
+    expect(Buffer.from(await body.bytes()).toString()).toBe("well");
+    await exchanger.close();
+  },
+);
 
 test("a status of a server has its code below the error", { timeout: TIMEOUT_MS }, async () => {
   await using server = await http2((stream) => {

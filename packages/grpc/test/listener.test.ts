@@ -133,6 +133,19 @@ test("a server that ends its side first still hears a client of ours", { timeout
   expect(await here.closed).toMatchObject({ by: "remote", clean: true });
 });
 
+test("a handler may say when to ask again, and nothing else of gRPC's own", { timeout: TIMEOUT_MS }, async () => {
+  const headers = new Map([
+    ["grpc-retry-pushback-ms", "1500"],
+    ["grpc-status", "0"],
+  ]);
+  const exchange = (arrived: Exchange): void => arrived.respond({ status: 503, headers });
+  await using serving = await Serving.start({ url: "grpc://127.0.0.1:0/test.Service/Echo", handler: { exchange } });
+  await using client = new RawClient(serving.port);
+  const { head, trailers, status } = await client.call("/test.Service/Echo", hello);
+  expect(status).toBe("14");
+  expect({ ...head, ...trailers }["grpc-retry-pushback-ms"]).toBe("1500");
+});
+
 test("a request that nobody answers is answered for, and logged", { timeout: TIMEOUT_MS }, async () => {
   const clock = new ManualClock();
   let arrived = (): void => {};
@@ -264,7 +277,7 @@ test("a connection without calls is closed after a while, one of age after its c
   expect(await link.closed).toMatchObject({ clean: false });
 });
 
-test("a client that is gone without a word is found by its silence", { timeout: TIMEOUT_MS }, async () => {
+test("G40 a client that is gone without a word is found by its silence", { timeout: TIMEOUT_MS }, async () => {
   const clock = new ManualClock();
   await using serving = await Serving.start({ network: { clock } });
   const session = connectHttp2(`http://${serving.address}`);

@@ -1,8 +1,9 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { type Clock, type Headers, PolywireError, type Response, type Timer } from "@polywire/core";
 import type { Dispatcher } from "undici";
+import { Decoding, isDecodable } from "./decoding.ts";
 import { requestError } from "./errors.ts";
-import { type BodyFlow, ResponseBody } from "./response-body.ts";
+import { type BodyFlow, type BodyInlet, ResponseBody } from "./response-body.ts";
 
 export interface DispatchParts {
   readonly clock: Clock;
@@ -12,7 +13,11 @@ export interface DispatchParts {
   /** On the clock, for the whole exchange. */
   readonly deadlineMs: number;
   readonly timeoutMs: number;
+  readonly headersTimeoutMs: number;
   readonly maxResponseBytes: number;
+  /** Bodies are decoded as their `Content-Encoding` says. */
+  readonly decompress: boolean;
+  readonly method: string;
   readonly settled: (outcome: Outcome) => void;
 }
 
@@ -25,8 +30,10 @@ export type Outcome =
 export class Dispatch implements Dispatcher.DispatchHandler, BodyFlow {
   readonly #parts: DispatchParts;
   readonly #timer: Timer;
+  /** Runs from the first 1xx on. */
+  #headTimer: Timer | undefined = undefined;
   #controller: Dispatcher.DispatchController | undefined = undefined;
-  #body: ResponseBody | undefined = undefined;
+  #body: BodyInlet | undefined = undefined;
   #bytes = 0;
   #isOver = false;
   /** Why it was ended on this side. */
@@ -46,10 +53,31 @@ export class Dispatch implements Dispatcher.DispatchHandler, BodyFlow {
 
   onResponseStart(_controller: Dispatcher.DispatchController, status: number, fields: IncomingHttpHeaders): void {
     // 1xx: the response itself is still to come.
-    if (status < 200) return;
+    if (status < 200) return this.#informed();
+    this.#headTimer?.cancel();
+    const { decompress, settled } = this.#parts;
+    if (decompress && this.#isEncoded(status, fields)) return this.#decode(status, fields);
     const body = new ResponseBody(this);
     this.#body = body;
-    this.#parts.settled({ response: { status, headers: new LazyHeaders(fields), body } });
+    settled({ response: { status, headers: new LazyHeaders(fields), body } });
+  }
+
+  /** The body is a whole one, in an encoding that is known: a part (206) of one cannot be decoded by itself. */
+  #isEncoded(status: number, fields: IncomingHttpHeaders): boolean {
+    const hasBody = this.#parts.method !== "HEAD" && status !== 204 && status !== 206 && status !== 304;
+    return hasBody && isDecodable(fields["content-encoding"]);
+  }
+
+  /** What the headers say of the encoded body is not true of the decoded one. */
+  #decode(status: number, fields: IncomingHttpHeaders): void {
+    const { maxResponseBytes, purpose, settled } = this.#parts;
+    const { "content-encoding": contentEncoding = "", "content-length": _, ...headers } = fields;
+    const inlet = (flow: BodyFlow): BodyInlet => {
+      const body = new ResponseBody(flow);
+      settled({ response: { status, headers: new LazyHeaders(headers), body } });
+      return body;
+    };
+    this.#body = new Decoding({ contentEncoding, maxResponseBytes, purpose, flow: this, inlet });
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -96,6 +124,15 @@ export class Dispatch implements Dispatcher.DispatchHandler, BodyFlow {
     this.#abort(new PolywireError("timed-out", `${purpose}: not done within ${timeoutMs} ms`));
   };
 
+  /** The library's own wait begins anew with every 1xx, of which there may be no end. */
+  #informed(): void {
+    const { clock, headersTimeoutMs, purpose } = this.#parts;
+    this.#headTimer ??= clock.setTimer(() => {
+      const message = `${purpose}: nothing but 1xx for ${headersTimeoutMs} ms, and no response`;
+      this.#abort(new PolywireError("timed-out", message));
+    }, headersTimeoutMs);
+  }
+
   #abort(reason: PolywireError): void {
     if (this.#isOver) return;
     this.#reason ??= reason;
@@ -114,6 +151,7 @@ export class Dispatch implements Dispatcher.DispatchHandler, BodyFlow {
   #finish(): void {
     this.#isOver = true;
     this.#timer.cancel();
+    this.#headTimer?.cancel();
     this.#parts.signal?.removeEventListener("abort", this.#aborted);
   }
 }

@@ -1,4 +1,4 @@
-import { isIP, Socket } from "node:net";
+import { isIP, type LookupFunction, Socket } from "node:net";
 import {
   type BodySource,
   checkPayload,
@@ -10,9 +10,12 @@ import {
   type Request,
   type RequestOptions,
   type Response,
+  retryAfterMs,
   type Traits,
+  unlessAborted,
 } from "@polywire/core";
 import { buildConnector, type Dispatcher, Pool } from "undici";
+import { ACCEPTED_CODINGS } from "./decoding.ts";
 import { Dispatch, type Outcome } from "./dispatch.ts";
 import { requestError } from "./errors.ts";
 import type { CompleteDialOptions } from "./options.ts";
@@ -20,8 +23,12 @@ import { requestTraits } from "./traits.ts";
 
 const DEFAULT_TIMEOUT_MS = 30_000;
 const MAX_HEADER_BYTES = 16_384;
-/** Longest rest before a request is sent again. */
+/** Longest rest before a request whose connection broke off is sent again. */
 const RETRY_REST_MS = 100;
+/** Statuses whose `Retry-After` is a promise: RFC 6585, section 4, and RFC 9110, section 15.6.4. */
+const BUSY_STATUS: ReadonlySet<number> = new Set([429, 503]);
+/** Most of a response that nobody wants that is read, so that its connection can go on, before that is given up. */
+const MAX_UNWANTED_BYTES = 16_384;
 /** RFC 9110, section 9.2.2. */
 const IDEMPOTENT: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"]);
 /** These belong to the connection, which is the library's. */
@@ -32,6 +39,8 @@ const RESERVED_HEADERS: ReadonlySet<string> = new Set([
   "keep-alive",
   "host",
 ]);
+
+type PoolOptions = CompleteDialOptions & { readonly lookup: LookupFunction };
 
 /** Figures of an exchanger's connections. */
 export interface HttpExchangerStats {
@@ -49,18 +58,19 @@ export class HttpExchanger implements Exchanger {
   readonly traits: Traits;
   readonly closed: Promise<void>;
   readonly #context: DialContext;
-  readonly #options: CompleteDialOptions;
+  readonly #options: PoolOptions;
   readonly #pool: Pool;
   readonly #headers: Readonly<Record<string, string>>;
   #isClosed = false;
   #allClosed: () => void = () => {};
 
-  constructor(endpoint: Endpoint, context: DialContext, options: CompleteDialOptions) {
+  constructor(endpoint: Endpoint, context: DialContext, options: PoolOptions) {
     this.endpoint = endpoint;
     this.traits = requestTraits(context.limits);
     this.#context = context;
     this.#options = options;
-    this.#headers = checkHeaders({ ...Object.fromEntries(context.metadata), ...options.headers });
+    const own = checkHeaders({ ...Object.fromEntries(context.metadata), ...options.headers });
+    this.#headers = options.decompress ? { "accept-encoding": ACCEPTED_CODINGS, ...own } : own;
     this.closed = new Promise((resolve) => {
       this.#allClosed = resolve;
     });
@@ -86,16 +96,45 @@ export class HttpExchanger implements Exchanger {
       headers: this.#fields(request),
       body: bodyOf(body, this.traits.maxMessageBytes) as never,
     };
-    const { clock, random } = this.#context;
+    const { clock } = this.#context;
     const deadlineMs = clock.now() + timeoutMs;
     const isRepeatable = IDEMPOTENT.has(method) && !isChunks(body);
     for (let retries = isRepeatable ? this.#options.retries : 0; ; retries--) {
       const outcome = await this.#send(dispatched, { purpose, deadlineMs, timeoutMs, signal });
-      if ("response" in outcome) return outcome.response;
-      const { error, isUnanswered } = outcome;
-      if (retries === 0 || !isUnanswered || error.code !== "connection-reset") throw error;
-      await new Promise<void>((resolve) => void clock.setTimer(resolve, random() * RETRY_REST_MS));
-      if (clock.now() >= deadlineMs || signal?.aborted === true) throw error;
+      const restMs = retries === 0 ? undefined : this.#restBeforeRetry(outcome);
+      if (restMs === undefined || clock.now() + restMs >= deadlineMs) return theResponse(outcome);
+      if ("response" in outcome) discard(outcome.response);
+      await this.#rest(restMs, { purpose, signal });
+      if (clock.now() < deadlineMs) continue;
+      if ("error" in outcome) throw outcome.error;
+      throw new PolywireError("timed-out", `${purpose}: no time for another attempt within ${timeoutMs} ms`);
+    }
+  }
+
+  /** How long to wait before the request is sent again; nothing if it is not to be. */
+  #restBeforeRetry(outcome: Outcome): number | undefined {
+    const { clock, random } = this.#context;
+    if ("response" in outcome) {
+      const { status, headers } = outcome.response;
+      return BUSY_STATUS.has(status) ? retryAfterMs(headers, clock.wallTime()) : undefined;
+    }
+    const { error, isUnanswered } = outcome;
+    return isUnanswered && error.code === "connection-reset" ? random() * RETRY_REST_MS : undefined;
+  }
+
+  /** Somebody awaits the outcome, and no socket may be open meanwhile: so the timer keeps the process alive. */
+  async #rest(
+    restMs: number,
+    { purpose, signal }: { purpose: string; signal: AbortSignal | undefined },
+  ): Promise<void> {
+    const over = Promise.withResolvers<void>();
+    const timer = this.#context.clock.setTimer(over.resolve, restMs, { keepsAlive: true });
+    try {
+      await (signal === undefined ? over.promise : unlessAborted(over.promise, signal));
+    } catch (thrown) {
+      throw PolywireError.from(thrown, "aborted", `${purpose}: aborted by the caller`);
+    } finally {
+      timer.cancel();
     }
   }
 
@@ -125,8 +164,11 @@ export class HttpExchanger implements Exchanger {
         const error = PolywireError.is(cause) ? cause : new PolywireError("aborted", message, { cause });
         return settled({ error, isUnanswered: false });
       }
-      const { maxResponseBytes } = this.#options;
-      const dispatch = new Dispatch({ ...parts, clock: this.#context.clock, maxResponseBytes, settled });
+      const { headersTimeoutMs, maxResponseBytes, decompress } = this.#options;
+      const limits = { headersTimeoutMs, maxResponseBytes };
+      const { method } = dispatched;
+      const { clock } = this.#context;
+      const dispatch = new Dispatch({ ...parts, ...limits, clock, method, decompress, settled });
       try {
         this.#pool.dispatch(dispatched, dispatch);
       } catch (thrown) {
@@ -147,10 +189,22 @@ export class HttpExchanger implements Exchanger {
   }
 }
 
-function openPool(endpoint: Endpoint, context: DialContext, options: CompleteDialOptions): Pool {
+function theResponse(outcome: Outcome): Response {
+  if ("response" in outcome) return outcome.response;
+  throw outcome.error;
+}
+
+/** Lets go of a response that is not handed on. */
+function discard({ body }: Response): void {
+  body.bytes(MAX_UNWANTED_BYTES).catch(() => {
+    // Nobody wanted it.
+  });
+}
+
+function openPool(endpoint: Endpoint, context: DialContext, options: PoolOptions): Pool {
   const { host, scheme, port } = endpoint;
   const authority = isIP(host) === 6 ? `[${host}]` : host;
-  const { tls, connections, http2, connectTimeoutMs, headersTimeoutMs, bodyGapTimeoutMs } = options;
+  const { tls, lookup, connections, http2, connectTimeoutMs, headersTimeoutMs, bodyGapTimeoutMs } = options;
   try {
     return new Pool(`${scheme}://${authority}${port === undefined ? "" : `:${port}`}`, {
       connections,
@@ -160,6 +214,7 @@ function openPool(endpoint: Endpoint, context: DialContext, options: CompleteDia
       headersTimeout: headersTimeoutMs,
       bodyTimeout: bodyGapTimeoutMs,
       connect: markedConnector(context, {
+        lookup,
         ...tls,
         timeout: connectTimeoutMs,
         allowH2: http2,

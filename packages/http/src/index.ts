@@ -1,8 +1,11 @@
+import { lookup as systemLookup } from "node:dns";
+import type { LookupFunction } from "node:net";
 import {
   type Endpoint,
   type Link,
   type LinkLimits,
   type ListenContext,
+  Lookups,
   PolywireError,
   type Protocol,
   SharedServers,
@@ -42,6 +45,7 @@ export function http(): HttpProtocol {
     perNetwork.set(turn, servers);
     return servers;
   };
+  const lookups = new Lookups();
   return {
     name: "http",
     // The version this package was written for: never what the installed core says of itself.
@@ -52,7 +56,8 @@ export function http(): HttpProtocol {
       async open(endpoint, context) {
         requireHost(endpoint);
         context.signal.throwIfAborted();
-        return new HttpExchanger(endpoint, context, completeDialOptions(endpoint));
+        const lookup = lookups.paced<LookupFunction>(systemLookup, context);
+        return new HttpExchanger(endpoint, context, { ...completeDialOptions(endpoint), lookup });
       },
       async listen(endpoint, serve, context) {
         requireHost(endpoint);

@@ -26,11 +26,14 @@ export interface HttpDialOptions {
   readonly headersTimeoutMs?: number;
   /** Longest silence within a response's body. 10,000. */
   readonly bodyGapTimeoutMs?: number;
-  /** Largest response body. 10 MiB. */
+  /** Largest response body, before and after it is decompressed. 10 MiB. */
   readonly maxResponseBytes?: number;
+  /** Asks for compressed responses (zstd, br, gzip, deflate) and decompresses their bodies. False. */
+  readonly decompress?: boolean;
   /**
-   * How often a request whose connection broke off before a byte of its response is sent again. Only methods that may be
-   * repeated (RFC 9110, section 9.2.2), and only bodies that are whole. 2.
+   * How often a request is sent again whose connection broke off before a byte of its response, or that was answered with 429
+   * or 503 and a `Retry-After` that its deadline has room for. Only methods that may be repeated (RFC 9110, section 9.2.2),
+   * and only bodies that are whole. 2.
    */
   readonly retries?: number;
 }
@@ -67,6 +70,7 @@ const DIAL_NAMES = [
   "headersTimeoutMs",
   "bodyGapTimeoutMs",
   "maxResponseBytes",
+  "decompress",
   "retries",
 ];
 const LISTEN_NAMES = [
@@ -90,7 +94,7 @@ export function completeDialOptions(endpoint: Endpoint): CompleteDialOptions {
   checkOptionNames("", given, DIAL_NAMES);
   const { tls = {}, headers = {}, connections = 32, http2 = false, retries = 2 } = given;
   const { connectTimeoutMs = 5_000, headersTimeoutMs = 10_000, bodyGapTimeoutMs = 10_000 } = given;
-  const { maxResponseBytes = 10_485_760 } = given;
+  const { maxResponseBytes = 10_485_760, decompress = false } = given;
   checkTls(endpoint, given.tls);
   checkObjectOption("headers", headers);
   checkCountOption("connections", connections, MAX_CONNECTIONS);
@@ -99,6 +103,7 @@ export function completeDialOptions(endpoint: Endpoint): CompleteDialOptions {
   checkCountOption("headersTimeoutMs", headersTimeoutMs, MAX_DELAY_MS);
   checkCountOption("bodyGapTimeoutMs", bodyGapTimeoutMs, MAX_DELAY_MS);
   checkCountOption("maxResponseBytes", maxResponseBytes);
+  checkBooleanOption("decompress", decompress);
   if (retries !== 0) checkCountOption("retries", retries, MAX_RETRIES);
   return {
     tls,
@@ -109,6 +114,7 @@ export function completeDialOptions(endpoint: Endpoint): CompleteDialOptions {
     headersTimeoutMs,
     bodyGapTimeoutMs,
     maxResponseBytes,
+    decompress,
     retries,
   };
 }

@@ -13,8 +13,16 @@ export interface BodyFlow {
   abandon(reason: PolywireError): void;
 }
 
+/** What a body's bytes are put into. */
+export interface BodyInlet {
+  /** The next bytes, which nobody changes any more. */
+  push(chunk: Uint8Array): void;
+  complete(): void;
+  fail(error: PolywireError): void;
+}
+
 /** The body of a response, as it comes. Reading slowly slows the sender down. */
-export class ResponseBody implements Body {
+export class ResponseBody implements Body, BodyInlet {
   readonly #flow: BodyFlow;
   #chunks: Uint8Array[] = [];
   #byteLength = 0;
@@ -30,7 +38,6 @@ export class ResponseBody implements Body {
     this.#flow = flow;
   }
 
-  /** The next bytes, which nobody changes any more. */
   push(chunk: Uint8Array): void {
     this.#chunks.push(chunk);
     this.#byteLength += chunk.byteLength;

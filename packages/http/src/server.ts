@@ -3,6 +3,7 @@ import { createSecureServer, type Http2Session } from "node:http2";
 import { createServer as createTlsServer } from "node:https";
 import type { Socket } from "node:net";
 import { type Endpoint, type LinkLimits, listenAt, PolywireError, type SharedServer } from "@polywire/core";
+import { Handshakes } from "./handshakes.ts";
 import type { CompleteListenOptions } from "./options.ts";
 import { canonicalTarget, MAX_TARGET_LENGTH, type Target } from "./target.ts";
 
@@ -34,6 +35,7 @@ export class RequestServer implements SharedServer {
   readonly #doors = new Map<string, Door>();
   readonly #isOwn: boolean;
   readonly #maxConnections: number;
+  readonly #handshakes: Handshakes | undefined;
   readonly #idleTimeoutMs: number;
   readonly #closed: () => void;
   readonly #connections = new Set<Socket>();
@@ -47,6 +49,7 @@ export class RequestServer implements SharedServer {
       tls,
       isOwn,
       maxConnections,
+      maxHandshakes,
       idleTimeoutMs,
       closed,
     }: {
@@ -54,6 +57,7 @@ export class RequestServer implements SharedServer {
       readonly tls: CompleteListenOptions["tls"];
       readonly isOwn: boolean;
       readonly maxConnections: number;
+      readonly maxHandshakes: number;
       readonly idleTimeoutMs: number;
       readonly closed: () => void;
     },
@@ -63,6 +67,7 @@ export class RequestServer implements SharedServer {
     this.tls = tls;
     this.#isOwn = isOwn;
     this.#maxConnections = maxConnections;
+    this.#handshakes = isOwn && scheme === "https" ? new Handshakes(server, maxHandshakes) : undefined;
     this.#idleTimeoutMs = idleTimeoutMs;
     this.#closed = closed;
     sharers.set(server, (sharers.get(server) ?? 0) + 1);
@@ -86,6 +91,7 @@ export class RequestServer implements SharedServer {
       tls: options.tls,
       isOwn: true,
       maxConnections: limits.maxLinks,
+      maxHandshakes: limits.maxHandshakes,
       idleTimeoutMs: options.keepAliveTimeoutMs,
       closed,
     });
@@ -96,8 +102,8 @@ export class RequestServer implements SharedServer {
 
   /** A server that the program made and shares with us. */
   static share(server: Server, scheme: string, closed: () => void): RequestServer {
-    const [maxConnections, idleTimeoutMs] = [Number.POSITIVE_INFINITY, 0];
-    return new RequestServer(server, { scheme, tls: undefined, isOwn: false, maxConnections, idleTimeoutMs, closed });
+    const unlimited = { maxConnections: Number.POSITIVE_INFINITY, maxHandshakes: Number.POSITIVE_INFINITY };
+    return new RequestServer(server, { scheme, tls: undefined, isOwn: false, ...unlimited, idleTimeoutMs: 0, closed });
   }
 
   get port(): number | undefined {
@@ -139,7 +145,7 @@ export class RequestServer implements SharedServer {
   }
 
   readonly #onConnection = (socket: Socket): void => {
-    if (this.#connections.size >= this.#maxConnections) {
+    if (this.#connections.size >= this.#maxConnections || this.#handshakes?.takes(socket) === false) {
       socket.destroy();
       return;
     }

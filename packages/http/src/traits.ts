@@ -2,7 +2,7 @@ import { DEFAULT_LIMITS, type LinkLimits, type Traits } from "@polywire/core";
 
 /** What exchanges over HTTP promise. */
 export function requestTraits({ maxMessageBytes }: LinkLimits = DEFAULT_LIMITS): Traits {
-  return { ...streamTraits({ maxMessageBytes }), kind: "request" };
+  return { ...streamTraits({ maxMessageBytes }), kind: "request", duplex: true };
 }
 
 /** What a response promises whose body is a link. */

@@ -1,6 +1,7 @@
 import { once } from "node:events";
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
 import { expect, test } from "vitest";
+import { RawClient } from "./raw-client.ts";
 import { rawExchange, statusOf } from "./raw-peer.ts";
 import { serve } from "./serving.ts";
 
@@ -65,6 +66,61 @@ test("H17: chunks over the limit are refused with 413, and no more than a chunk 
   const head = "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
   const answer = await rawExchange(serving.port, [head, chunk, chunk, chunk]);
   expect(statusOf(answer)).toBe(413);
+});
+
+test("H17: a sender of chunks without end is read no more than 64 KiB past the limit", async () => {
+  const maxBodyBytes = 100_000;
+  await using serving = await serve({
+    listen: { maxBodyBytes },
+    answer: async (exchange) => exchange.respond({ status: 200 }, await exchange.body.bytes()),
+  });
+  const arrived = once(serving.listener.server, "connection");
+  await using client = new RawClient(serving.port);
+  const [connection] = (await arrived) as [Socket];
+  client.socket.write("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
+  const chunk = `4000\r\n${"x".repeat(0x4000)}\r\n`;
+  let isClosed = false;
+  connection.on("close", () => (isClosed = true));
+  while (!isClosed) {
+    for (let count = 0; count < 8; count++) client.socket.write(chunk);
+    await new Promise((resolve) => void setImmediate(resolve));
+  }
+  expect(connection.bytesRead).toBeGreaterThan(maxBodyBytes);
+  expect(connection.bytesRead).toBeLessThanOrEqual(maxBodyBytes + 65_536);
+});
+
+/** Sends bytes one at a time for as long as the server takes them. Answers what came back, and after how long. */
+async function trickle(port: number, begin: string, byte: string): Promise<{ status: number; tookMs: number }> {
+  const startedAtMs = performance.now();
+  await using client = new RawClient(port);
+  client.socket.write(begin);
+  const dripping = setInterval(() => void client.socket.write(byte), 5);
+  const answer = await client.closed;
+  clearInterval(dripping);
+  return { status: statusOf(answer), tookMs: performance.now() - startedAtMs };
+}
+
+test("H21: headers that come byte by byte have the time that all of them have", async () => {
+  await using serving = await serve({ limits: { handshakeTimeoutMs: 100 } });
+  const { status, tookMs } = await trickle(serving.port, "GET / HTTP/1.1\r\nHost: x\r\nA: ", "a");
+  expect(status).toBe(408);
+  expect(tookMs).toBeLessThan(2_000);
+  expect(serving.exchanges).toEqual([]);
+});
+
+test("H22: a body that comes byte by byte has the time that all of it has", async () => {
+  await using serving = await serve({
+    limits: { handshakeTimeoutMs: 60 },
+    listen: { requestTimeoutMs: 100 },
+    answer: async (exchange) => exchange.respond({ status: 200 }, await exchange.body.bytes()),
+  });
+  const { status, tookMs } = await trickle(
+    serving.port,
+    "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9999\r\n\r\n",
+    "b",
+  );
+  expect(status).not.toBe(200);
+  expect(tookMs).toBeLessThan(2_000);
 });
 
 test.each([

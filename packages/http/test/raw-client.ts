@@ -3,7 +3,9 @@ import { connect, type Socket } from "node:net";
 /** Sends bytes over plain TCP, right or wrong, and keeps what comes back until the other side ends. */
 export class RawClient implements AsyncDisposable {
   readonly socket: Socket;
-  readonly #closed: Promise<void>;
+  readonly connected: Promise<void>;
+  /** Everything that came, once the connection is closed. */
+  readonly closed: Promise<string>;
   #received = "";
   #wake: () => void = () => {};
   #isClosed = false;
@@ -11,16 +13,17 @@ export class RawClient implements AsyncDisposable {
   constructor(port: number) {
     this.socket = connect(port, "127.0.0.1");
     this.socket.setEncoding("latin1");
+    this.connected = new Promise((resolve) => void this.socket.once("connect", resolve));
     this.socket.on("error", () => {});
     this.socket.on("data", (chunk: string) => {
       this.#received += chunk;
       this.#wake();
     });
-    this.#closed = new Promise((resolve) => {
+    this.closed = new Promise((resolve) => {
       this.socket.on("close", () => {
         this.#isClosed = true;
         this.#wake();
-        resolve();
+        resolve(this.#received);
       });
     });
   }
@@ -29,8 +32,7 @@ export class RawClient implements AsyncDisposable {
   static async answerTo(port: number, bytes: string): Promise<string> {
     await using client = new RawClient(port);
     client.socket.write(bytes, "latin1");
-    await client.#closed;
-    return client.#received;
+    return await client.closed;
   }
 
   /** What has come, once it has all of `text` in it. */
@@ -46,6 +48,6 @@ export class RawClient implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.socket.destroy();
-    await this.#closed;
+    await this.closed;
   }
 }

@@ -1,8 +1,9 @@
 import tls from "node:tls";
 import { makeCertificate } from "@polywire/conformance/testing";
-import { Network, type Peer, type PolywireError, type Response } from "@polywire/core";
+import { type ListenOptions, Network, type Peer, type PolywireError, type Response } from "@polywire/core";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { type HttpListenOptions, type HttpTlsDialOptions, http } from "../src/index.ts";
+import { RawClient } from "./raw-client.ts";
 
 const authority = makeCertificate({ name: "Test Authority", isAuthority: true });
 const server = makeCertificate({ name: "server", hosts: ["localhost", "127.0.0.1"], issuer: authority });
@@ -15,7 +16,10 @@ interface Secured extends AsyncDisposable {
 }
 
 /** A listener of https at a free port that answers 200, and what it knows of those who ask. */
-async function secured(listen: HttpListenOptions["tls"] = {}): Promise<Secured> {
+async function secured(
+  listen: HttpListenOptions["tls"] = {},
+  options: ListenOptions & { readonly http2?: boolean } = {},
+): Promise<Secured> {
   const network = new Network({ protocols: [http()] });
   const peers: Peer[] = [];
   const listener = await network.listen(
@@ -26,7 +30,7 @@ async function secured(listen: HttpListenOptions["tls"] = {}): Promise<Secured> 
         exchange.respond({ status: 200 }, "secret");
       },
     },
-    { tls: { cert: server.cert, key: server.key, ...listen } },
+    { ...options, tls: { cert: server.cert, key: server.key, ...listen } },
   );
   const port = listener.endpoint.port ?? 0;
   return {
@@ -106,6 +110,29 @@ describe.each([
     await expect(wrongName).rejects.toMatchObject({ code: "tls-verify-failed" });
     expect(there.peers).toEqual([]);
   });
+});
+
+test.each([
+  ["HTTP/1.1 alone", false],
+  ["HTTP/2 beside it", true],
+])("handshakes under way are limited by maxHandshakes: %s", async (_version, http2) => {
+  await using there = await secured({}, { http2, limits: { maxHandshakes: 2 } });
+  const get = (): Promise<Response> => there.get({ http2, tls: { ca: authority.cert } });
+  // Those that are over do not count.
+  for (let count = 0; count < 3; count++) expect((await get()).status).toBe(200);
+  await using first = new RawClient(there.port);
+  await using second = new RawClient(there.port);
+  await Promise.all([first.connected, second.connected]);
+  // Whoever comes third is cut off, in silence: there is no way to say why before the handshake is over.
+  expect(await RawClient.answerTo(there.port, "")).toBe("");
+  await expect(get()).rejects.toMatchObject({ code: "connection-reset" });
+  await first[Symbol.asyncDispose]();
+  let status = 0;
+  while (status !== 200)
+    status = await get().then(
+      (response) => response.status,
+      () => 0,
+    );
 });
 
 function strangers(): { readonly cert: string; readonly key: string } {

@@ -75,7 +75,7 @@ function openSocket(endpoint: Endpoint, options: CompleteDialOptions): Socket {
     allowHalfOpen: true,
     autoSelectFamily: true,
     autoSelectFamilyAttemptTimeout: attemptTimeoutMs,
-    ...(lookup === undefined ? {} : { lookup }),
+    lookup,
     ...(localAddress === undefined ? {} : { localAddress }),
   };
   if (endpoint.scheme === "tcp") return connectTcp(common);

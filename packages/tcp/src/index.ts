@@ -3,6 +3,7 @@ import {
   type Exchanger,
   type HalfClosable,
   type Link,
+  Lookups,
   PolywireError,
   type Protocol,
 } from "@polywire/core";
@@ -43,6 +44,7 @@ export type TcpProtocol = Protocol<
  */
 export function tcp(options: TcpOptions = {}): TcpProtocol {
   const defaults = completeOptions(options);
+  const lookups = new Lookups();
   return {
     name: "tcp",
     // The version this package was written for: never what the installed core says of itself.
@@ -52,7 +54,8 @@ export function tcp(options: TcpOptions = {}): TcpProtocol {
     links: {
       async dial(endpoint, context) {
         checkAddress(endpoint);
-        return dial(endpoint, context, completeDialOptions(endpoint, defaults));
+        const complete = completeDialOptions(endpoint, defaults);
+        return dial(endpoint, context, { ...complete, lookup: lookups.paced(complete.lookup, context) });
       },
       async listen(endpoint, accept, context) {
         checkAddress(endpoint);

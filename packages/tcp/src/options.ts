@@ -1,3 +1,4 @@
+import { lookup as systemLookup } from "node:dns";
 import type { LookupFunction } from "node:net";
 import type { ConnectionOptions, TlsOptions } from "node:tls";
 import {
@@ -98,7 +99,7 @@ export type CompleteDialOptions = CompleteOptions & {
   readonly tls: TcpTlsDialOptions;
   readonly subprotocols: readonly string[];
   readonly attemptTimeoutMs: number;
-  readonly lookup: LookupFunction | undefined;
+  readonly lookup: LookupFunction;
   readonly localAddress: string | undefined;
 };
 
@@ -107,11 +108,11 @@ export function completeDialOptions(endpoint: Endpoint, defaults: CompleteOption
   const given = endpoint.options as TcpDialOptions;
   checkOptionNames("", given, DIAL_NAMES);
   const { tls = {}, subprotocols = [], attemptTimeoutMs = DEFAULT_ATTEMPT_TIMEOUT_MS } = given;
-  const { lookup, localAddress } = given;
+  const { lookup = systemLookup, localAddress } = given;
   checkTls(endpoint, given.tls);
   checkSubprotocols(endpoint, subprotocols);
   checkCountOption("attemptTimeoutMs", attemptTimeoutMs, MAX_DELAY_MS);
-  if (lookup !== undefined && typeof lookup !== "function") {
+  if (typeof lookup !== "function") {
     throw wrongOption("lookup", lookup, "give a function like dns.lookup");
   }
   if (localAddress !== undefined && typeof localAddress !== "string") {

@@ -64,6 +64,11 @@ export class Connections {
     return this.#doors.size > 0 || this.#links.size > 0;
   }
 
+  /** Links and handshakes that are remembered. */
+  get size(): number {
+    return this.#links.size + this.#conversations.size;
+  }
+
   addDoor(mode: UdpMode, door: HeaderDoor): void {
     this.#doors.set(mode, door);
   }

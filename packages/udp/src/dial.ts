@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { Socket } from "node:dgram";
+import type { LookupFunction } from "node:net";
 import { type DialContext, type Endpoint, type Peer, PolywireError, unlessAborted } from "@polywire/core";
 import { Handshake } from "./handshake.ts";
 import type { DatagramLink, LinkPlace } from "./link.ts";
@@ -16,7 +17,7 @@ import { OwnWay } from "./way.ts";
 export async function dial(
   endpoint: Endpoint,
   context: DialContext,
-  options: CompleteDialOptions,
+  options: CompleteDialOptions & { readonly lookup: LookupFunction },
 ): Promise<DatagramLink> {
   const { signal } = context;
   signal.throwIfAborted();
@@ -24,7 +25,7 @@ export async function dial(
   if (port === undefined || port === 0) {
     throw new PolywireError("invalid-argument", `"${endpoint}" names no port: write it like udp://127.0.0.1:7000`);
   }
-  const { address, family } = await unlessAborted(resolveHost(endpoint), signal);
+  const { address, family } = await unlessAborted(resolveHost(endpoint, options.lookup), signal);
   context.mark("dns");
   const from = { address, port };
   let failed: (error: Error) => void = () => {};
@@ -86,7 +87,7 @@ function placeOf(
     peer,
     host: context,
     options,
-    way: new OwnWay(socket),
+    way: new OwnWay(socket, context),
     dropped() {},
     gone() {},
     forgotten() {},

@@ -1,7 +1,10 @@
+import { lookup as systemLookup } from "node:dns";
+import type { LookupFunction } from "node:net";
 import {
   type Exchanger,
   type Link,
   type ListenContext,
+  Lookups,
   type Pingable,
   PolywireError,
   type Protocol,
@@ -48,6 +51,7 @@ export type UdpProtocol = Protocol<"udp", UdpLink, Exchanger, UdpDialOptions, Ud
  */
 export function udp(options: UdpOptions = {}): UdpProtocol {
   const defaults = completeOptions(options);
+  const lookups = new Lookups();
   // A network is known by its turn: two of them that hold this very value share nothing.
   const perNetwork = new WeakMap<Turn, SharedServers<UdpServer>>();
   const serversOf = (turn: Turn): SharedServers<UdpServer> => {
@@ -67,7 +71,8 @@ export function udp(options: UdpOptions = {}): UdpProtocol {
     links: {
       async dial(endpoint, context) {
         requireHost(endpoint.host, String(endpoint));
-        return dial(endpoint, context, completeDialOptions(endpoint, defaults));
+        const lookup = lookups.paced<LookupFunction>(systemLookup, context);
+        return dial(endpoint, context, { ...completeDialOptions(endpoint, defaults), lookup });
       },
       async listen(endpoint, accept, context) {
         requireHost(endpoint.host, String(endpoint));

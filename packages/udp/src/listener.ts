@@ -146,7 +146,7 @@ export class HeaderListener implements UdpListener, HeaderDoor {
       peer,
       host: this.#context,
       options: this.#options,
-      way: new SharedWay(server.socket, from.port, from.address),
+      way: new SharedWay(server.socket, this.#context, from),
       reassembly: server.reassembly,
       dropped: server.dropped.bind(server),
       gone: () => {

@@ -4,6 +4,8 @@ import { asPayload, DatagramLink, isOver, type LinkPlace, type LocalEnd, lostErr
 
 /** RFC 9000, section 8: no more than three times what came from an address that may be forged. */
 const REPLY_FACTOR = 3;
+/** A closing link asks so often whether the system has taken the rest. */
+const LOOK_AGAIN_MS = 10;
 
 /** One datagram, one message. */
 export class PlainLink extends DatagramLink {
@@ -34,15 +36,14 @@ export class PlainLink extends DatagramLink {
     if (this.ending !== undefined || this.isOver) return this.#refuse("closed");
     if (isOver(this.traits.maxMessageBytes, own)) return this.#refuse("too-large");
     const { maxBufferedBytes, waitAboveBytes } = this.host.limits;
-    const wasSettled = this.way.isSettled;
-    const queuedBytes = wasSettled ? 0 : this.way.queuedBytes;
+    const { queuedBytes } = this.way;
     const datagram = typeof own === "string" ? Buffer.from(own) : this.#copied(own, queuedBytes === 0);
     const isFull = queuedBytes > 0 && queuedBytes + datagram.length > maxBufferedBytes;
     if (isFull || datagram.length > this.#allowance) return this.#refuse("overflow");
     this.#allowance -= datagram.length;
     this.way.transmit(datagram);
-    // One alone is no queue to speak of, and asking the system costs as much as all else here.
-    if (wasSettled && datagram.length <= waitAboveBytes) return "sent";
+    // One alone is no queue to speak of, and need not be asked about.
+    if (queuedBytes === 0 && datagram.length <= waitAboveBytes) return "sent";
     if (this.way.queuedBytes <= waitAboveBytes) return "sent";
     this.#isWaiting = true;
     return "wait";
@@ -81,7 +82,10 @@ export class PlainLink extends DatagramLink {
   }
 
   protected beginClose(end: LocalEnd): void {
-    if (this.way.queuedBytes === 0) this.#finishLocally(end);
+    if (this.isOver) return;
+    if (this.way.queuedBytes === 0) return this.#finishLocally(end);
+    // The last datagram may have left without a receipt.
+    this.host.clock.setTimer(() => this.beginClose(end), LOOK_AGAIN_MS);
   }
 
   protected cut(end: LocalEnd): void {

@@ -143,7 +143,7 @@ export class PlainListener implements UdpListener, PlainDoor {
         peer: plainPeer(peer),
         host: this.#context,
         options: this.#options,
-        way: new SharedWay(server.socket, peer.port, peer.address),
+        way: new SharedWay(server.socket, this.#context, peer),
         dropped: (reason) => server.dropped(reason),
         gone: () => this.#forget(peer),
         forgotten: () => server.letGo(),

@@ -27,7 +27,7 @@ export class ReliableLink extends HeaderLink implements OutboxWire, ReliableOwne
   #isWriting = false;
   #isFlushScheduled = false;
   #isFinSent = false;
-  /** When the last segment was put in order. */
+  /** Since when the peer owes something, or when it last paid some of it. */
   #movedAtMs: number;
 
   constructor(place: LinkPlace, ids: LinkIds & { readonly datagramBytes: number }) {
@@ -131,9 +131,9 @@ export class ReliableLink extends HeaderLink implements OutboxWire, ReliableOwne
   }
 
   protected take(type: number, datagram: Buffer): DropReason | undefined {
-    const { segmentsInOrder } = this.#state;
+    const { segmentsInOrder, isOwed } = this.#state;
     const drop = this.#take(type, datagram);
-    if (this.#state.segmentsInOrder > segmentsInOrder) this.#movedAtMs = this.now;
+    if (!isOwed || this.#state.segmentsInOrder > segmentsInOrder) this.#movedAtMs = this.now;
     this.#count();
     this.#finishIfDone();
     if (this.#state.isFlushDue) this.#scheduleFlush();
@@ -147,7 +147,7 @@ export class ReliableLink extends HeaderLink implements OutboxWire, ReliableOwne
   }
 
   protected get dueMs(): number {
-    return Math.min(this.#state.dueMs, this.#state.isMidway ? this.#movedAtMs + this.place.options.giveUpMs : Infinity);
+    return Math.min(this.#state.dueMs, this.#state.isOwed ? this.#movedAtMs + this.place.options.giveUpMs : Infinity);
   }
 
   protected tick(nowMs: number): void {
@@ -157,7 +157,7 @@ export class ReliableLink extends HeaderLink implements OutboxWire, ReliableOwne
       return this.unknownToPeer(new PolywireError("timed-out", message));
     }
     // The peer would have given up by now, if it had wanted the rest to arrive.
-    if (this.#state.isMidway && nowMs - this.#movedAtMs >= giveUpMs) {
+    if (this.#state.isOwed && nowMs - this.#movedAtMs >= giveUpMs) {
       const message = `the rest of a message did not come within ${giveUpMs} ms`;
       const end = { code: undefined, reason: message, error: new PolywireError("timed-out", message) };
       return this.closeWith(end, true);
@@ -168,7 +168,9 @@ export class ReliableLink extends HeaderLink implements OutboxWire, ReliableOwne
 
   protected forget(): number {
     this.place.reassembly?.update(this, 0);
-    return this.#outbox.discard() + this.#state.unacknowledgedBytes;
+    const bytesLost = this.#outbox.discard() + this.#state.unacknowledgedBytes;
+    this.#state.release();
+    return bytesLost;
   }
 
   /** Only the close itself may be on its way. */
@@ -177,7 +179,7 @@ export class ReliableLink extends HeaderLink implements OutboxWire, ReliableOwne
   }
 
   protected deliverHeld(): void {
-    if (!this.isOver) this.#state.read();
+    if (!this.isOver) this.#read();
     this.#count();
     if (this.#state.isFlushDue && !this.isOver) this.#scheduleFlush();
   }
@@ -203,6 +205,13 @@ export class ReliableLink extends HeaderLink implements OutboxWire, ReliableOwne
       default:
         return "badType";
     }
+  }
+
+  #read(): void {
+    const { isOwed } = this.#state;
+    this.#state.read();
+    // While the holder rested the peer owed nothing.
+    if (!isOwed) this.#movedAtMs = this.now;
   }
 
   #count(): void {

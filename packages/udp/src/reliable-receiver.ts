@@ -27,6 +27,7 @@ export class ReliableReceiver {
   #waitingBytes = 0;
   #next = 0;
   #isFinished = false;
+  #isReleased = false;
 
   constructor(settings: ReliableReceiverSettings) {
     this.#settings = settings;
@@ -55,10 +56,17 @@ export class ReliableReceiver {
       return "in-order";
     }
     const isTooMuch = this.#waitingBytes + payload.length > this.#settings.windowBytes;
-    if (this.#isFinished || isTooMuch || number - this.#next > MAX_AHEAD) return "too-far";
+    if (this.#isFinished || this.#isReleased || isTooMuch || number - this.#next > MAX_AHEAD) return "too-far";
     this.#waiting.set(number, { payload, isFin });
     this.#waitingBytes += payload.length;
     return "ahead";
+  }
+
+  /** Nobody wants the stream any more: gives back what waits beyond a gap, and keeps nothing from here on. */
+  release(): void {
+    this.#isReleased = true;
+    this.#waiting.clear();
+    this.#waitingBytes = 0;
   }
 
   /** What has arrived beyond gaps, lowest first: from, to (exclusive), from, to… */
@@ -84,7 +92,7 @@ export class ReliableReceiver {
 
   #take(payload: Buffer, isFin: boolean): void {
     this.#next++;
-    if (this.#isFinished) return;
+    if (this.#isFinished || this.#isReleased) return;
     if (!isFin) return this.#settings.bytes(payload);
     this.#isFinished = true;
     this.#settings.fin(payload);

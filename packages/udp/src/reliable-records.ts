@@ -66,6 +66,7 @@ export class RecordReader {
   #partial: Buffer | undefined = undefined;
   #partialBytes = 0;
   #fault: RecordFault | undefined = undefined;
+  #isReleased = false;
 
   constructor(maxMessageBytes: number, sink: RecordSink) {
     this.#maxMessageBytes = maxMessageBytes;
@@ -87,10 +88,22 @@ export class RecordReader {
     return this.#fault;
   }
 
+  /** Nobody wants messages any more: forgets the one that has arrived in part, and reads over all that follows. */
+  release(): void {
+    this.#isReleased = true;
+    this.#partial = undefined;
+    this.#partialBytes = 0;
+  }
+
   /** Delivers every message that ends in these bytes, up to a pause. Returns how many bytes it read. */
   read(bytes: Buffer): number {
     let at = 0;
-    while (this.#fault === undefined && (at < bytes.length || this.#byteLength === 0) && !this.#sink.isPaused) {
+    while (
+      !this.#isReleased &&
+      this.#fault === undefined &&
+      (at < bytes.length || this.#byteLength === 0) &&
+      !this.#sink.isPaused
+    ) {
       if (this.#byteLength === -1) {
         this.#readLength(bytes[at++] as number);
         continue;
@@ -99,7 +112,7 @@ export class RecordReader {
       at += taken;
       this.#take(bytes.subarray(at - taken, at));
     }
-    return at;
+    return this.#isReleased ? bytes.length : at;
   }
 
   #readLength(byte: number): void {

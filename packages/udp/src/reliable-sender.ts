@@ -107,11 +107,16 @@ export class ReliableSender {
     this.#fin = closeBody;
   }
 
-  /** Forgets what no packet has carried; what is under way stays. */
-  forgetPending(): void {
+  /** Forgets everything: nothing is sent any more, and whatever is acknowledged is believed. */
+  release(): void {
     this.#chunks = [];
     this.#chunkOffset = 0;
     this.#pendingBytes = 0;
+    this.#segments = [];
+    this.#segmentBytes = 0;
+    this.#underWay = 0;
+    this.#lost = 0;
+    this.#fin = undefined;
   }
 
   /** Sends what may be sent, up to so many packets. Returns how many it sent. */

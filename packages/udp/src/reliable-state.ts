@@ -125,9 +125,9 @@ export class ReliableState {
     return this.#receiver.next;
   }
 
-  /** A message has arrived in part, and the rest of it has not. */
-  get isMidway(): boolean {
-    return this.#records.isMidway && this.#held.byteLength === 0;
+  /** The peer owes the rest of a message, or what belongs into a gap. */
+  get isOwed(): boolean {
+    return (this.#records.isMidway || this.#receiver.waitingBytes > 0) && this.#held.byteLength === 0;
   }
 
   /** When {@link tick} has something to do. */
@@ -160,9 +160,13 @@ export class ReliableState {
     this.#sender.finish(closeBody(code, reason));
   }
 
-  /** Forgets what no datagram has carried. */
-  forgetPending(): void {
-    this.#sender.forgetPending();
+  /** The link is over: gives its memory back. What comes from here on is only acknowledged. */
+  release(): void {
+    this.#sender.release();
+    this.#receiver.release();
+    this.#records.release();
+    this.#held.taken(this.#held.byteLength);
+    this.#lastWord = undefined;
   }
 
   /** A data packet. */

@@ -40,8 +40,7 @@ export class SequencedLink extends HeaderLink {
     if (this.ending !== undefined || this.isOver) return this.#refuse("closed");
     if (isOver(this.traits.maxMessageBytes, own)) return this.#refuse("too-large");
     const { maxBufferedBytes, waitAboveBytes } = this.host.limits;
-    const wasSettled = this.way.isSettled;
-    const queuedBytes = wasSettled ? 0 : this.way.queuedBytes;
+    const { queuedBytes } = this.way;
     const byteLength = typeof own === "string" ? Buffer.byteLength(own) : own.byteLength;
     if (queuedBytes > 0 && queuedBytes + byteLength > maxBufferedBytes) return this.#refuse("overflow");
     const datagram = packet(TYPE.data, this.ids.peer, SEQUENCED_BYTES - HEADER_BYTES + byteLength);
@@ -53,7 +52,7 @@ export class SequencedLink extends HeaderLink {
       datagram.set(own, SEQUENCED_BYTES);
     }
     this.way.transmit(datagram);
-    if (wasSettled && datagram.length <= waitAboveBytes) return "sent";
+    if (queuedBytes === 0 && datagram.length <= waitAboveBytes) return "sent";
     if (this.way.queuedBytes <= waitAboveBytes) return "sent";
     this.#isWaiting = true;
     return "wait";
@@ -98,6 +97,8 @@ export class SequencedLink extends HeaderLink {
   }
 
   protected forget(): number {
+    // Messages that arrived are the holder's still.
+    this.#inbox.end();
     return this.way.queuedBytes;
   }
 
@@ -136,7 +137,6 @@ export class SequencedLink extends HeaderLink {
     this.way.transmit(packet(TYPE.finAck, this.ids.peer, 0));
     // Both close at once: each waits for the answer to its own.
     if (this.ending !== undefined) return undefined;
-    this.#inbox.end();
     this.over({ ...close, by: "remote", clean: true, bytesLost: this.forget() });
     return undefined;
   }

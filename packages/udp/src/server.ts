@@ -1,6 +1,13 @@
 import type { RemoteInfo, Socket } from "node:dgram";
 import { networkInterfaces } from "node:os";
-import { type Clock, type Endpoint, type HostContext, PolywireError, type SharedServer } from "@polywire/core";
+import {
+  type Clock,
+  type Endpoint,
+  type Flushable,
+  type HostContext,
+  PolywireError,
+  type SharedServer,
+} from "@polywire/core";
 import { Connections } from "./connections.ts";
 import { type DropReason, noDrops, type UdpDrops } from "./drops.ts";
 import type { CompleteListenOptions, UdpMode } from "./options.ts";
@@ -18,7 +25,7 @@ export interface PlainDoor {
  * One bound socket, shared by a listener of each mode and by the links that they accepted. It stays until all of them
  * have gone, for the datagrams of all links pass through it.
  */
-export class UdpServer implements SharedServer {
+export class UdpServer implements SharedServer, Flushable {
   readonly port: number;
   readonly socket: Socket;
   readonly drops: UdpDrops = noDrops();
@@ -30,6 +37,7 @@ export class UdpServer implements SharedServer {
   readonly #ownAddresses: ReadonlySet<string>;
   readonly #maxDatagramBytes: number;
   readonly #clock: Clock;
+  readonly #turn: HostContext["turn"];
   readonly #rate: Rate;
   readonly #logger: HostContext["logger"];
   readonly #maxDatagramsPerSecond: number;
@@ -40,6 +48,9 @@ export class UdpServer implements SharedServer {
   #users = 0;
   #resting = 0;
   #isClosed = false;
+  /** The time, as it was at the turn's first datagram. */
+  #turnMs = 0;
+  #isTimed = false;
 
   private constructor(socket: Socket, context: HostContext, settings: UdpServerSettings) {
     const { address, port } = socket.address();
@@ -48,6 +59,7 @@ export class UdpServer implements SharedServer {
     this.#ownAddresses = ownAddresses(address);
     this.#maxDatagramBytes = settings.options.maxDatagramBytes;
     this.#clock = context.clock;
+    this.#turn = context.turn;
     this.#rate = new Rate(settings.options.maxDatagramsPerSecond);
     this.#logger = context.logger;
     this.#maxDatagramsPerSecond = settings.options.maxDatagramsPerSecond;
@@ -139,6 +151,18 @@ export class UdpServer implements SharedServer {
     if (!this.#isClosed) this.socket.send(datagram, port, address, ignore);
   }
 
+  /** The turn is over, and its time. */
+  flush(): void {
+    this.#isTimed = false;
+  }
+
+  /** Once a turn: nothing here is so exact that a burst of datagrams would have to be timed one by one. */
+  #readClock(): void {
+    this.#turnMs = this.#clock.now();
+    this.#isTimed = true;
+    this.#turn.schedule(this);
+  }
+
   #arrived(datagram: Buffer, from: RemoteInfo): void {
     if (this.#isClosed) return;
     if (datagram.length === 0) return this.dropped("empty");
@@ -146,7 +170,8 @@ export class UdpServer implements SharedServer {
     if (from.port === this.port && this.#ownAddresses.has(from.address)) return this.dropped("loop");
     const hasHeader = datagram[0] === MAGIC && (this.connections.isServing || this.#plain === undefined);
     if (hasHeader && this.connections.arrivedForLink(datagram, from)) return;
-    const nowMs = this.#clock.now();
+    if (!this.#isTimed) this.#readClock();
+    const nowMs = this.#turnMs;
     if (!this.#rate.allows(from.address, nowMs)) return this.#rateLimited(from.address, nowMs);
     if (!hasHeader && this.#plain !== undefined) this.#plain.arrived(datagram, from, nowMs);
     else if (this.connections.isServing) this.connections.arrived(datagram, from);

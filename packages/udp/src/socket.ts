@@ -1,25 +1,31 @@
 import { createSocket, type Socket, type SocketOptions } from "node:dgram";
 import { lookup } from "node:dns";
-import { isIP } from "node:net";
+import { isIP, type LookupFunction } from "node:net";
 import { type Endpoint, PolywireError } from "@polywire/core";
 import type { CompleteOptions } from "./options.ts";
 
 /** An address of the endpoint's host. @throws PolywireError `host-not-found`. */
-export function resolveHost(endpoint: Endpoint): Promise<{ readonly address: string; readonly family: 4 | 6 }> {
+export function resolveHost(
+  endpoint: Endpoint,
+  look: LookupFunction = lookup,
+): Promise<{ readonly address: string; readonly family: 4 | 6 }> {
   const { host } = endpoint;
   const family = isIP(host);
   if (family !== 0) return Promise.resolve({ address: host, family: family as 4 | 6 });
   return new Promise((resolve, reject) => {
-    lookup(host, (error, address, found) => {
-      if (error === null) resolve({ address, family: found as 4 | 6 });
+    look(host, { all: false }, (error, address, found) => {
+      if (error === null) resolve({ address: address as string, family: found as 4 | 6 });
       else reject(PolywireError.from(error, "host-not-found", `look up "${endpoint}"`));
     });
   });
 }
 
+type Lookup = NonNullable<SocketOptions["lookup"]>;
+
 /** Sockets are only given addresses: Node's own look-up would put every send off to another tick. */
-const sameAddress: NonNullable<SocketOptions["lookup"]> = (address, _options, callback) => {
-  callback(null, address, isIP(address));
+const sameAddress: { readonly 4: Lookup; readonly 6: Lookup } = {
+  4: (address, _options, callback) => callback(null, address, 4),
+  6: (address, _options, callback) => callback(null, address, 6),
 };
 
 /** A socket with a handler for its errors. */
@@ -27,7 +33,7 @@ export function openSocket(family: 4 | 6, options: CompleteOptions, failed: (err
   const { receiveBufferBytes, sendBufferBytes } = options;
   const socket = createSocket({
     type: family === 4 ? "udp4" : "udp6",
-    lookup: sameAddress,
+    lookup: sameAddress[family],
     ...(family === 6 && { ipv6Only: true }),
     ...(receiveBufferBytes !== undefined && { recvBufferSize: receiveBufferBytes }),
     ...(sendBufferBytes !== undefined && { sendBufferSize: sendBufferBytes }),

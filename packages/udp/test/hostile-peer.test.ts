@@ -3,6 +3,7 @@ import { ManualClock } from "@polywire/core/testing";
 import { describe, expect, test } from "vitest";
 import type { DropReason } from "../src/index.ts";
 import { HEADER_BYTES, MAGIC, packet, pingPacket, TYPE, typeOf } from "../src/packet.ts";
+import type { UdpServer } from "../src/server.ts";
 import { dataPacket } from "./lossy-wire.ts";
 import { RawPeer } from "./raw-peer.ts";
 import { HeldLink, Serving } from "./serving.ts";
@@ -312,6 +313,38 @@ describe("what is remembered is bounded", () => {
     await peer.nextOf(TYPE.cookie);
     clock.advance(30_000);
     expect(await server.closed).toMatchObject({ by: "local", clean: false, error: { code: "timed-out" } });
+  });
+
+  test("U35: 2,000 peers that vanish amid a message are forgotten 5 s after they are given up", {
+    timeout: 60_000,
+  }, async () => {
+    const clock = new ManualClock();
+    await using serving = await Serving.start({
+      ...RELIABLE,
+      listen: { maxDatagramsPerSecond: 1_000_000 },
+      network: { clock },
+    });
+    await using peer = await RawPeer.to(serving.port);
+    const links: HeldLink[] = [];
+    for (let low = 1; low <= 2_000; low++) {
+      const id = await peer.connect("reliable", { high: 0, low });
+      const half = Buffer.concat([Buffer.from([0x80, 0x89, 0x7a]), Buffer.alloc(100)]);
+      // Every other peer leaves half a message; the others leave a piece beyond a gap.
+      const datagram = dataPacket({ packetNumber: 0, number: low % 2, payload: half });
+      datagram.writeUInt32BE(id.high, 2);
+      datagram.writeUInt32BE(id.low, 6);
+      await peer.send(datagram);
+      links.push(await serving.next());
+    }
+    const server = serving.server as unknown as UdpServer;
+    while (server.reassembly.bytes < 1_000 * (100 + 103)) await new Promise((resolve) => void setImmediate(resolve));
+    clock.advance(30_000);
+    expect(server.reassembly.bytes).toBe(0);
+    const ends = await Promise.all(links.map(({ closed }) => closed));
+    expect(ends.every(({ error }) => error?.code === "timed-out")).toBe(true);
+    clock.advance(5_000);
+    expect(server.connections.size).toBe(0);
+    expect(clock.pending).toBe(0);
   });
 
   test("a hello makes no state before its cookie has come back", async () => {

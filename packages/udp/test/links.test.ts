@@ -51,6 +51,30 @@ describe("over real sockets", () => {
     expect(serving.drops.late).toBeGreaterThan(0);
   });
 
+  test.each(["plain", "sequenced"] as const)(
+    "U31: of 1,000 datagrams three quarters arrive where a fifth is lost: %s",
+    async (mode) => {
+      await using serving = await Serving.start({ udp: { mode } });
+      await using proxy = await lossyProxy(serving.port, { seed: 3, loss: 0, reorder: 0 });
+      const connection = await serving.network.connect(`udp://127.0.0.1:${proxy.port}`);
+      connection.send("first");
+      const server = await serving.next();
+      await server.texts(1);
+      proxy.weather.loss = 0.2;
+      for (let batch = 0; batch < 40; batch++) {
+        const { forwarded } = proxy;
+        for (let index = 0; index < 25; index++) connection.send(String(batch * 25 + index));
+        while (proxy.forwarded < forwarded + 25) await new Promise((resolve) => void setImmediate(resolve));
+      }
+      proxy.weather.loss = 0;
+      connection.send("last");
+      let arrived = await server.texts(1);
+      while (arrived.at(-1) !== "last") arrived = await server.texts(arrived.length + 1);
+      expect(arrived.length - 2).toBeGreaterThanOrEqual(750);
+      expect(new Set(arrived).size).toBe(arrived.length);
+    },
+  );
+
   test("a plain listener hears a Python program, and answers it", async () => {
     await using serving = await Serving.start();
     const script = `
@@ -84,6 +108,33 @@ print(s.recvfrom(2048)[0].decode())
     await network.close();
     socket.close();
   });
+});
+
+const NOBODY = { high: 9, low: 9 };
+
+test.each([
+  ["U01: nothing", Buffer.alloc(0)],
+  ["U02: one byte", Buffer.from([0xf5])],
+  ["U03: another magic byte", Buffer.alloc(40, 0x7b)],
+  ["U04: an unknown version", Buffer.concat([Buffer.from([0xf5, 0x25]), Buffer.alloc(40)])],
+  ["an unknown type", Buffer.concat([Buffer.from([0xf5, 0x1f]), Buffer.alloc(40)])],
+  ["U06: 1,201 bytes", Buffer.alloc(1_201, 0xf5)],
+  ["U11: a length beyond the datagram", packet(TYPE.data, NOBODY, 40).subarray(0, 50)],
+  ["a reset of another link", packet(TYPE.reset, NOBODY, 0)],
+  ["a close of another link", packet(TYPE.fin, NOBODY, 6)],
+  ["a cookie for nobody", packet(TYPE.cookie, NOBODY, 36)],
+])("a dialled link drops %s, and goes on", async (_what, datagram) => {
+  for (const mode of ["sequenced", "reliable"] as const) {
+    await using serving = await Serving.start({ udp: { mode } });
+    await using proxy = await lossyProxy(serving.port, { seed: 1, loss: 0, reorder: 0 });
+    const connection = await serving.network.connect(`udp://127.0.0.1:${proxy.port}`, { reconnect: false });
+    const server = await serving.next();
+    const echoed = new Promise((resolve) => void connection.on("data", (payload) => resolve(String(payload))));
+    proxy.inject(datagram);
+    server.link.send("still here");
+    expect(await echoed).toBe("still here");
+    await connection.close();
+  }
 });
 
 describe("one port for two modes", () => {
@@ -306,7 +357,7 @@ describe("options and addresses", () => {
   });
 
   test("U39: a link whose network went away closes and says so", async () => {
-    const way: Way = { owner: undefined, transmit() {}, queuedBytes: 0, isSettled: true, linger() {}, leave() {} };
+    const way: Way = { owner: undefined, transmit() {}, queuedBytes: 0, linger() {}, leave() {} };
     const host = {
       clock: systemClock,
       turn: new Turn(systemClock),

@@ -17,6 +17,8 @@ export interface LossyProxy extends AsyncDisposable {
   readonly weather: ProxyWeather;
   /** Datagrams of the client that it has looked at. */
   readonly forwarded: number;
+  /** Sends something of its own to the client. */
+  inject(datagram: Uint8Array): void;
 }
 
 /** A user-space router between one client and a server on this machine, with a seed. */
@@ -56,6 +58,7 @@ export async function lossyProxy(
     get forwarded() {
       return forwarded;
     },
+    inject: (datagram) => void front.send(datagram, clientPort, "127.0.0.1"),
     async [Symbol.asyncDispose]() {
       await Promise.all([front, back].map((socket) => new Promise<void>((resolve) => void socket.close(resolve))));
     },

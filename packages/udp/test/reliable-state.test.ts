@@ -271,3 +271,23 @@ test("a link that comes near the last packet number says so before it, and what 
   waitUntil(clock, () => left.state.isIdle, 10_000);
   expect(right.finished).toEqual({ code: 3_000, reason: "dial again" });
 });
+
+test("U35: what a link held is given back when it is over, and nothing more is kept", () => {
+  const { right } = lossyPair(1, { loss: 0, duplicates: 0, delayMs: [5, 5] });
+  // 1,000,000 bytes are announced, a thousand come; so does what belongs behind a gap.
+  const half = Buffer.concat([Buffer.from([0x80, 0x89, 0x7a]), Buffer.alloc(1_000)]);
+  const arrive = (number: number): void => {
+    right.state.dataArrived(dataPacket({ packetNumber: number, number, payload: half }), 0);
+  };
+  arrive(0);
+  arrive(2);
+  right.send("never acknowledged");
+  expect(right.state.retainedBytes).toBe(1_000 + 1_003);
+  expect(right.state.unacknowledgedBytes).toBeGreaterThan(0);
+  right.state.release();
+  arrive(1);
+  arrive(3);
+  arrive(5);
+  expect(right.state.retainedBytes).toBe(0);
+  expect(right.state.unacknowledgedBytes + right.state.pendingBytes).toBe(0);
+});

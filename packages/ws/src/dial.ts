@@ -1,5 +1,5 @@
 import type { ClientRequest, IncomingMessage } from "node:http";
-import { connect as connectTcp, isIP, type Socket } from "node:net";
+import { connect as connectTcp, isIP, type LookupFunction, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { type DialContext, type Endpoint, PolywireError, type Traits } from "@polywire/core";
 import type { MaskSource } from "./frame.ts";
@@ -20,6 +20,7 @@ interface DialParts {
   readonly options: CompleteDialOptions;
   readonly traits: Traits;
   readonly masks: MaskSource;
+  readonly lookup: LookupFunction;
 }
 
 /** Fulfilled with an open link; see {@link DialContext.signal} for how it ends early. */
@@ -67,7 +68,7 @@ export function dial(endpoint: Endpoint, parts: DialParts): Promise<WebSocketLin
 
 function openSocket(
   endpoint: Endpoint,
-  { context, options }: DialParts,
+  { context, options, lookup }: DialParts,
   connecting: (socket: Socket) => void,
 ): LinkSocket {
   const settings = {
@@ -79,8 +80,8 @@ function openSocket(
       const { host, scheme, port = scheme === "wss" ? 443 : 80 } = endpoint;
       const socket =
         scheme === "wss"
-          ? connectTls({ servername: isIP(host) === 0 ? host : "", ...options.tls, host, port })
-          : connectTcp({ host, port });
+          ? connectTls({ servername: isIP(host) === 0 ? host : "", lookup, ...options.tls, host, port })
+          : connectTcp({ host, port, lookup });
       socket.once("lookup", () => context.mark("dns"));
       socket.once("connect", () => context.mark("connect"));
       socket.once("secureConnect", () => context.mark("tls"));

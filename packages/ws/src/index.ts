@@ -1,4 +1,14 @@
-import { type Exchanger, type Link, type Pingable, PolywireError, type Protocol, type Turn } from "@polywire/core";
+import { lookup as systemLookup } from "node:dns";
+import type { LookupFunction } from "node:net";
+import {
+  type Exchanger,
+  type Link,
+  Lookups,
+  type Pingable,
+  PolywireError,
+  type Protocol,
+  type Turn,
+} from "@polywire/core";
 import { dial } from "./dial.ts";
 import { MaskSource } from "./frame.ts";
 import { WebSocketListener } from "./listener.ts";
@@ -29,6 +39,7 @@ export type WsProtocol = Protocol<"ws" | "wss", WsLink, Exchanger, WsDialOptions
  */
 export function ws(options: WsOptions = {}): WsProtocol {
   const defaults = completeOptions(options);
+  const lookups = new Lookups();
   // A network is known by its turn: two of them that hold this very value share nothing.
   const perNetwork = new WeakMap<Turn, NetworkState>();
   const stateOf = (turn: Turn): NetworkState => {
@@ -47,7 +58,8 @@ export function ws(options: WsOptions = {}): WsProtocol {
         requireHost(endpoint.host, String(endpoint));
         const complete = completeDialOptions(endpoint, defaults);
         const { masks } = stateOf(context.turn);
-        return dial(endpoint, { context, options: complete, traits: traitsFor(context.limits), masks });
+        const lookup = lookups.paced<LookupFunction>(systemLookup, context);
+        return dial(endpoint, { context, options: complete, traits: traitsFor(context.limits), masks, lookup });
       },
       async listen(endpoint, accept, context) {
         requireHost(endpoint.host, String(endpoint));

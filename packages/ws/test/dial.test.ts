@@ -5,6 +5,7 @@ import { type Certificate, makeCertificate } from "@polywire/conformance/testing
 import { Network, PolywireError } from "@polywire/core";
 import { afterEach, expect, test, vi } from "vitest";
 import { type WsDialOptions, type WsTlsDialOptions, ws } from "../src/index.ts";
+import { clientFrame } from "./raw-client.ts";
 import { Serving } from "./serving.ts";
 
 vi.mock("node:tls", async (importOriginal) => {
@@ -117,7 +118,7 @@ test("redirects are not followed", async () => {
 
 test.each<[string, (socket: Socket, request: string) => Promise<void> | void]>([
   [
-    "a wrong Sec-WebSocket-Accept",
+    "a wrong Sec-WebSocket-Accept (W46)",
     (socket) =>
       void socket.write(
         "HTTP/1.1 101 S\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: d3Jvbmc=\r\n\r\n",
@@ -129,7 +130,7 @@ test.each<[string, (socket: Socket, request: string) => Promise<void> | void]>([
   ],
   ["no Upgrade", (socket) => void socket.write("HTTP/1.1 101 S\r\nConnection: Upgrade\r\n\r\n")],
   [
-    "an extension nobody offered",
+    "an extension nobody offered (W49)",
     async (socket, request) =>
       void socket.write(switching(request, "Sec-WebSocket-Extensions: permessage-deflate\r\n")),
   ],
@@ -156,7 +157,7 @@ test("a server that never answers: timed out, and the socket is gone", async () 
   await closed.promise;
 });
 
-test("a server that masks its frames breaks the protocol: closed with 1002, told to the program", async () => {
+test("W48: a server that masks its frames breaks the protocol: closed with 1002, told to the program", async () => {
   await using server = await hostileServer((socket, request) => {
     socket.write(switching(request));
     socket.write(Buffer.from([0x81, 0x81, 0, 0, 0, 0, 0x78]));
@@ -166,6 +167,40 @@ test("a server that masks its frames breaks the protocol: closed with 1002, told
   const closed = new Promise((resolve) => connection.on("close", resolve));
   connection.on("data", () => {});
   expect(await closed).toMatchObject({ by: "local", clean: false, code: 1002, error: { code: "protocol-violation" } });
+});
+
+const unmasked = { isMasked: false };
+
+test.each<[string, number, readonly Buffer[]]>([
+  ["W16 RSV1 without an extension", 1002, [clientFrame(1, "x", { ...unmasked, reserved: 0x40 })]],
+  ["W17 RSV2", 1002, [clientFrame(1, "x", { ...unmasked, reserved: 0x20 })]],
+  ["W18 an opcode that is none", 1002, [clientFrame(3, "x", unmasked)]],
+  ["W21 a fragmented ping", 1002, [clientFrame(9, "x", { ...unmasked, isFinal: false })]],
+  ["W22 a ping of 126 bytes", 1002, [clientFrame(9, "x".repeat(126), unmasked)]],
+  ["W23 a continuation first", 1002, [clientFrame(0, "x", unmasked)]],
+  [
+    "W24 text inside fragmented text",
+    1002,
+    [clientFrame(1, "x", { ...unmasked, isFinal: false }), clientFrame(1, "y", unmasked)],
+  ],
+  ["W27 a close payload of one byte", 1002, [clientFrame(8, "x", unmasked)]],
+  ["W28 close code 1005", 1002, [clientFrame(8, Buffer.from([0x03, 0xed]), unmasked)]],
+  ["W30 bad UTF-8 in text", 1007, [clientFrame(1, Buffer.from([0xc3, 0x28]), unmasked)]],
+  ["W34 a frame over the limit", 1009, [clientFrame(2, Buffer.alloc(65_537), unmasked)]],
+  ["W36 a length of 2^53", 1009, [Buffer.from([0x82, 127, 0, 0x20, 0, 0, 0, 0, 0, 0])]],
+])("from a server: %s: closed with %i, told to the program", async (_name, code, frames) => {
+  await using server = await hostileServer((socket, request) => {
+    socket.write(switching(request));
+    for (const frame of frames) socket.write(frame);
+  });
+  await using net = network();
+  const limits = { closeTimeoutMs: 100, maxMessageBytes: 65_536 };
+  const connection = await net.connect(server.url, { limits, reconnect: false });
+  const messages: unknown[] = [];
+  const closed = new Promise((resolve) => connection.on("close", resolve));
+  connection.on("data", (payload) => messages.push(payload));
+  expect(await closed).toMatchObject({ by: "local", clean: false, code });
+  expect(messages).toEqual([]);
 });
 
 test("aborted before, during and after the dial", async () => {

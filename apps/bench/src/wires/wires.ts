@@ -31,7 +31,7 @@ export const wires: readonly Wire[] = [
     raw: program("udp-raw"),
     polywire: program("udp-polywire"),
     inFlight: 32,
-    operations: 100_000,
+    operations: 200_000,
     bar: 1.05,
   },
   {

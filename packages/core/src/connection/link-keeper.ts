@@ -230,7 +230,8 @@ export class LinkKeeper<L extends Link> implements StatesOwner {
         );
       }
       this.#change(["connecting"], "backoff", "the dial failed");
-      this.#dialLater(recovery, recovery.delay(), error);
+      const mostMs = error.code === "host-not-found" ? NAMELESS_WAIT_MS : Infinity;
+      this.#dialLater(recovery, recovery.delay(mostMs), error);
     });
   }
 
@@ -287,6 +288,9 @@ export function endError(info: CloseInfo): PolywireError {
   const reason = info.reason === "" ? "" : `: ${info.reason}`;
   return new PolywireError("closed", `the connection was closed by ${who}${reason}`);
 }
+
+/** The longest wait for a resolver that is gone: to ask it costs the peer nothing, and wires ask once a second at the most. */
+const NAMELESS_WAIT_MS = 4_000;
 
 /** Whether a later dial of the same endpoint may go well. */
 function isPassing(error: PolywireError): boolean {

@@ -57,10 +57,11 @@ export class Recovery {
     else this.#failures++;
   }
 
-  /** The wait before the next dial, in milliseconds from now. */
-  delay(): number {
+  /** The wait before the next dial, in milliseconds from now. `mostMs` bounds it where the program has no rule of its own. */
+  delay(mostMs: number = Infinity): number {
     const { clock, random } = this.#host;
-    const wanted = this.#ownDelay() ?? backoffDelay(this.#options, this.#failures, random);
+    const capMs = Math.min(this.#options.capMs, mostMs);
+    const wanted = this.#ownDelay() ?? backoffDelay({ ...this.#options, capMs }, this.#failures, random);
     this.#lastDelayMs = wanted;
     return Math.max(0, wanted - (clock.now() - this.#waitsFromMs));
   }

@@ -36,6 +36,11 @@ export interface Traits {
    * where each has its own.
    */
   readonly multiplexed?: boolean;
+  /**
+   * The two bodies of an exchange flow at the same time: a response may begin, and be read, while its request is still being
+   * sent, and each waits for its own reader alone. Absent where a request is whole before it is answered.
+   */
+  readonly duplex?: boolean;
   /** The largest message in bytes, both ways. A larger `send` is refused; a larger arrival closes the link. */
   readonly maxMessageBytes: number;
 }

@@ -44,14 +44,6 @@ export function discardResponse({ body }: Response): void {
   });
 }
 
-/** How long the peer asks to be left alone, in milliseconds (RFC 9110, section 10.2.3). */
-export function retryAfterMs({ headers }: Response, wallTimeMs: number): number {
-  const text = headers.get("retry-after");
-  if (text === undefined) return 0;
-  const waitMs = /^\d{1,9}$/.test(text) ? Number(text) * 1_000 : Date.parse(text) - wallTimeMs;
-  return waitMs > 0 ? waitMs : 0;
-}
-
 function isChunks(body: BodySource): body is AsyncIterable<Uint8Array> {
   return typeof body === "object" && body !== null && Symbol.asyncIterator in body;
 }

@@ -12,15 +12,9 @@ import {
   checkOptionNames,
   wrongOption,
 } from "../wire/option-checks.ts";
+import { retryAfterMs } from "../wire/retry-after.ts";
 import { PerEndpoint } from "./per-endpoint.ts";
-import {
-  discardResponse,
-  type IdempotenceOptions,
-  isIdempotent,
-  repeatable,
-  retryAfterMs,
-  wasNotSent,
-} from "./repeatable.ts";
+import { discardResponse, type IdempotenceOptions, isIdempotent, repeatable, wasNotSent } from "./repeatable.ts";
 import { completeRetryBudget, RetryBudget, type RetryBudgetOptions } from "./retry-budget.ts";
 
 /** What is tried again, how often and when. */
@@ -52,8 +46,9 @@ const DEFAULT_TIMEOUT_MS = 30_000;
 /**
  * Makes a request again that failed for a reason that may pass, or was answered with a status that says so: only where that is
  * safe. Safe are idempotent methods, and any method where the peer was not reached at all. A body that comes in chunks can be
- * sent once. The waits grow, with full jitter, and are no shorter than the peer's `Retry-After`; the deadline of the request
- * holds for all attempts together: one that could only be too late is not waited for. The last outcome is the caller's.
+ * sent once. The waits grow, with full jitter, and are no shorter than the peer's `Retry-After` or `grpc-retry-pushback-ms`, of
+ * which a negative one ends the attempts; the deadline of the request holds for all attempts together: one that could only be
+ * too late is not waited for. The last outcome is the caller's.
  *
  * @throws PolywireError `invalid-argument` naming the option that is wrong.
  */
@@ -86,7 +81,7 @@ function retriedExchange(next: ExchangeStep, { host, options, budgets }: Retryin
       const outcome = await settled(() => next(current));
       if (attempt >= options.maxAttempts || signal?.aborted === true) return theOutcome(outcome);
       if (!isWorthAnother(outcome, call, options)) return theOutcome(outcome);
-      const askedMs = "response" in outcome ? retryAfterMs(outcome.response, clock.wallTime()) : 0;
+      const askedMs = "response" in outcome ? (retryAfterMs(outcome.response.headers, clock.wallTime()) ?? 0) : 0;
       const delayMs = Math.max(askedMs, backoffDelay(options, attempt - 1, random));
       if (clock.now() + delayMs + 1 > deadlineMs || !budget.take(clock.now())) return theOutcome(outcome);
       if ("response" in outcome) discardResponse(outcome.response);

@@ -95,7 +95,8 @@ export class MemoryExchanger implements Exchanger {
     this.closed = new Promise((resolve) => {
       this.#allDone = resolve;
     });
-    this.traits = { ...ANSWER_WIRE.traits, kind: "request", maxMessageBytes: context.limits.maxMessageBytes };
+    const { maxMessageBytes } = context.limits;
+    this.traits = { ...ANSWER_WIRE.traits, kind: "request", duplex: true, maxMessageBytes };
   }
 
   async request(request: Request, options: RequestOptions = {}): Promise<Response> {

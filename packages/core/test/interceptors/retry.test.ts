@@ -111,6 +111,22 @@ test("the peer's Retry-After is the shortest wait; one past the deadline is not 
   expect(late.attempts).toHaveLength(1);
 });
 
+test("gRPC's pushback is the shortest wait; a negative one, or one that is no number, ends the attempts", async () => {
+  const pushing = (value: string): ReturnType<typeof answering> =>
+    answering([retry()], (exchange, count) => {
+      exchange.respond({ status: count === 1 ? 503 : 200, headers: new Map([["grpc-retry-pushback-ms", value]]) });
+    });
+  await using world = await pushing("1500");
+  const end = ended(world.exchanger.request({ method: "GET" }));
+  await world.pass(5_000);
+  expect([await end, world.attempts[1]?.atMs]).toEqual([200, 1_500]);
+  for (const value of ["-1", "soon", ""]) {
+    await using refused = await pushing(value);
+    expect(await ended(refused.exchanger.request({ method: "GET" })), value).toBe(503);
+    expect(refused.attempts).toHaveLength(1);
+  }
+});
+
 test("one deadline for all attempts together", async () => {
   await using world = await answering([retry({ maxAttempts: 9 })], (exchange, count) => {
     if (count < 3) exchange.respond({ status: 503 });
