@@ -12,26 +12,45 @@ import {
   type Service,
   type ServiceHost,
 } from "@polywire/core";
-import type { BrokerEvents, ControlCommand, Draft, Published, StreamPage } from "./broker.ts";
+import type {
+  BrokerEvents,
+  ControlCommand,
+  Draft,
+  Published,
+  RefreshOrder,
+  StreamPage,
+  SubscribeOrder,
+} from "./broker.ts";
 import { fitsBytes } from "./channel-name.ts";
 import { ChannelRules, type ChannelSettings } from "./channel-rules.ts";
-import { Channels } from "./channels.ts";
+import { type ActiveChannel, Channels } from "./channels.ts";
 import { DISCONNECTS, type Disconnect, UNSUBSCRIBES, type Unsubscribe } from "./codes.ts";
 import { Counters } from "./counters.ts";
 import type { ClientSession, SessionHost } from "./dialect.ts";
 import { drainSessions } from "./draining.ts";
 import { HubChannel } from "./hub-channel.ts";
 import { hubFamilies } from "./hub-metrics.ts";
+import { describeNode, type HubNode } from "./hub-node.ts";
 import type { HubParts } from "./hub-parts.ts";
 import { completeHubOptions } from "./hub-settings.ts";
 import { collectStats, type HubStats } from "./hub-stats.ts";
 import { idsFrom } from "./identity.ts";
 import { Journal } from "./journal.ts";
+import { NamePattern } from "./name-pattern.ts";
 import type { HubOptions, Origin } from "./options.ts";
 import { carryOut } from "./orders.ts";
 import type { Outlet } from "./outlet.ts";
 import { checkTags, encodeData } from "./publication-data.ts";
-import { addressOf, answerOf, type PublishOptions, type Target } from "./server-calls.ts";
+import {
+  addressOf,
+  answerOf,
+  checkIdempotencyKey,
+  checkInfo,
+  checkTtl,
+  completeVersion,
+  type PublishOptions,
+  type Target,
+} from "./server-calls.ts";
 import { Session } from "./session.ts";
 import { Sessions } from "./sessions.ts";
 import { TimerWheel } from "./timer-wheel.ts";
@@ -53,6 +72,7 @@ const MAX_INSPECTED_CHANNELS = 100;
 export class Hub implements Service, SessionHost {
   readonly name: string = "hub";
   readonly #parts: HubParts;
+  readonly #node: { readonly id: string; readonly startedAtMs: number };
   #state: "new" | "open" | "draining" | "closed" = "new";
   #drained: Promise<void> | undefined = undefined;
   #closed: Promise<void> | undefined = undefined;
@@ -78,6 +98,7 @@ export class Hub implements Service, SessionHost {
       createId: idsFrom(random),
     };
     channels.connect(this.#parts);
+    this.#node = { id: this.#parts.createId(), startedAtMs: clock.now() };
   }
 
   /** Limits that links should have so that what the hub allows fits through them. */
@@ -113,15 +134,20 @@ export class Hub implements Service, SessionHost {
    */
   async publish(channel: string, data: unknown, options: PublishOptions = {}): Promise<Receipt> {
     const rule = this.#rule(channel);
-    const { format, tags, idempotencyKey, info } = options;
+    const { format, tags, idempotencyKey, info, version } = options;
     const encoded = encodeData(data, { channel, rule, limits: this.#parts.settings.limits, format });
     const draft: Draft = {
       ...encoded,
       ...(tags === undefined ? {} : { tags: checkTags(tags, channel) }),
-      ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
+      ...(idempotencyKey === undefined ? {} : { idempotencyKey: checkIdempotencyKey(idempotencyKey) }),
       ...(info === undefined ? {} : { info }),
+      ...(version === undefined ? {} : { version: completeVersion(version) }),
     };
     const stream = options.skipHistory === true ? undefined : rule.stream;
+    if (version !== undefined && stream === undefined) {
+      const message = `version needs a history, which "${channel}" ${rule.stream === undefined ? "has not" : "is to skip"}`;
+      throw new PolywireError("unsupported", `${message}: leave it out, or give the rule a history`);
+    }
     const { position, local } = await answerOf<Published>((done) =>
       this.#parts.broker.streams.publish(channel, draft, stream, done),
     );
@@ -129,13 +155,12 @@ export class Hub implements Service, SessionHost {
   }
 
   /** Subscribes the sessions that the target has now, on every process. `since` recovers what came after it. */
-  subscribe(
-    target: Target,
-    channel: string,
-    options: { readonly since?: Position; readonly data?: Uint8Array } = {},
-  ): Promise<void> {
+  async subscribe(target: Target, channel: string, options: SubscribeOrder = {}): Promise<void> {
     this.#rule(channel);
-    return this.#order({ ...addressOf(target), kind: "subscribe", channel, ...options });
+    if (options.positioned === true || options.recoverable === true) this.#requireStream(channel);
+    checkInfo("channelInfo", options.channelInfo);
+    checkTtl(options.ttlMs, 1);
+    await this.#order({ ...addressOf(target), kind: "subscribe", channel, ...options });
   }
 
   /** @param channel every channel when absent. */
@@ -149,6 +174,13 @@ export class Hub implements Service, SessionHost {
   ): Promise<void> {
     const { disconnect = DISCONNECTS.forceDisconnect, except = [] } = options;
     return this.#order({ ...addressOf(target), kind: "disconnect", disconnect, except });
+  }
+
+  /** Sets or lifts an end for the sessions that the target has now, or tells something else of their client. */
+  async refresh(target: Target, options: RefreshOrder): Promise<void> {
+    checkInfo("connectionInfo", options.connectionInfo);
+    checkTtl(options.ttlMs, 0);
+    await this.#order({ ...addressOf(target), kind: "refresh", ...options });
   }
 
   /** Sends a message to a user or a client, outside of any channel. */
@@ -214,6 +246,28 @@ export class Hub implements Service, SessionHost {
       if (this.#state !== "open") throw new PolywireError("closed", "the hub is closed: make a new one");
       return this.#parts.channels.obtain(name, rule).listen(listener);
     });
+  }
+
+  /** Whether a rule covers the name. */
+  covers(channel: string): boolean {
+    return this.#parts.channels.settingsOf(channel) !== undefined;
+  }
+
+  /**
+   * The channels that clients are subscribed to now.
+   *
+   * @param pattern of their names; `*` stands for any characters.
+   * @throws PolywireError `limit-reached` when more than 10,000 fit.
+   */
+  async channels(pattern: string = "*"): Promise<readonly ActiveChannel[]> {
+    this.#requireOpen();
+    return this.#parts.channels.active(new NamePattern(pattern));
+  }
+
+  /** The processes of this hub: with a broker in memory, this one alone. */
+  async nodes(): Promise<readonly HubNode[]> {
+    this.#requireOpen();
+    return [describeNode(this.#parts, this.#node)];
   }
 
   /** Numbers of everything that can fill, drop or wait. Reads every session: for once a second, not for every message. */
