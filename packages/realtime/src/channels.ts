@@ -1,6 +1,7 @@
 import { type ClientInfo, type LocalDelivery, PolywireError, type Publication } from "@polywire/core";
 import type { ChannelSettings } from "./channel-rules.ts";
 import { ChannelState } from "./channel-state.ts";
+import { ERRORS } from "./codes.ts";
 import type { HubParts } from "./hub-parts.ts";
 import type { NamePattern } from "./name-pattern.ts";
 
@@ -46,7 +47,7 @@ export class Channels {
       if (subscribers.length === 0 || !pattern.matches(name)) continue;
       if (active.length === MAX_LISTED) {
         const message = `more than ${MAX_LISTED} channels fit "${pattern.text}": give a narrower pattern`;
-        throw new PolywireError("limit-reached", message);
+        throw new PolywireError("limit-reached", message, { cause: ERRORS.limitExceeded });
       }
       active.push({ name, clients: subscribers.length });
     }

@@ -6,7 +6,6 @@ import {
   type HistoryRequest,
   type MetricFamily,
   PolywireError,
-  type Position,
   type PresenceStats,
   type Receipt,
   type Service,
@@ -24,7 +23,7 @@ import type {
 import { fitsBytes } from "./channel-name.ts";
 import { ChannelRules, type ChannelSettings } from "./channel-rules.ts";
 import { type ActiveChannel, Channels } from "./channels.ts";
-import { DISCONNECTS, type Disconnect, UNSUBSCRIBES, type Unsubscribe } from "./codes.ts";
+import { DISCONNECTS, type Disconnect, ERRORS, UNSUBSCRIBES, type Unsubscribe } from "./codes.ts";
 import { Counters } from "./counters.ts";
 import type { ClientSession, SessionHost } from "./dialect.ts";
 import { drainSessions } from "./draining.ts";
@@ -68,6 +67,8 @@ const MAX_INSPECTED_CHANNELS = 100;
  *
  * Hand it to a network as a service and to a dialect as its host. Construction is free; the broker starts with the first
  * use.
+ *
+ * Where a client would be told a code for the same mistake (of {@link ERRORS}), that is the `cause` of what a call throws.
  */
 export class Hub implements Service, SessionHost {
   readonly name: string = "hub";
@@ -146,7 +147,8 @@ export class Hub implements Service, SessionHost {
     const stream = options.skipHistory === true ? undefined : rule.stream;
     if (version !== undefined && stream === undefined) {
       const message = `version needs a history, which "${channel}" ${rule.stream === undefined ? "has not" : "is to skip"}`;
-      throw new PolywireError("unsupported", `${message}: leave it out, or give the rule a history`);
+      const advice = `${message}: leave it out, or give the rule a history`;
+      throw new PolywireError("unsupported", advice, { cause: ERRORS.notAvailable });
     }
     const { position, local } = await answerOf<Published>((done) =>
       this.#parts.broker.streams.publish(channel, draft, stream, done),
@@ -203,20 +205,29 @@ export class Hub implements Service, SessionHost {
   }
 
   /**
-   * A page of the channel's stream: by default the oldest publications, 300 at most.
+   * A page of the channel's stream: by default the oldest publications, 300 at most. It ends before its data exceed
+   * `maxBytes`, but has at least one publication; at most what one channel keeps.
    *
    * @throws PolywireError `unsupported` when the channel keeps none, `not-available` when `since` is of another epoch.
    */
-  async history(channel: string, request: Partial<HistoryRequest> = {}): Promise<HistoryPage> {
+  async history(
+    channel: string,
+    request: Partial<HistoryRequest> & { readonly maxBytes?: number } = {},
+  ): Promise<HistoryPage> {
     const stream = this.#requireStream(channel);
     const { limits } = this.#parts.settings;
-    const { limit = limits.historyPageSize, since, reverse = false } = request;
+    const {
+      limit = limits.historyPageSize,
+      since,
+      reverse = false,
+      maxBytes = limits.historyBytesPerChannel,
+    } = request;
     if (!Number.isSafeInteger(limit) || limit < 0) {
       throw new PolywireError("invalid-argument", `limit is ${limit}: give 0 or a positive integer`);
     }
     const read = {
       limit,
-      maxBytes: limits.historyBytesPerChannel,
+      maxBytes: Math.min(maxBytes, limits.historyBytesPerChannel),
       sinceOffset: since?.offset,
       isReverse: reverse,
       metaTtlMs: stream.metaTtlMs,
@@ -224,7 +235,7 @@ export class Hub implements Service, SessionHost {
     const page = await answerOf<StreamPage>((done) => this.#parts.broker.streams.history(channel, read, done));
     if (since !== undefined && since.epoch !== "" && since.epoch !== page.position.epoch) {
       const message = `history of "${channel}" has another epoch than "${since.epoch}": read it from the start`;
-      throw new PolywireError("not-available", message, { retryable: false });
+      throw new PolywireError("not-available", message, { retryable: false, cause: ERRORS.unrecoverablePosition });
     }
     return page;
   }
@@ -246,11 +257,6 @@ export class Hub implements Service, SessionHost {
       if (this.#state !== "open") throw new PolywireError("closed", "the hub is closed: make a new one");
       return this.#parts.channels.obtain(name, rule).listen(listener);
     });
-  }
-
-  /** Whether a rule covers the name. */
-  covers(channel: string): boolean {
-    return this.#parts.channels.settingsOf(channel) !== undefined;
   }
 
   /**
@@ -351,17 +357,20 @@ export class Hub implements Service, SessionHost {
     }
     const rule = this.#parts.channels.settingsOf(channel);
     if (rule !== undefined) return rule;
-    throw new PolywireError("invalid-argument", `no rule covers the channel "${channel}": add one to channels`);
+    const message = `no rule covers the channel "${channel}": add one to channels`;
+    throw new PolywireError("invalid-argument", message, { cause: ERRORS.unknownChannel });
   }
 
   #requireStream(channel: string): NonNullable<ChannelSettings["stream"]> {
     const { stream } = this.#rule(channel);
     if (stream !== undefined) return stream;
-    throw new PolywireError("unsupported", `the channel "${channel}" keeps no history: give its rule a history`);
+    const message = `the channel "${channel}" keeps no history: give its rule a history`;
+    throw new PolywireError("unsupported", message, { cause: ERRORS.notAvailable });
   }
 
   #requirePresence(channel: string): void {
     if (this.#rule(channel).hasPresence) return;
-    throw new PolywireError("unsupported", `the channel "${channel}" keeps no presence: set presence in its rule`);
+    const message = `the channel "${channel}" keeps no presence: set presence in its rule`;
+    throw new PolywireError("unsupported", message, { cause: ERRORS.notAvailable });
   }
 }
