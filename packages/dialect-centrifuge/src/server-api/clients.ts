@@ -1,6 +1,7 @@
 import { type Clock, PolywireError } from "@polywire/core";
 import { DISCONNECTS, type Target } from "@polywire/realtime";
 import {
+  type ApiData,
   anyText,
   count,
   data,
@@ -16,6 +17,12 @@ import {
 import { type ApiMethod, method, wrongField } from "./method.ts";
 
 const MILLISECONDS_PER_SECOND = 1_000;
+
+/** The longest that anything lasts: a year. */
+const MAX_TTL_MS = 31_536_000_000;
+
+/** What others are told of a client. */
+const MAX_INFO_BYTES = 2_048;
 
 /** What clients are told, and a close frame holds: RFC 6455, section 5.5. */
 const MAX_REASON_BYTES = 123;
@@ -71,7 +78,7 @@ export const subscribe: ApiMethod = method({
       throw new PolywireError("unsupported", `override.${name}: the channel's rule decides that`);
     }
     await place.hub.subscribe(targetOf(target), channel, {
-      ...(info === undefined ? {} : { channelInfo: info.bytes }),
+      ...(info === undefined ? {} : { channelInfo: showable(info) }),
       ...(told === undefined ? {} : { data: told.bytes }),
       ...(expireAt === undefined || expireAt === 0 ? {} : { ttlMs: timeUntil(expireAt, place.clock) }),
       ...(since === undefined ? {} : { since: { offset: since.offset ?? 0, epoch: since.epoch ?? "" } }),
@@ -135,7 +142,7 @@ export const refresh: ApiMethod = method({
     if (expired) await hub.disconnect(targetOf(target), { disconnect: DISCONNECTS.connectionExpired });
     else {
       const ttlMs = expireAt === 0 ? 0 : timeUntil(expireAt, clock);
-      await hub.refresh(targetOf(target), { ttlMs, ...(info === undefined ? {} : { connectionInfo: info.bytes }) });
+      await hub.refresh(targetOf(target), { ttlMs, ...(info === undefined ? {} : { connectionInfo: showable(info) }) });
     }
     return {};
   },
@@ -148,8 +155,14 @@ function targetOf({ user, client, session }: ValuesOf<typeof TARGET>): Target {
   return user;
 }
 
+/** Whether it is JSON, the hub says. */
+function showable({ bytes }: ApiData): Uint8Array {
+  if (bytes.length <= MAX_INFO_BYTES) return bytes;
+  throw wrongField("info", `has ${bytes.length} bytes: give ${MAX_INFO_BYTES} at most`);
+}
+
 function timeUntil(unixSeconds: number, clock: Clock): number {
   const leftMs = unixSeconds * MILLISECONDS_PER_SECOND - clock.wallTime();
-  if (leftMs > 0) return leftMs;
+  if (leftMs > 0) return Math.min(leftMs, MAX_TTL_MS);
   throw wrongField("expire_at", "is in the past");
 }

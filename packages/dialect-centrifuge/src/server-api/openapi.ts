@@ -2,8 +2,11 @@ import { type Fields, type Shape } from "./fields.ts";
 import type { ApiMethod } from "./method.ts";
 import { METHODS } from "./methods.ts";
 import { protobufName } from "./protobuf-messages.ts";
+import { BASE64 } from "./read-json.ts";
 
 type Schema = Readonly<Record<string, unknown>>;
+
+const BASE64_SCHEMA: Schema = { type: "string", contentEncoding: "base64", pattern: BASE64.source };
 
 /** Most entries of a list in a request: what its reader takes. */
 const MAX_LISTED = 1_024;
@@ -130,7 +133,7 @@ function objectSchema(fields: Fields, side: "request" | "result"): Schema {
   for (const [name, { shape, description, isRequired }] of Object.entries(fields)) {
     properties[name] = { ...schemaOf(shape, { side, isRequired }), description };
     if (shape.kind === "data") {
-      properties[`b64${name}`] = { type: "string", contentEncoding: "base64", description: `the same in base64` };
+      properties[`b64${name}`] = { ...BASE64_SCHEMA, description: "the same in base64" };
       const either = [{ required: [name] }, { required: [`b64${name}`] }];
       alternatives.push(isRequired ? { oneOf: either } : { not: { required: [name, `b64${name}`] } });
     } else if (isRequired) required.push(name);

@@ -17,6 +17,9 @@ import {
 } from "./fields.ts";
 import { type ApiMethod, type ApiPlace, method, wrongField } from "./method.ts";
 
+/** Most characters of an idempotency key, and of a version's epoch. */
+const MAX_CHARACTERS = 256;
+
 /** What is published, wherever it goes. */
 const PUBLICATION = {
   data: required(data("what is published")),
@@ -83,10 +86,17 @@ function optionsOf(publication: ValuesOf<typeof PUBLICATION>): PublishOptions {
   const { skip_history: skipHistory = false, tags, idempotency_key: idempotencyKey } = publication;
   const { version = 0, version_epoch: epoch = "" } = publication;
   if (epoch !== "" && version === 0) throw wrongField("version_epoch", "goes with version");
+  checkLength("version_epoch", epoch);
+  checkLength("idempotency_key", idempotencyKey ?? "");
   return {
     skipHistory,
     ...(tags === undefined ? {} : { tags: Object.fromEntries(tags) }),
     ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
     ...(version === 0 ? {} : { version: { number: version, epoch } }),
   };
+}
+
+function checkLength(name: string, text: string): void {
+  if (text.length > MAX_CHARACTERS)
+    throw wrongField(name, `has ${text.length} characters: give ${MAX_CHARACTERS} at most`);
 }

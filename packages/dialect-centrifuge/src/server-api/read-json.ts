@@ -6,7 +6,8 @@ import type { ApiData, Choice, Fields, Shape, Values } from "./fields.ts";
 /** A field of this name with this before it holds the same in base64. */
 const BASE64_PREFIX = "b64";
 
-const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
+/** RFC 4648, section 4. */
+export const BASE64: RegExp = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
 /** Longest name of a peer's that is repeated. */
 const SHOWN_CHARACTERS = 64;
