@@ -2,7 +2,7 @@ import { type Fields, type Shape } from "./fields.ts";
 import type { ApiMethod } from "./method.ts";
 import { METHODS } from "./methods.ts";
 import { protobufName } from "./protobuf-messages.ts";
-import { BASE64 } from "./read-json.ts";
+import { BASE64, MAX_INTEGER } from "./read-json.ts";
 
 type Schema = Readonly<Record<string, unknown>>;
 
@@ -158,9 +158,9 @@ function schemaOf(shape: Shape, { side, isRequired }: SchemaPlace): Schema {
     case "text":
       return { type: "string", ...(isRequired && side === "request" ? { minLength: 1 } : {}) };
     case "count":
-      return { type: "integer", minimum: 0 };
+      return { type: "integer", minimum: 0, maximum: MAX_INTEGER };
     case "integer":
-      return { type: "integer" };
+      return { type: "integer", minimum: -MAX_INTEGER, maximum: MAX_INTEGER };
     case "flag":
       return { type: "boolean" };
     case "data":

@@ -9,6 +9,9 @@ const BASE64_PREFIX = "b64";
 /** RFC 4648, section 4. */
 export const BASE64: RegExp = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
+/** The largest number that is taken: the next one is what the scanner makes of all beyond it. */
+export const MAX_INTEGER: number = Number.MAX_SAFE_INTEGER - 1;
+
 /** Longest name of a peer's that is repeated. */
 const SHOWN_CHARACTERS = 64;
 
@@ -109,7 +112,7 @@ export class JsonRequestReader {
       case "count":
         return this.#count(scanner);
       case "integer":
-        return scanner.integer();
+        return this.#integer(scanner);
       case "flag":
         return scanner.boolean();
       case "list":
@@ -137,8 +140,14 @@ export class JsonRequestReader {
     return { bytes: Buffer.from(encoded, "base64"), format: undefined };
   }
 
-  #count(scanner: JsonScanner): number {
+  #integer(scanner: JsonScanner): number {
     const value = scanner.integer();
+    if (Math.abs(value) > MAX_INTEGER) throw malformed(`is beyond ${MAX_INTEGER}`);
+    return value;
+  }
+
+  #count(scanner: JsonScanner): number {
+    const value = this.#integer(scanner);
     if (value < 0) throw malformed(`is ${value}: give 0 or a positive integer`);
     return value;
   }

@@ -74,6 +74,7 @@ describe("JSON that is not what a method takes", () => {
     ["a text for a number", '{"channel":"kept","data":1,"version":"1"}', "version: malformed JSON"],
     ["a fraction", '{"channel":"kept","data":1,"version":1.5}', "version: malformed JSON: expected a whole number"],
     ["less than nothing", '{"channel":"kept","data":1,"version":-1}', "version: is -1: give 0 or a positive integer"],
+    ["more than a number can count", '{"channel":"kept","data":1,"version":9007199254740993}', "version: is beyond"],
     ["a number for a flag", '{"channel":"kept","data":1,"skip_history":1}', "skip_history: malformed JSON"],
     ["no base64", '{"channel":"kept","b64data":"###"}', "b64data: is no base64"],
     ["base64 of another alphabet", '{"channel":"kept","b64data":"A-_="}', "b64data: is no base64"],
