@@ -74,7 +74,7 @@ export const subscribe: ApiMethod = method({
     place,
   ) => {
     for (const name of ["presence", "join_leave", "force_push_join_leave"] as const) {
-      if (wanted?.[name]?.value === undefined) continue;
+      if (wanted?.[name] === undefined) continue;
       throw new PolywireError("unsupported", `override.${name}: the channel's rule decides that`);
     }
     await place.hub.subscribe(targetOf(target), channel, {

@@ -1,4 +1,4 @@
-import { type Exchange, PolywireError } from "@polywire/core";
+import { type Exchange, PolywireError, type ResponseHead } from "@polywire/core";
 import { type ApiError, apiErrorOf, statusOf } from "./api-error.ts";
 import type { Calls } from "./calls.ts";
 import type { ApiMethod } from "./method.ts";
@@ -41,7 +41,7 @@ export class GrpcCalls {
   /** Fulfilled when the exchange is answered. */
   async serve(exchange: Exchange): Promise<void> {
     const method = BY_PATH.get(exchange.path);
-    if (method === undefined) return respond(exchange, 501, { body: "there is no such method" });
+    if (method === undefined) return refuse(exchange, 501, { message: "there is no such method" });
     const typeName = protobufName(method.name);
     const body = await exchange.body.bytes(this.#maxMessageBytes);
     let request: ReturnType<ProtobufMessages["read"]>;
@@ -55,28 +55,28 @@ export class GrpcCalls {
     const { name, value } = await this.#calls.carryOut(method, request);
     if (name === "error") return fail(exchange, value as ApiError);
     const answer = this.#messages.write(value as Record<string, unknown>, `${typeName}Result`, method.result);
-    if (answer.length <= this.#maxMessageBytes) return respond(exchange, 200, { body: answer });
-    respond(exchange, 429, {
-      body: `the answer takes ${answer.length} of ${this.#maxMessageBytes} bytes: ask for less`,
-    });
+    if (answer.length <= this.#maxMessageBytes) return respond(exchange, { status: 200 }, answer);
+    const message = `the answer takes ${answer.length} of ${this.#maxMessageBytes} bytes: ask for less`;
+    refuse(exchange, 429, { message });
   }
 }
 
 function fail(exchange: Exchange, error: ApiError): void {
-  respond(exchange, statusOf(error), { body: error.message, code: error.code });
+  refuse(exchange, statusOf(error), { message: error.message, code: error.code });
 }
 
-interface Answer {
-  readonly body: Uint8Array | string;
-  readonly code?: number;
+/** Without a body: whoever decodes messages would take it for one. */
+function refuse(exchange: Exchange, status: number, { message, code }: { message: string; code?: number }): void {
+  const headers = new Map([["grpc-message", message]]);
+  if (code !== undefined) headers.set(CODE_HEADER, String(code));
+  respond(exchange, { status, headers });
 }
 
 /** Who has gone, or was answered by the wire because we took too long, needs no answer. */
-function respond(exchange: Exchange, status: number, { body, code }: Answer): void {
+function respond(exchange: Exchange, head: ResponseHead, body?: Uint8Array): void {
   if (exchange.signal.aborted) return;
   try {
-    const headers = code === undefined ? undefined : new Map([[CODE_HEADER, String(code)]]);
-    exchange.respond({ status, ...(headers === undefined ? {} : { headers }) }, body);
+    exchange.respond(head, body);
   } catch (thrown) {
     if (!PolywireError.is(thrown) || thrown.code !== "invalid-state") throw thrown;
   }

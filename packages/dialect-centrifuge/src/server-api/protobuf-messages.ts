@@ -15,6 +15,8 @@ import { textOf } from "./read-json.ts";
 /** The package of `api.proto`. */
 export const API_PACKAGE = "polywire.api.v1";
 
+const NO_DATA: ApiData = { bytes: new Uint8Array(0), format: undefined };
+
 /** Requests and results in Protobuf. The types are compiled with the first message, which takes some milliseconds. */
 export class ProtobufMessages {
   readonly #types = new Map<string, MessageType>();
@@ -53,9 +55,11 @@ export function protobufName(method: string): string {
 
 function readFields(message: WireMessage, fields: Fields): Values {
   const values: Record<string, unknown> = {};
-  for (const [name, { shape }] of Object.entries(fields)) {
+  for (const [name, { shape, isRequired }] of Object.entries(fields)) {
     // What the library read is the message's own; the rest are defaults.
     if (Object.hasOwn(message, name)) values[name] = readValue(message[name], shape, name);
+    // Bytes that are not sent are none: a publication may have none.
+    if (shape.kind === "data" && isRequired) values[name] ??= NO_DATA;
   }
   return values;
 }
@@ -70,8 +74,7 @@ function readValue(value: unknown, shape: Shape, name: string): unknown {
     case "flag":
       return value;
     case "data":
-      // The request's memory is borrowed.
-      return { bytes: new Uint8Array(value as Uint8Array), format: undefined } satisfies ApiData;
+      return readData(value as Uint8Array);
     case "list":
       return (value as readonly unknown[]).map((one) => readValue(one, shape.of, name));
     case "map":
@@ -86,6 +89,11 @@ function readValue(value: unknown, shape: Shape, name: string): unknown {
     case "client":
       throw new TypeError("no request holds one");
   }
+}
+
+/** The request's memory is borrowed. */
+function readData(bytes: Uint8Array): ApiData | undefined {
+  return bytes.length === 0 ? undefined : { bytes: new Uint8Array(bytes), format: undefined };
 }
 
 function readInteger(value: unknown, kind: "count" | "integer", name: string): number {

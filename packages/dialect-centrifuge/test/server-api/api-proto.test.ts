@@ -38,9 +38,8 @@ function fieldDifferences(field: protobuf.Field, shape: Shape, path: string): st
   if (shape.kind === "list")
     return field.repeated ? valueDifferences(field, shape.of, path) : [`${path}: is not repeated`];
   if (isMap || field.repeated) return [`${path}: has many values`];
-  // A text that means something when it is empty, and data of no bytes, are told from none.
-  const isTold = (shape.kind === "text" && shape.mayBeEmpty) || shape.kind === "data";
-  if (isTold && field.options?.["proto3_optional"] !== true) return [`${path}: is not optional`];
+  // A text that means something when it is empty is told from none.
+  if (shape.kind === "text" && shape.mayBeEmpty && field.partOf === null) return [`${path}: is in no oneof`];
   return valueDifferences(field, shape, path);
 }
 

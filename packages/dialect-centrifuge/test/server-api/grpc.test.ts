@@ -148,7 +148,7 @@ describe("over gRPC", () => {
     const wrong = [
       ["publish", { channel: "other", data: 1 }, "5", "102", /no rule covers/],
       ["publish", { data: 1 }, "3", "107", /^bad request: channel is missing$/],
-      ["publish", { channel: "kept:a" }, "3", "107", /^bad request: data is missing$/],
+      ["publish", { channel: "kept:a" }, "3", "107", /data are not JSON text/],
       ["presence", { channel: "news" }, "3", "108", /keeps no presence/],
       ["history", { channel: "kept:a", since: { offset: 1, epoch: "no" } }, "11", "112", /another epoch/],
       ["batch", { commands: [{}] }, "3", "107", /commands: give exactly one of publish/],
