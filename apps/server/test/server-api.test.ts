@@ -181,10 +181,8 @@ test.skipIf(!hasGrpcTools)(
     client.connect();
     await room.ready();
     const run = promisify(execFile);
-    await run(PYTHON, [
-      ...["-m", "grpc_tools.protoc", "-I", PROTO_FOLDER],
-      ...[`--python_out=${directory}`, `--grpc_python_out=${directory}`, "api.proto"],
-    ]);
+    const outputs = [`--python_out=${directory}`, `--grpc_python_out=${directory}`];
+    await run(PYTHON, ["-m", "grpc_tools.protoc", "-I", PROTO_FOLDER, ...outputs, "api.proto"]);
     const address = server.internal.grpc?.replace("grpc://", "") ?? "";
     const { stdout } = await run(PYTHON, ["-c", PROGRAM, address, KEY], {
       env: { ...process.env, PYTHONPATH: directory },
