@@ -51,6 +51,6 @@ export class JsonResultWriter {
   }
 }
 
-export function isZero(value: unknown): boolean {
+function isZero(value: unknown): boolean {
   return value === undefined || value === "" || value === 0 || value === false;
 }

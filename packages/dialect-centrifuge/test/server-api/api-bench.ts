@@ -9,7 +9,7 @@ export const KEY = "the-key-of-this-test";
 export const OTHER_KEY = "another-key-of-this-test";
 
 /** An answer over HTTP, its body parsed where it is JSON. */
-export interface Answered {
+interface Answered {
   readonly status: number;
   readonly headers: Headers;
   readonly text: string;
