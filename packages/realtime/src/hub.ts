@@ -11,15 +11,7 @@ import {
   type Service,
   type ServiceHost,
 } from "@polywire/core";
-import type {
-  BrokerEvents,
-  ControlCommand,
-  Draft,
-  Published,
-  RefreshOrder,
-  StreamPage,
-  SubscribeOrder,
-} from "./broker.ts";
+import type { BrokerEvents, ControlCommand, Published, RefreshOrder, StreamPage, SubscribeOrder } from "./broker.ts";
 import { fitsBytes } from "./channel-name.ts";
 import { ChannelRules, type ChannelSettings } from "./channel-rules.ts";
 import { type ActiveChannel, Channels } from "./channels.ts";
@@ -39,17 +31,8 @@ import { NamePattern } from "./name-pattern.ts";
 import type { HubOptions, Origin } from "./options.ts";
 import { carryOut } from "./orders.ts";
 import type { Outlet } from "./outlet.ts";
-import { checkTags, encodeData } from "./publication-data.ts";
-import {
-  addressOf,
-  answerOf,
-  checkIdempotencyKey,
-  checkInfo,
-  checkTtl,
-  completeVersion,
-  type PublishOptions,
-  type Target,
-} from "./server-calls.ts";
+import { encodeData } from "./publication-data.ts";
+import { addressOf, answerOf, checkInfo, checkTtl, draftOf, type PublishOptions, type Target } from "./server-calls.ts";
 import { Session } from "./session.ts";
 import { Sessions } from "./sessions.ts";
 import { TimerWheel } from "./timer-wheel.ts";
@@ -135,17 +118,9 @@ export class Hub implements Service, SessionHost {
    */
   async publish(channel: string, data: unknown, options: PublishOptions = {}): Promise<Receipt> {
     const rule = this.#rule(channel);
-    const { format, tags, idempotencyKey, info, version } = options;
-    const encoded = encodeData(data, { channel, rule, limits: this.#parts.settings.limits, format });
-    const draft: Draft = {
-      ...encoded,
-      ...(tags === undefined ? {} : { tags: checkTags(tags, channel) }),
-      ...(idempotencyKey === undefined ? {} : { idempotencyKey: checkIdempotencyKey(idempotencyKey) }),
-      ...(info === undefined ? {} : { info }),
-      ...(version === undefined ? {} : { version: completeVersion(version) }),
-    };
+    const draft = draftOf(data, options, { channel, rule, limits: this.#parts.settings.limits });
     const stream = options.skipHistory === true ? undefined : rule.stream;
-    if (version !== undefined && stream === undefined) {
+    if (draft.version !== undefined && stream === undefined) {
       const message = `version needs a history, which "${channel}" ${rule.stream === undefined ? "has not" : "is to skip"}`;
       const advice = `${message}: leave it out, or give the rule a history`;
       throw new PolywireError("unsupported", advice, { cause: ERRORS.notAvailable });

@@ -1,6 +1,7 @@
 import { type ClientInfo, type DataFormat, PolywireError, wrongOption } from "@polywire/core";
-import type { DocumentVersion, Done } from "./broker.ts";
+import type { DocumentVersion, Done, Draft } from "./broker.ts";
 import { isShowable, MAX_INFO_BYTES } from "./client-info.ts";
+import { checkTags, type EncodeOptions, encodeData } from "./publication-data.ts";
 
 /** Most characters of an idempotency key: as many as a digest or a UUID with a name before it. */
 const MAX_KEY_LENGTH = 256;
@@ -35,14 +36,31 @@ export interface PublishOptions {
   readonly info?: ClientInfo;
 }
 
-/** @throws PolywireError `invalid-argument`. */
-export function checkIdempotencyKey(key: string): string {
+/**
+ * What a program publishes, checked and as bytes of its own.
+ *
+ * @throws PolywireError `invalid-argument` for what the channel does not take, `too-large`.
+ */
+export function draftOf(
+  data: unknown,
+  { format, tags, idempotencyKey, info, version }: PublishOptions,
+  place: Omit<EncodeOptions, "format">,
+): Draft {
+  return {
+    ...encodeData(data, { ...place, format }),
+    ...(tags === undefined ? {} : { tags: checkTags(tags, place.channel) }),
+    ...(idempotencyKey === undefined ? {} : { idempotencyKey: checkedKey(idempotencyKey) }),
+    ...(info === undefined ? {} : { info }),
+    ...(version === undefined ? {} : { version: completeVersion(version) }),
+  };
+}
+
+function checkedKey(key: string): string {
   if (typeof key === "string" && key.length >= 1 && key.length <= MAX_KEY_LENGTH) return key;
   throw wrongOption("idempotencyKey", key, `give 1 to ${MAX_KEY_LENGTH} characters`);
 }
 
-/** @throws PolywireError `invalid-argument`. */
-export function completeVersion(given: number | DocumentVersion): DocumentVersion {
+function completeVersion(given: number | DocumentVersion): DocumentVersion {
   const { number, epoch } = typeof given === "number" ? { number: given, epoch: "" } : given;
   if (!Number.isSafeInteger(number) || number < 1) throw wrongOption("version", number, "give a positive integer");
   if (typeof epoch === "string" && epoch.length <= MAX_EPOCH_LENGTH) return { number, epoch };

@@ -1,4 +1,5 @@
 import { type Clock, type Logger, PolywireError } from "@polywire/core";
+import { checkAnswerSize } from "./answer-size.ts";
 import { type ApiError, apiErrorOf, INTERNAL } from "./api-error.ts";
 import type { Values } from "./fields.ts";
 import type { ApiHub, ApiMethod, ApiPlace, Outcome } from "./method.ts";
@@ -13,6 +14,9 @@ export interface ServerApiStats {
   /** Requests without a key, or with a wrong one. */
   readonly unauthorized: number;
 }
+
+/** Most bytes of one answer, about: some large pages, or all members of large channels. */
+const MAX_ANSWER_BYTES = 16_777_216;
 
 export interface CallsParts {
   readonly hub: ApiHub;
@@ -40,7 +44,11 @@ export class Calls implements ApiPlace {
   /** Never rejects. */
   async carryOut(method: ApiMethod, request: Values): Promise<Outcome> {
     this.#counts.calls++;
-    const outcome = await this.outcome(async () => await method.call(request, this));
+    const outcome = await this.outcome(async () => {
+      const result = await method.call(request, this);
+      checkAnswerSize(result, method.result, MAX_ANSWER_BYTES);
+      return result;
+    });
     if (outcome.name === "error" && (outcome.value as ApiError).code !== INTERNAL.code) this.#counts.refused++;
     return outcome;
   }

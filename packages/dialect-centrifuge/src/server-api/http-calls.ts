@@ -16,6 +16,10 @@ const DOCUMENT = "openapi.json";
 /** Most calls in one request that names them itself. */
 const MAX_LINES = 1_024;
 
+/** Most characters of the answers to those, together. */
+const MAX_CHARACTERS = 33_554_432;
+const TOO_MUCH: ApiError = { code: 107, message: "bad request: too much was answered before: ask for less at once" };
+
 /** Asks for errors as HTTP statuses with the bare error as the body, as the protocol has it. */
 const ERROR_MODE_HEADER = "x-centrifugo-error-mode";
 
@@ -107,12 +111,12 @@ export class HttpCalls {
         const method = METHODS.get(name);
         return { name, method, request: method && this.#reader.readText(params, method.request) };
       });
+      let characters = 0;
       for (const { name, method, request } of read) {
-        answers.push(
-          method === undefined || request === undefined
-            ? errorText(NOT_FOUND)
-            : this.#write(await this.#calls.carryOut(method, request), name),
-        );
+        const isKnown = method !== undefined && request !== undefined;
+        const answer = isKnown ? this.#write(await this.#calls.carryOut(method, request), name) : errorText(NOT_FOUND);
+        characters += answer.length;
+        answers.push(characters > MAX_CHARACTERS ? errorText(TOO_MUCH) : answer);
       }
     } catch (thrown) {
       return this.#malformed(exchange, thrown);

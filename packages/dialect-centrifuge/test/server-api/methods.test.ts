@@ -379,6 +379,26 @@ describe("batch", () => {
     expect([status, body]).toMatchObject([400, { error: { code: 107, message: expect.stringContaining("commands") } }]);
   });
 
+  it("is an error where its answer would be too large, and the server goes on", async () => {
+    await using bench = await apiBench({ channels: CHANNELS });
+    for (let index = 0; index < 2; index++) await bench.hub.publish("kept:a", "x".repeat(1_000_000));
+    const asking = (times: number): object => ({
+      commands: Array.from({ length: times }, () => ({ history: { channel: "kept:a", limit: -1 } })),
+    });
+    expect(await bench.refusal("batch", asking(9))).toEqual({
+      code: 107,
+      message: "bad request: the answer would be over 16777216 bytes: ask for less",
+    });
+    const { replies } = (await bench.call("batch", asking(8))) as { replies: unknown[] };
+    expect(replies).toHaveLength(8);
+    const line = JSON.stringify({ method: "batch", params: asking(8) });
+    const { text } = await bench.post("", `${line}\n`.repeat(3));
+    const answers = text
+      .split("\n")
+      .map((one) => [one.length > 1_000_000, one.includes("too much was answered before")]);
+    expect(answers).toEqual([...Array.from({ length: 2 }, () => [true, false]), [false, true]]);
+  });
+
   it("does nothing at all when a part of it cannot be read", async () => {
     await using bench = await apiBench({ channels: CHANNELS });
     const first = { publish: { channel: "kept:a", data: 1 } };
