@@ -379,7 +379,7 @@ describe("batch", () => {
     expect([status, body]).toMatchObject([400, { error: { code: 107, message: expect.stringContaining("commands") } }]);
   });
 
-  it("is an error where its answer would be too large, and the server goes on", async () => {
+  it("is an error where its answer would be too large, and the server goes on", { timeout: 30_000 }, async () => {
     await using bench = await apiBench({ channels: CHANNELS });
     for (let index = 0; index < 2; index++) await bench.hub.publish("kept:a", "x".repeat(1_000_000));
     const asking = (times: number): object => ({
