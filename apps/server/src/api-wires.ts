@@ -1,4 +1,4 @@
-import type { Clock, Logger } from "@polywire/core";
+import type { Clock, Logger, MetricFamily } from "@polywire/core";
 import { type ServerApiHandler, serverApi } from "@polywire/dialect-centrifuge";
 import type { GrpcListener } from "@polywire/grpc";
 import type { Hub } from "@polywire/realtime";
@@ -30,6 +30,10 @@ export class ApiWires {
     const file = keyFile === undefined ? undefined : new ApiKeyFile(keyFile, { clock, logger });
     this.#options = options;
     this.#handler = serverApi(hub, { keys: file === undefined ? keys : () => file.keys, version, logger, clock });
+  }
+
+  metrics(): readonly MetricFamily[] {
+    return this.#handler.metrics();
   }
 
   /** Joins an address that is listened at already. */

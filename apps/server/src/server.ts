@@ -94,6 +94,7 @@ class PolywireServer implements RunningServer {
   readonly #moreMetrics: () => readonly MetricFamily[];
   readonly #bound: BoundPlace[] = [];
   #budgets: SocketBudgets | undefined;
+  #api: ApiWires | undefined;
   #isReady = false;
   #stopped: Promise<void> | undefined;
 
@@ -121,6 +122,7 @@ class PolywireServer implements RunningServer {
     const page = pageRoutes();
     const { client, limits } = this.#config;
     const api = this.#apiWires();
+    this.#api = api;
     const wires = new ClientWires({
       hub: this.#hub,
       network: this.#network,
@@ -191,7 +193,7 @@ class PolywireServer implements RunningServer {
   }
 
   #metrics(): string {
-    return prometheusText([...this.#network.metrics(), ...this.#moreMetrics()]);
+    return prometheusText([...this.#network.metrics(), ...(this.#api?.metrics() ?? []), ...this.#moreMetrics()]);
   }
 
   /** Live: this answers. Ready: clients are welcome. What the server holds is told to the internal address alone. */

@@ -100,6 +100,21 @@ describe("the server API at internal addresses", () => {
     }
   });
 
+  test("counts its calls, by method and code, among the figures", async () => {
+    await using server = await serve();
+    await server.call("info", {});
+    await server.call("info", {});
+    await server.call("publish", { channel: "$no", data: 1 });
+    await server.call("publish", {}, {});
+    const text = await (await fetch(`${server.internal.http}/metrics`)).text();
+    for (const line of [
+      'polywire_api_called_total{polywire_api_code="0",polywire_api_method="info"} 2',
+      'polywire_api_called_total{polywire_api_code="102",polywire_api_method="publish"} 1',
+      "polywire_api_unauthorized_total 1",
+    ])
+      expect(text).toContain(`\n${line}\n`);
+  });
+
   test("H38: a key in the query is none, and is in no log", async () => {
     const logged: (LogFields | string)[] = [];
     const logger: Logger = { log: (...line) => void logged.push(line[1], line[2], line[3] ?? {}) };

@@ -7,13 +7,15 @@ import {
   type Exchange,
   type Handler,
   type Logger,
+  type MetricFamily,
   type Peer,
   silentLogger,
   systemClock,
   wrongOption,
 } from "@polywire/core";
 import { type ApiKeySource, ApiKeys } from "./api-keys.ts";
-import { Calls, type ServerApiStats } from "./calls.ts";
+import type { ServerApiStats } from "./call-counts.ts";
+import { Calls } from "./calls.ts";
 import { GrpcCalls, isGrpcPath } from "./grpc-calls.ts";
 import { HttpCalls } from "./http-calls.ts";
 import type { ApiHub } from "./method.ts";
@@ -35,8 +37,10 @@ export interface ServerApiHandler extends Handler {
   admit(this: void, peer: Peer): Admission;
   /** Fulfilled when the exchange is answered. */
   exchange(this: void, exchange: Exchange): Promise<void>;
-  /** Plain numbers, for metrics. */
+  /** Plain numbers. */
   stats(this: void): ServerApiStats;
+  /** The same as figures, to join those of a network. Counters never fall. */
+  metrics(this: void): readonly MetricFamily[];
 }
 
 /** The least that one message may have over gRPC, both ways: what its clients take. */
@@ -76,5 +80,6 @@ export function serverApi(hub: ApiHub, options: ServerApiOptions): ServerApiHand
     },
     exchange: (exchange) => (isGrpcPath(exchange.path) ? grpc.serve(exchange) : http.serve(exchange)),
     stats: () => calls.stats,
+    metrics: () => calls.metrics(),
   };
 }
