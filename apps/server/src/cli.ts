@@ -7,6 +7,7 @@ import { addProbeCommand } from "./commands/probe.ts";
 import { addPubCommand } from "./commands/pub.ts";
 import { addSubCommand } from "./commands/sub.ts";
 import { type LoadedConfig, loadConfig } from "./config/load.ts";
+import type { ServerConfig } from "./config/schema.ts";
 import { startServer, VERSION } from "./server.ts";
 import { serveUntilSignal } from "./signals.ts";
 
@@ -95,9 +96,16 @@ function checkConfig(file: string | undefined, options: { json?: true }, host: C
   const { listen, internal, channels } = loaded.config;
   const count = `${listen.length + internal.length} addresses, ${channels.length} channel rules`;
   host.out(
-    options.json ? `${JSON.stringify(loaded.config, null, 2)}\n` : `${loaded.file ?? "defaults"}: ok (${count})\n`,
+    options.json
+      ? `${JSON.stringify(withoutSecrets(loaded.config), null, 2)}\n`
+      : `${loaded.file ?? "defaults"}: ok (${count})\n`,
   );
   return 0;
+}
+
+/** What is printed is seen, and kept: keys are counted, not shown. */
+function withoutSecrets({ api, ...config }: ServerConfig): object {
+  return { ...config, api: { keys: api.keys.length, keyFile: api.keyFile } };
 }
 
 function load(file: string | undefined, host: CommandHost): LoadedConfig | undefined {

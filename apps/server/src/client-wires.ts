@@ -193,13 +193,14 @@ export async function listenSite(
   };
 }
 
-function boundAddress(listener: ConfiguredListener, { endpoint }: Listener): ListenAddress {
+/** With the port that the system gave for port 0. */
+export function boundAddress(listener: ConfiguredListener, { endpoint }: Listener): ListenAddress {
   const { url, scheme, host, format } = listener;
   if (scheme === "unix") return { url, scheme, host, port: 0, format };
   return { ...listenAddress(host, endpoint.port ?? listener.port, scheme), format };
 }
 
-function tlsOf({ tls }: ConfiguredListener): { readonly tls?: TlsMaterial } {
+export function tlsOf({ tls }: ConfiguredListener): { readonly tls?: TlsMaterial } {
   return tls === undefined ? {} : { tls: readCertificates(tls) };
 }
 

@@ -1,7 +1,9 @@
 import { createRequire } from "node:module";
+import { hostname } from "node:os";
 import { type Clock, type Logger, type MetricFamily, PolywireError, systemClock } from "@polywire/core";
 import { PROMETHEUS_CONTENT_TYPE, prometheusText } from "@polywire/metrics";
 import { Hub } from "@polywire/realtime";
+import { ApiWires } from "./api-wires.ts";
 import {
   type BoundAddress,
   ClientWires,
@@ -11,6 +13,7 @@ import {
   serverNetwork,
 } from "./client-wires.ts";
 import type { ListenAddress } from "./config/address.ts";
+import { hasApi } from "./config/api.ts";
 import type { ConfiguredListener, PublicListener, ServerConfig } from "./config/schema.ts";
 import { admitAnonymous } from "./display-name.ts";
 import { openFileLimit, socketsWithin } from "./file-descriptors.ts";
@@ -70,6 +73,13 @@ interface BoundPlace {
   readonly bound: BoundAddress;
 }
 
+/** What there is to serve. */
+interface Served {
+  readonly wires: ClientWires;
+  readonly page: ReadonlyMap<string, Route>;
+  readonly api: ApiWires | undefined;
+}
+
 interface SocketBudgets {
   readonly public: SocketBudget;
   readonly internal: SocketBudget;
@@ -84,6 +94,7 @@ class PolywireServer implements RunningServer {
   readonly #moreMetrics: () => readonly MetricFamily[];
   readonly #bound: BoundPlace[] = [];
   #budgets: SocketBudgets | undefined;
+  #api: ApiWires | undefined;
   #isReady = false;
   #stopped: Promise<void> | undefined;
 
@@ -110,6 +121,8 @@ class PolywireServer implements RunningServer {
     this.#budgets = budgets;
     const page = pageRoutes();
     const { client, limits } = this.#config;
+    const api = this.#apiWires();
+    this.#api = api;
     const wires = new ClientWires({
       hub: this.#hub,
       network: this.#network,
@@ -119,7 +132,7 @@ class PolywireServer implements RunningServer {
     });
     try {
       for (const place of placesOf(this.#config)) {
-        const bound = await bind(place.listener, () => this.#listenAt(place, wires, page));
+        const bound = await bind(place.listener, () => this.#listenAt(place, { wires, page, api }));
         const budget = place.isPublic ? budgets.public : budgets.internal;
         if (bound.server !== undefined) budget.watch(bound.server);
         this.#bound.push({ place, bound });
@@ -144,7 +157,28 @@ class PolywireServer implements RunningServer {
     for (const { bound } of this.#bound) bound.server?.closeAllConnections?.();
   }
 
-  #listenAt(place: Place, wires: ClientWires, page: ReadonlyMap<string, Route>): Promise<BoundAddress> {
+  #apiWires(): ApiWires | undefined {
+    const { api } = this.#config;
+    if (!hasApi(api)) return undefined;
+    const parts = {
+      hub: this.#hub,
+      network: this.#network,
+      clock: this.#clock,
+      logger: this.#logger,
+      version: VERSION,
+    };
+    return new ApiWires(api, parts);
+  }
+
+  async #listenAt(place: Place, { wires, page, api }: Served): Promise<BoundAddress> {
+    const { scheme } = place.listener;
+    const isForCalls = !place.isPublic && (scheme === "grpc" || scheme === "grpcs");
+    if (isForCalls && api !== undefined) return await api.listen(place.listener);
+    const bound = await this.#listenForOthers(place, wires, page);
+    return place.isInternal && api !== undefined ? await api.join(bound) : bound;
+  }
+
+  #listenForOthers(place: Place, wires: ClientWires, page: ReadonlyMap<string, Route>): Promise<BoundAddress> {
     const health = jsonRoute(() => this.#health(place.isPublic));
     const metrics = textRoute(PROMETHEUS_CONTENT_TYPE, () => this.#metrics());
     const own = place.isPublic ? page : new Map([["/metrics", metrics]]);
@@ -159,7 +193,7 @@ class PolywireServer implements RunningServer {
   }
 
   #metrics(): string {
-    return prometheusText([...this.#network.metrics(), ...this.#moreMetrics()]);
+    return prometheusText([...this.#network.metrics(), ...(this.#api?.metrics() ?? []), ...this.#moreMetrics()]);
   }
 
   /** Live: this answers. Ready: clients are welcome. What the server holds is told to the internal address alone. */
@@ -270,6 +304,7 @@ function hubOptions({ channels, client, limits }: ServerConfig): ConstructorPara
     },
     pings: { intervalMs: client.pingIntervalMs, timeoutMs: client.pongTimeoutMs },
     version: VERSION,
+    nodeName: hostname(),
     authenticate: admitAnonymous,
   };
 }

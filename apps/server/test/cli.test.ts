@@ -165,6 +165,28 @@ describe("serve", TIMEOUT, () => {
     expect((await fetch(`http://127.0.0.1:${server.internalPort}/`)).status).toBe(404);
   });
 
+  test("with a key it serves the API, and shows the key to nobody", async () => {
+    const environment = { POLYWIRE_API_KEY: "c4n4ry-c4n4ry-c4n4ry" };
+    await using server = await serve("log: { level: trace }\n", { environment });
+    await server.command.printed(new RegExp(`address: http://127.0.0.1:${server.internalPort}\n(?:[├│].*\n)*└`));
+    const call = (key: string): Promise<Response> =>
+      fetch(`http://127.0.0.1:${server.internalPort}/api/publish`, {
+        method: "POST",
+        headers: { "x-api-key": key, "content-type": "application/json" },
+        body: '{"channel":"chat:room","data":1}',
+      });
+    expect((await call("another-key-c4n4ry")).status).toBe(401);
+    expect(await (await call(environment.POLYWIRE_API_KEY)).json()).toMatchObject({ result: { offset: 1 } });
+    await server.command.printed(/refused: no valid key/);
+    await using checked = runPolywire(["check-config", "--json"], { environment });
+    expect(await checked.ended()).toBe(0);
+    expect(JSON.parse(checked.output)).toMatchObject({
+      api: { keys: 1 },
+      internal: [{ port: 9000 }, { port: 10_000 }],
+    });
+    expect(server.command.output + server.command.errors + checked.output).not.toContain("c4n4ry");
+  });
+
   test("a client connects, publishes and reads history; SIGTERM ends its session with 3001 and the server with 0", async () => {
     await using server = await serve();
     const client = new Centrifuge(`ws://127.0.0.1:${server.port}/connection/websocket`, { data: { name: "Ada" } });

@@ -29,6 +29,9 @@ function problem(load: () => LoadedConfig): string {
   return "accepted";
 }
 
+/** A key, for what needs one. */
+const API = "api: { key: sixteen-letters-1 }\n";
+
 test("no configuration at all is a chat on loopback", () => {
   const { config, file, doubts } = loadConfig(undefined, {});
   expect(file).toBeUndefined();
@@ -306,7 +309,7 @@ test.each([
   ["listen: ['unix:polywire.sock']", "listen[0]: must be a URL like unix:/run/polywire.sock"],
   ["listen: ['unix:/run/']", "listen[0]: must be a URL like unix:/run/polywire.sock"],
   [`listen: ['unix:/${"a".repeat(103)}']`, "listen[0]: has a path over 103 bytes"],
-  ["internal: [tcp://127.0.0.1:80]", 'internal[0]: has the scheme "tcp": an internal address is http:// or https://'],
+  ["internal: [tcp://127.0.0.1:80]", 'internal[0]: has the scheme "tcp": an internal address is http://, https://'],
   // C14 the same address twice
   [
     "listen: [http://127.0.0.1:80, 'http://127.0.0.1:80/']",
@@ -412,18 +415,40 @@ test.each([
     "client.allowedOrigins[0]: must be scheme, host and port alone",
   ],
   ["client: { allowedOrigins: https://example.com }", "client.allowedOrigins: must be a list"],
+  // The server API
+  ["api: c4n4ry", "api: must be a mapping of keys"],
+  ["api: { keys: [c4n4ry] }", "api.keys: unknown key; did you mean key?"],
+  ["api: { key: c4n4ry }", "api.key: has 6 characters: give 16 to 1024 that cannot be guessed"],
+  ["api: { key: 1234567890123456 }", "api.key: must be a text or a list of texts, not a number: put it in quotes"],
+  ["api: { key: [] }", "api.key: holds no key"],
+  [
+    "api: { key: [sixteen-letters-1, 'c4n4ry c4n4ry c4n4ry'] }",
+    "api.key: entry 2 has a space, a comma or what is no ASCII",
+  ],
+  ["api: { keyFile: /nowhere/keys }", "api.keyFile: /nowhere/keys: no such file"],
+  ["api: { key: sixteen-letters-1, keyFile: /nowhere }", "api.keyFile: goes without api.key: give one of the two"],
+  [
+    "internal: [grpc://127.0.0.1:10000]",
+    "internal[0]: grpc://127.0.0.1:10000 serves the server API alone, which is off",
+  ],
+  [
+    "channels: [{ match: a, kind: broadcast }]",
+    "channels[0].kind: only the server API publishes to a broadcast channel",
+  ],
+  [`${API}channels: [{ match: 'a*', kind: broadcast }]`, "channels[0].match: must be a name, without *"],
+  [
+    `${API}channels: [{ match: a, kind: broadcast, publish: clients }]`,
+    "channels[0].publish: must be server, or left out",
+  ],
   // What a later version will have
-  ["internal: [grpc://127.0.0.1:10000]", "internal[0]: grpc:// is not supported in this version"],
   ["client: { token: { hmacSecret: c4n4ry } }", "client.token: is not supported in this version"],
   [
     "client: { allowAnonymous: false }",
     "client.allowAnonymous: must be true: client tokens are not supported in this version",
   ],
-  ["api: { key: c4n4ry }", "api: is not supported in this version"],
   ["channels: [{ match: a, kind: private }]", 'channels[0].kind: "private" is not supported in this version'],
-  ["channels: [{ match: a, kind: broadcast }]", 'channels[0].kind: "broadcast" is not supported in this version'],
   ["channels: [{ match: a, kind: system }]", 'channels[0].kind: "system" is not supported in this version'],
-  ["channels: [{ match: a, kind: secret }]", 'channels[0].kind: must be "public"'],
+  ["channels: [{ match: a, kind: secret }]", 'channels[0].kind: must be "public" or "broadcast"'],
 ])("C: %s", (text, expected) => {
   const line = problem(() => load(text));
   expect(line).toContain(`polywire.yaml: ${expected}`);
@@ -438,6 +463,44 @@ test("a secret near a mistake is not shown", () => {
   expect(problem(() => load("client: { allowedOrigins: ['https://user:c4n4ry@example.com'] }"))).toBe(
     "polywire.yaml: client.allowedOrigins[0]: must not hold a user name or password",
   );
+});
+
+test("with a key there is a server API, at 9000 and 10000 unless the internal addresses are given", () => {
+  const { config } = load(API);
+  expect(config.api).toEqual({ keys: ["sixteen-letters-1"], keyFile: undefined });
+  expect(config.internal.map(({ url }) => url)).toEqual(["http://127.0.0.1:9000", "grpc://127.0.0.1:10000"]);
+  expect(load(`${API}internal: [http://127.0.0.1:9100]`).config.internal.map(({ url }) => url)).toEqual([
+    "http://127.0.0.1:9100",
+  ]);
+  const environment = { POLYWIRE_API_KEY: "sixteen-letters-1, sixteen-letters-2" };
+  expect(loadConfig(undefined, environment).config.api.keys).toEqual(["sixteen-letters-1", "sixteen-letters-2"]);
+  expect(load(`${API}channels: [{ match: alerts, kind: broadcast }]`).config.channels).toMatchObject([
+    { match: "alerts", kind: "broadcast", publish: "server" },
+  ]);
+});
+
+test("keys may lie in a file that others cannot read, one on each line", () => {
+  const file = path.join(directory, "api.keys");
+  const read = (text: string): LoadedConfig => {
+    fs.writeFileSync(file, text, { mode: 0o600 });
+    return load(`api: { keyFile: ${file} }`);
+  };
+  expect(read("sixteen-letters-1\n\n sixteen-letters-2 \n").config.api).toEqual({ keys: [], keyFile: file });
+  expect(problem(() => read("\n"))).toContain("api.keyFile: holds no key");
+  const line = problem(() => read("sixteen-letters-1\nc4n4ry\n"));
+  expect(line).toContain(`polywire.yaml: api.keyFile: ${file}: line 2 has 6 characters`);
+  expect(line).not.toContain("c4n4ry");
+  fs.writeFileSync(file, "sixteen-letters-1");
+  fs.chmodSync(file, 0o644);
+  expect(load(`api: { keyFile: ${file} }`).doubts).toEqual([
+    "api.keyFile: every user of this machine may read it: chmod 600",
+  ]);
+});
+
+test("a server API at a public address is doubted", () => {
+  expect(load(`${API}listen: [http://127.0.0.1:80]\ninternal: [http://127.0.0.1:80]`).doubts).toEqual([
+    "internal[0]: http://127.0.0.1:80 is public too: whoever has a key has the server API there",
+  ]);
 });
 
 test("an internal address may equal a public one", () => {
@@ -523,7 +586,8 @@ test.each([
     "c4n4ry",
     "POLYWIRE_CLIENT_TOKEN_HMAC_SECRET: is not supported in this version",
   ],
-  ["POLYWIRE_API_KEY", "c4n4ry", "POLYWIRE_API_KEY: is not supported in this version"],
+  ["POLYWIRE_API_KEY", "c4n4ry", "POLYWIRE_API_KEY (api.key): entry 1 has 6 characters"],
+  ["POLYWIRE_API_KEY", "sixteen-letters-1,c4n4ry", "POLYWIRE_API_KEY (api.key): entry 2 has 6 characters"],
 ])("a wrong variable is named: %s=%s", (variable, text, expected) => {
   const line = problem(() => loadConfig(undefined, { [variable]: text }));
   expect(line).toContain(expected);

@@ -46,12 +46,7 @@ export class JsonCommandReader implements CommandReader {
 
 /** The whole of a text as one connect request. Unlike between commands, newlines are white space in it. */
 export function readConnectRequest(text: string, scratch: JsonScratch): ConnectRequest {
-  // Valid JSON has no newline inside a string, so those there are can go.
-  const scanner = new JsonScanner(text.replaceAll("\n", " "), scratch);
-  if (!scanner.nextLine()) throw new PolywireError("protocol-violation", "the connect request is empty");
-  const request = readConnect(scanner);
-  if (scanner.nextLine()) throw new PolywireError("protocol-violation", "more follows the connect request");
-  return request;
+  return new JsonScanner(text, scratch, { isWhole: true }).whole(readConnect);
 }
 
 function readCommand(scanner: JsonScanner): Command {
@@ -294,6 +289,6 @@ function readString(scanner: JsonScanner): string {
 function unsigned(scanner: JsonScanner, max: number = Number.MAX_SAFE_INTEGER): number {
   const value = scanner.integer();
   if (value < 0 || value > max)
-    throw new PolywireError("protocol-violation", `malformed JSON command: ${value} is out of range`);
+    throw new PolywireError("protocol-violation", `malformed JSON: ${value} is out of range`);
   return value;
 }

@@ -36,20 +36,36 @@ export class JsonScratch {
   readonly special: RegExp = /["\\\u0000-\u001f]/g;
 }
 
+export interface JsonScannerOptions {
+  /** The text is one value, in which newlines are white space. Else a newline ends a message. */
+  readonly isWhole?: boolean;
+}
+
 /**
  * Walks JSON text (RFC 8259) without building anything: fields come out one at a time, and a value can be taken as the
- * text it is. It does not recurse, so depth costs one byte a level. A newline is no white space here: it ends a message.
+ * text it is. It does not recurse, so depth costs one byte a level.
  */
 export class JsonScanner {
   readonly #text: string;
   readonly #scratch: JsonScratch;
+  readonly #isWhole: boolean;
   #position = 0;
   #first = false;
   #started = false;
 
-  constructor(text: string, scratch: JsonScratch) {
+  constructor(text: string, scratch: JsonScratch, { isWhole = false }: JsonScannerOptions = {}) {
     this.#text = text;
     this.#scratch = scratch;
+    this.#isWhole = isWhole;
+  }
+
+  /** Reads the one value that the text has to be. */
+  whole<Value>(read: (scanner: JsonScanner) => Value): Value {
+    this.#skipBlanks();
+    const value = read(this);
+    this.#skipBlanks();
+    if (this.#position < this.#text.length) throw this.#malformed("the end");
+    return value;
   }
 
   /** Moves to the first message, or past the newline to the next one. False if only blanks are left. */
@@ -269,7 +285,7 @@ export class JsonScanner {
   #skipBlanks(): void {
     for (;;) {
       const code = this.#code();
-      if (code !== SPACE && code !== TAB && code !== RETURN) return;
+      if (code !== SPACE && code !== TAB && code !== RETURN && !(this.#isWhole && code === NEWLINE)) return;
       this.#position++;
     }
   }
@@ -285,10 +301,7 @@ export class JsonScanner {
   }
 
   #malformed(expected: string, position: number = this.#position): PolywireError {
-    return new PolywireError(
-      "protocol-violation",
-      `malformed JSON command: expected ${expected} at character ${position}`,
-    );
+    return new PolywireError("protocol-violation", `malformed JSON: expected ${expected} at character ${position}`);
   }
 }
 

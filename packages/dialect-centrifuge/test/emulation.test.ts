@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import protobuf from "protobufjs";
 import { describe, expect, it } from "vitest";
-import { PROTO_FILE } from "../scripts/protobuf-schema.ts";
+import { CLIENT_SCHEMA } from "../scripts/protobuf-schema.ts";
 import { EmulatedLink } from "../src/emulated-link.ts";
 import type { FrameSink } from "../src/frame-sinks.ts";
 import { Exchanging, type Stream } from "./exchanging.ts";
@@ -10,7 +10,7 @@ import { RecordingLink } from "./recording-link.ts";
 import { ENCODINGS, type Encoding, frame, type Message, replies } from "./wire-client.ts";
 
 const emulationType = protobuf
-  .parse(readFileSync(PROTO_FILE, "utf8"), { keepCase: true })
+  .parse(readFileSync(CLIENT_SCHEMA.proto, "utf8"), { keepCase: true })
   .root.lookupType("centrifugal.centrifuge.protocol.EmulationRequest");
 
 const OCTETS = { "content-type": "application/octet-stream" };

@@ -3,13 +3,13 @@ import { PolywireError, type Publication } from "@polywire/core";
 import fc from "fast-check";
 import protobuf from "protobufjs";
 import { describe, expect, it } from "vitest";
-import { PROTO_FILE, renderSchema, SCHEMA_FILE } from "../scripts/protobuf-schema.ts";
+import { API_SCHEMA, CLIENT_SCHEMA, renderSchema } from "../scripts/protobuf-schema.ts";
 import type { Command } from "../src/message.ts";
 import { ProtobufCodec } from "../src/protobuf-codec.ts";
 import { commandVectors, compactPush, hex, replyVectors } from "./protobuf-vectors.ts";
 
 const codec = new ProtobufCodec();
-const schema = protobuf.parse(readFileSync(PROTO_FILE, "utf8"), { keepCase: true }).root;
+const schema = protobuf.parse(readFileSync(CLIENT_SCHEMA.proto, "utf8"), { keepCase: true }).root;
 const CommandType = schema.lookupType("centrifugal.centrifuge.protocol.Command");
 const ReplyType = schema.lookupType("centrifugal.centrifuge.protocol.Reply");
 
@@ -30,8 +30,8 @@ function refusal(frame: Uint8Array): string {
 }
 
 describe("Protobuf", () => {
-  it("has a schema module generated from the client.proto beside it", () => {
-    expect(readFileSync(SCHEMA_FILE, "utf8")).toBe(renderSchema(readFileSync(PROTO_FILE, "utf8")));
+  it.each([CLIENT_SCHEMA, API_SCHEMA])("has a module generated from its schema: $constant", (file) => {
+    expect(readFileSync(file.module, "utf8")).toBe(renderSchema(file));
   });
 
   it.each(commandVectors)("reads %s", (vector, command) => {

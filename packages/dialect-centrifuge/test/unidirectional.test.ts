@@ -5,14 +5,14 @@ import { DISCONNECTS, ERRORS, type HubOptions } from "@polywire/realtime";
 import { ws } from "@polywire/ws";
 import protobuf from "protobufjs";
 import { describe, expect, it } from "vitest";
-import { PROTO_FILE } from "../scripts/protobuf-schema.ts";
+import { CLIENT_SCHEMA } from "../scripts/protobuf-schema.ts";
 import { centrifuge } from "../src/index.ts";
 import { Exchanging, type Stream } from "./exchanging.ts";
 import { RecordingLink } from "./recording-link.ts";
 import type { Message } from "./wire-client.ts";
 
 const OCTETS = { "content-type": "application/octet-stream" };
-const { root } = protobuf.parse(readFileSync(PROTO_FILE, "utf8"), { keepCase: true });
+const { root } = protobuf.parse(readFileSync(CLIENT_SCHEMA.proto, "utf8"), { keepCase: true });
 const pushType = root.lookupType("centrifugal.centrifuge.protocol.Push");
 const connectType = root.lookupType("centrifugal.centrifuge.protocol.ConnectRequest");
 

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import type { CloseInfo, Connection, Payload } from "@polywire/core";
 import protobuf from "protobufjs";
-import { PROTO_FILE } from "../scripts/protobuf-schema.ts";
+import { CLIENT_SCHEMA } from "../scripts/protobuf-schema.ts";
 
 export type Encoding = "json" | "protobuf";
 export const ENCODINGS: readonly Encoding[] = ["json", "protobuf"];
@@ -9,7 +9,7 @@ export const ENCODINGS: readonly Encoding[] = ["json", "protobuf"];
 /** Commands and replies in the words of the protocol; what is JSON on the wire is JSON here. */
 export type Message = { readonly [name: string]: unknown };
 
-const root = protobuf.parse(readFileSync(PROTO_FILE, "utf8"), { keepCase: true }).root;
+const root = protobuf.parse(readFileSync(CLIENT_SCHEMA.proto, "utf8"), { keepCase: true }).root;
 const commandType = root.lookupType("centrifugal.centrifuge.protocol.Command");
 const replyType = root.lookupType("centrifugal.centrifuge.protocol.Reply");
 

@@ -18,7 +18,7 @@ import { frame, isOver } from "./frame.ts";
 import { GrpcLink, type LinkPlace } from "./link.ts";
 import { addResponseMetadata } from "./metadata.ts";
 import type { CallPeer } from "./peer.ts";
-import { codeOfHttp, encodeMessage, GRPC_STATUS, STATUS_HEADER } from "./status.ts";
+import { codeOfHttp, encodeMessage, GRPC_STATUS, MESSAGE_HEADER, STATUS_HEADER } from "./status.ts";
 
 export interface ExchangeParts {
   readonly call: ArrivedCall;
@@ -77,7 +77,8 @@ export class GrpcExchange implements Exchange {
     const isStreamed = isChunked(body);
     const payload = isStreamed ? "" : checkBody(body, maxMessageBytes);
     const headers = this.#head(head, isStreamed || head.status !== 200);
-    this.#answer(head.status, typeof payload === "string" ? payload : "");
+    const message = head.headers?.get(MESSAGE_HEADER) ?? (typeof payload === "string" ? payload : "");
+    this.#answer(head.status, message);
     if (this.#isGone || this.#stream.destroyed) {
       if (isStreamed) void Promise.resolve(body[Symbol.asyncIterator]().return?.()).catch(ignore);
       return;
@@ -145,7 +146,7 @@ export class GrpcExchange implements Exchange {
 
   #trailers(): OutgoingHttpHeaders {
     if (this.#code === GRPC_STATUS.OK) return { "grpc-status": "0" };
-    return { "grpc-status": String(this.#code), "grpc-message": encodeMessage(this.#message) };
+    return { "grpc-status": String(this.#code), [MESSAGE_HEADER]: encodeMessage(this.#message) };
   }
 
   /** Each chunk is a message; the next is asked for when the peer's flow control let this one pass. */

@@ -26,6 +26,9 @@ export type GrpcStatusName = keyof typeof GRPC_STATUS;
 /** Names the exact HTTP-like status of an answer, where the status code of gRPC says it less exactly. */
 export const STATUS_HEADER = "polywire-status";
 
+/** What a status says in words. */
+export const MESSAGE_HEADER = "grpc-message";
+
 /** HTTP-like statuses and codes for each other: google.rpc.Code's own mapping. */
 const HTTP_OF_CODE: readonly number[] = [
   200, 499, 500, 400, 504, 404, 409, 403, 429, 400, 409, 400, 501, 500, 503, 500, 401,

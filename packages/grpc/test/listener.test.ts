@@ -111,6 +111,30 @@ test("a refused call whose client goes on is reset in time", { timeout: TIMEOUT_
   expect(stream.rstCode).toBe(0);
 });
 
+test("an error has the message that its header gives, and then no body that could be taken for an answer", {
+  timeout: TIMEOUT_MS,
+}, async () => {
+  await using serving = await Serving.start({
+    url: "grpc://127.0.0.1:0/test.Service/",
+    handler: {
+      exchange: (exchange) => {
+        const headers = new Map([["grpc-message", "nothing là"]]);
+        if (exchange.path.endsWith("/Bare")) exchange.respond({ status: 404, headers });
+        else exchange.respond({ status: 404 }, "nothing there");
+      },
+    },
+  });
+  const exchanger = await serving.network.open(`grpc://${serving.address}/`);
+  const ask = async (method: string): Promise<unknown[]> => {
+    const { status, headers, body } = await exchanger.request({ method });
+    const text = Buffer.from(await body.bytes()).toString();
+    return [status, text, headers.get("grpc-message")];
+  };
+  expect(await ask("/test.Service/Bare")).toEqual([404, "", "nothing l%C3%A0"]);
+  expect(await ask("/test.Service/Text")).toEqual([404, "nothing there", "nothing there"]);
+  await exchanger.close();
+});
+
 test("a page of another origin is refused", { timeout: TIMEOUT_MS }, async () => {
   await using serving = await Serving.start();
   await using client = new RawClient(serving.port);

@@ -74,6 +74,19 @@ export interface Draft {
   readonly time?: number;
   /** A second publish with the same key within five minutes is answered with the first one's result and not told. */
   readonly idempotencyKey?: string;
+  /** Only with a stream: see {@link DocumentVersion}. */
+  readonly version?: DocumentVersion;
+}
+
+/**
+ * The version of the document that a publication holds. A publish whose number is not above the one that its stream was
+ * given last, in the same epoch, is neither kept nor told; it is answered with where the stream is. Another epoch counts anew;
+ * an empty one is that of the stream.
+ */
+export interface DocumentVersion {
+  /** From 1 on. */
+  readonly number: number;
+  readonly epoch: string;
 }
 
 export interface StreamOptions {
@@ -132,7 +145,31 @@ export type ControlCommand = {
   readonly client?: string;
 } & (
   | { readonly kind: "disconnect"; readonly disconnect: Disconnect; readonly except?: readonly string[] }
-  | { readonly kind: "subscribe"; readonly channel: string; readonly since?: Position; readonly data?: Uint8Array }
+  | ({ readonly kind: "subscribe"; readonly channel: string } & SubscribeOrder)
   | { readonly kind: "unsubscribe"; readonly channel: string | undefined; readonly unsubscribe: Unsubscribe }
   | { readonly kind: "message"; readonly data: Uint8Array; readonly format: DataFormat }
+  | ({ readonly kind: "refresh" } & RefreshOrder)
 );
+
+/** How the server subscribes somebody. */
+export interface SubscribeOrder {
+  /** What came after it is recovered. */
+  readonly since?: Position;
+  /** Told to the client with the subscription. */
+  readonly data?: Uint8Array;
+  /** JSON text about the client, shown to others in this channel. At most 2 KiB. */
+  readonly channelInfo?: Uint8Array;
+  /** Keeps the client's position, or makes it recover, also where the channel's rule does not. The channel needs a history. */
+  readonly positioned?: boolean;
+  readonly recoverable?: boolean;
+  /** How long the subscription lasts: it ends the session with 3006, and whoever comes back is not in the channel. */
+  readonly ttlMs?: number;
+}
+
+/** What changes about a session that is there. */
+export interface RefreshOrder {
+  /** How long the session lasts from now on: it ends with 3005. 0 lifts an end that was set. */
+  readonly ttlMs?: number;
+  /** JSON text about the client, shown to others from its next subscription and publication on. At most 2 KiB. */
+  readonly connectionInfo?: Uint8Array;
+}

@@ -1,9 +1,21 @@
-import type { ClientInfo, LocalDelivery, PolywireError, Publication } from "@polywire/core";
+import { type ClientInfo, type LocalDelivery, PolywireError, type Publication } from "@polywire/core";
 import type { ChannelSettings } from "./channel-rules.ts";
 import { ChannelState } from "./channel-state.ts";
+import { ERRORS } from "./codes.ts";
 import type { HubParts } from "./hub-parts.ts";
+import type { NamePattern } from "./name-pattern.ts";
 
 const NOBODY: LocalDelivery = { matched: 0, queued: 0, dropped: 0 };
+
+/** Most channels that are listed. */
+const MAX_LISTED = 10_000;
+
+/** A channel that somebody is subscribed to. */
+export interface ActiveChannel {
+  readonly name: string;
+  /** Subscriptions of clients. */
+  readonly clients: number;
+}
 
 /** The channels that somebody on this process is subscribed to. */
 export class Channels {
@@ -22,6 +34,24 @@ export class Channels {
 
   [Symbol.iterator](): IterableIterator<ChannelState> {
     return this.#states.values();
+  }
+
+  /**
+   * The channels with subscribers whose names fit.
+   *
+   * @throws PolywireError `limit-reached` for more than 10,000 of them.
+   */
+  active(pattern: NamePattern): ActiveChannel[] {
+    const active: ActiveChannel[] = [];
+    for (const { name, subscribers } of this.#states.values()) {
+      if (subscribers.length === 0 || !pattern.matches(name)) continue;
+      if (active.length === MAX_LISTED) {
+        const message = `more than ${MAX_LISTED} channels fit "${pattern.text}": give a narrower pattern`;
+        throw new PolywireError("limit-reached", message, { cause: ERRORS.limitExceeded });
+      }
+      active.push({ name, clients: subscribers.length });
+    }
+    return active;
   }
 
   get(name: string): ChannelState | undefined {

@@ -1,7 +1,7 @@
 import { isJsonText } from "./json-text.ts";
 
 /** Most bytes that a program may attach to a connection or a subscription for others to see. */
-const MAX_INFO_BYTES = 2_048;
+export const MAX_INFO_BYTES = 2_048;
 
 const MAX_INFO_DEPTH = 64;
 

@@ -21,6 +21,7 @@ export interface HubSettings {
   readonly limits: HubLimits;
   readonly pings: PingOptions;
   readonly version: string;
+  readonly nodeName: string;
   readonly authenticate: HubOptions["authenticate"] | undefined;
   readonly authorize: HubOptions["authorize"] | undefined;
   readonly procedures: ReadonlyMap<string, Procedure>;
@@ -59,6 +60,7 @@ const OPTION_KEYS: readonly (keyof HubOptions)[] = [
   "limits",
   "pings",
   "version",
+  "nodeName",
   "authenticate",
   "authorize",
   "procedures",
@@ -76,17 +78,29 @@ const OPTION_KEYS: readonly (keyof HubOptions)[] = [
 export function completeHubOptions(options: HubOptions = {}): HubSettings {
   checkObjectOption("the hub's options", options);
   checkOptionNames("", options, OPTION_KEYS);
-  const { channels = [{ match: "*" }], version = "", authenticate, authorize, receive, logger, random } = options;
+  const {
+    channels = [{ match: "*" }],
+    version = "",
+    nodeName = "",
+    authenticate,
+    authorize,
+    receive,
+    logger,
+    random,
+  } = options;
   const { clock = systemClock } = options;
   for (const [name, value] of Object.entries({ authenticate, authorize, receive, random })) {
     if (value !== undefined) checkFunctionOption(name, value);
   }
-  if (typeof version !== "string") throw wrongOption("version", version, "give a string");
+  for (const [name, value] of Object.entries({ version, nodeName })) {
+    if (typeof value !== "string") throw wrongOption(name, value, "give a string");
+  }
   return {
     channels,
     limits: completeHubLimits(options.limits),
     pings: completePings(options.pings),
     version,
+    nodeName,
     authenticate,
     authorize,
     procedures: completeProcedures(options.procedures),

@@ -6,32 +6,33 @@ import {
   type HistoryRequest,
   type MetricFamily,
   PolywireError,
-  type Position,
   type PresenceStats,
   type Receipt,
   type Service,
   type ServiceHost,
 } from "@polywire/core";
-import type { BrokerEvents, ControlCommand, Draft, Published, StreamPage } from "./broker.ts";
+import type { BrokerEvents, ControlCommand, Published, RefreshOrder, StreamPage, SubscribeOrder } from "./broker.ts";
 import { fitsBytes } from "./channel-name.ts";
 import { ChannelRules, type ChannelSettings } from "./channel-rules.ts";
-import { Channels } from "./channels.ts";
-import { DISCONNECTS, type Disconnect, UNSUBSCRIBES, type Unsubscribe } from "./codes.ts";
+import { type ActiveChannel, Channels } from "./channels.ts";
+import { DISCONNECTS, type Disconnect, ERRORS, UNSUBSCRIBES, type Unsubscribe } from "./codes.ts";
 import { Counters } from "./counters.ts";
 import type { ClientSession, SessionHost } from "./dialect.ts";
 import { drainSessions } from "./draining.ts";
 import { HubChannel } from "./hub-channel.ts";
 import { hubFamilies } from "./hub-metrics.ts";
+import { describeNode, type HubNode } from "./hub-node.ts";
 import type { HubParts } from "./hub-parts.ts";
 import { completeHubOptions } from "./hub-settings.ts";
 import { collectStats, type HubStats } from "./hub-stats.ts";
 import { idsFrom } from "./identity.ts";
 import { Journal } from "./journal.ts";
+import { NamePattern } from "./name-pattern.ts";
 import type { HubOptions, Origin } from "./options.ts";
 import { carryOut } from "./orders.ts";
 import type { Outlet } from "./outlet.ts";
-import { checkTags, encodeData } from "./publication-data.ts";
-import { addressOf, answerOf, type PublishOptions, type Target } from "./server-calls.ts";
+import { encodeData } from "./publication-data.ts";
+import { addressOf, answerOf, checkInfo, checkTtl, draftOf, type PublishOptions, type Target } from "./server-calls.ts";
 import { Session } from "./session.ts";
 import { Sessions } from "./sessions.ts";
 import { TimerWheel } from "./timer-wheel.ts";
@@ -49,10 +50,13 @@ const MAX_INSPECTED_CHANNELS = 100;
  *
  * Hand it to a network as a service and to a dialect as its host. Construction is free; the broker starts with the first
  * use.
+ *
+ * Where a client would be told a code for the same mistake (of {@link ERRORS}), that is the `cause` of what a call throws.
  */
 export class Hub implements Service, SessionHost {
   readonly name: string = "hub";
   readonly #parts: HubParts;
+  readonly #node: { readonly id: string; readonly startedAtMs: number };
   #state: "new" | "open" | "draining" | "closed" = "new";
   #drained: Promise<void> | undefined = undefined;
   #closed: Promise<void> | undefined = undefined;
@@ -78,6 +82,7 @@ export class Hub implements Service, SessionHost {
       createId: idsFrom(random),
     };
     channels.connect(this.#parts);
+    this.#node = { id: this.#parts.createId(), startedAtMs: clock.now() };
   }
 
   /** Limits that links should have so that what the hub allows fits through them. */
@@ -113,15 +118,13 @@ export class Hub implements Service, SessionHost {
    */
   async publish(channel: string, data: unknown, options: PublishOptions = {}): Promise<Receipt> {
     const rule = this.#rule(channel);
-    const { format, tags, idempotencyKey, info } = options;
-    const encoded = encodeData(data, { channel, rule, limits: this.#parts.settings.limits, format });
-    const draft: Draft = {
-      ...encoded,
-      ...(tags === undefined ? {} : { tags: checkTags(tags, channel) }),
-      ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
-      ...(info === undefined ? {} : { info }),
-    };
+    const draft = draftOf(data, options, { channel, rule, limits: this.#parts.settings.limits });
     const stream = options.skipHistory === true ? undefined : rule.stream;
+    if (draft.version !== undefined && stream === undefined) {
+      const message = `version needs a history, which "${channel}" ${rule.stream === undefined ? "has not" : "is to skip"}`;
+      const advice = `${message}: leave it out, or give the rule a history`;
+      throw new PolywireError("unsupported", advice, { cause: ERRORS.notAvailable });
+    }
     const { position, local } = await answerOf<Published>((done) =>
       this.#parts.broker.streams.publish(channel, draft, stream, done),
     );
@@ -129,13 +132,12 @@ export class Hub implements Service, SessionHost {
   }
 
   /** Subscribes the sessions that the target has now, on every process. `since` recovers what came after it. */
-  subscribe(
-    target: Target,
-    channel: string,
-    options: { readonly since?: Position; readonly data?: Uint8Array } = {},
-  ): Promise<void> {
+  async subscribe(target: Target, channel: string, options: SubscribeOrder = {}): Promise<void> {
     this.#rule(channel);
-    return this.#order({ ...addressOf(target), kind: "subscribe", channel, ...options });
+    if (options.positioned === true || options.recoverable === true) this.#requireStream(channel);
+    checkInfo("channelInfo", options.channelInfo);
+    checkTtl(options.ttlMs, 1);
+    await this.#order({ ...addressOf(target), kind: "subscribe", channel, ...options });
   }
 
   /** @param channel every channel when absent. */
@@ -149,6 +151,13 @@ export class Hub implements Service, SessionHost {
   ): Promise<void> {
     const { disconnect = DISCONNECTS.forceDisconnect, except = [] } = options;
     return this.#order({ ...addressOf(target), kind: "disconnect", disconnect, except });
+  }
+
+  /** Sets or lifts an end for the sessions that the target has now, or tells something else of their client. */
+  async refresh(target: Target, options: RefreshOrder): Promise<void> {
+    checkInfo("connectionInfo", options.connectionInfo);
+    checkTtl(options.ttlMs, 0);
+    await this.#order({ ...addressOf(target), kind: "refresh", ...options });
   }
 
   /** Sends a message to a user or a client, outside of any channel. */
@@ -171,20 +180,29 @@ export class Hub implements Service, SessionHost {
   }
 
   /**
-   * A page of the channel's stream: by default the oldest publications, 300 at most.
+   * A page of the channel's stream: by default the oldest publications, 300 at most. It ends before its data exceed
+   * `maxBytes`, but has at least one publication; at most what one channel keeps.
    *
    * @throws PolywireError `unsupported` when the channel keeps none, `not-available` when `since` is of another epoch.
    */
-  async history(channel: string, request: Partial<HistoryRequest> = {}): Promise<HistoryPage> {
+  async history(
+    channel: string,
+    request: Partial<HistoryRequest> & { readonly maxBytes?: number } = {},
+  ): Promise<HistoryPage> {
     const stream = this.#requireStream(channel);
     const { limits } = this.#parts.settings;
-    const { limit = limits.historyPageSize, since, reverse = false } = request;
+    const {
+      limit = limits.historyPageSize,
+      since,
+      reverse = false,
+      maxBytes = limits.historyBytesPerChannel,
+    } = request;
     if (!Number.isSafeInteger(limit) || limit < 0) {
       throw new PolywireError("invalid-argument", `limit is ${limit}: give 0 or a positive integer`);
     }
     const read = {
       limit,
-      maxBytes: limits.historyBytesPerChannel,
+      maxBytes: Math.min(maxBytes, limits.historyBytesPerChannel),
       sinceOffset: since?.offset,
       isReverse: reverse,
       metaTtlMs: stream.metaTtlMs,
@@ -192,7 +210,7 @@ export class Hub implements Service, SessionHost {
     const page = await answerOf<StreamPage>((done) => this.#parts.broker.streams.history(channel, read, done));
     if (since !== undefined && since.epoch !== "" && since.epoch !== page.position.epoch) {
       const message = `history of "${channel}" has another epoch than "${since.epoch}": read it from the start`;
-      throw new PolywireError("not-available", message, { retryable: false });
+      throw new PolywireError("not-available", message, { retryable: false, cause: ERRORS.unrecoverablePosition });
     }
     return page;
   }
@@ -214,6 +232,23 @@ export class Hub implements Service, SessionHost {
       if (this.#state !== "open") throw new PolywireError("closed", "the hub is closed: make a new one");
       return this.#parts.channels.obtain(name, rule).listen(listener);
     });
+  }
+
+  /**
+   * The channels that clients are subscribed to now.
+   *
+   * @param pattern of their names; `*` stands for any characters.
+   * @throws PolywireError `limit-reached` when more than 10,000 fit.
+   */
+  async channels(pattern: string = "*"): Promise<readonly ActiveChannel[]> {
+    this.#requireOpen();
+    return this.#parts.channels.active(new NamePattern(pattern));
+  }
+
+  /** The processes of this hub: with a broker in memory, this one alone. */
+  async nodes(): Promise<readonly HubNode[]> {
+    this.#requireOpen();
+    return [describeNode(this.#parts, this.#node)];
   }
 
   /** Numbers of everything that can fill, drop or wait. Reads every session: for once a second, not for every message. */
@@ -297,17 +332,20 @@ export class Hub implements Service, SessionHost {
     }
     const rule = this.#parts.channels.settingsOf(channel);
     if (rule !== undefined) return rule;
-    throw new PolywireError("invalid-argument", `no rule covers the channel "${channel}": add one to channels`);
+    const message = `no rule covers the channel "${channel}": add one to channels`;
+    throw new PolywireError("invalid-argument", message, { cause: ERRORS.unknownChannel });
   }
 
   #requireStream(channel: string): NonNullable<ChannelSettings["stream"]> {
     const { stream } = this.#rule(channel);
     if (stream !== undefined) return stream;
-    throw new PolywireError("unsupported", `the channel "${channel}" keeps no history: give its rule a history`);
+    const message = `the channel "${channel}" keeps no history: give its rule a history`;
+    throw new PolywireError("unsupported", message, { cause: ERRORS.notAvailable });
   }
 
   #requirePresence(channel: string): void {
     if (this.#rule(channel).hasPresence) return;
-    throw new PolywireError("unsupported", `the channel "${channel}" keeps no presence: set presence in its rule`);
+    const message = `the channel "${channel}" keeps no presence: set presence in its rule`;
+    throw new PolywireError("unsupported", message, { cause: ERRORS.notAvailable });
   }
 }

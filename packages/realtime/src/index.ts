@@ -1,7 +1,9 @@
 // What programs use.
 
+export type { ActiveChannel } from "./channels.ts";
 export { type ClientError, DISCONNECTS, type Disconnect, ERRORS, UNSUBSCRIBES, type Unsubscribe } from "./codes.ts";
 export { Hub } from "./hub.ts";
+export type { HubNode } from "./hub-node.ts";
 export type { HubStats } from "./hub-stats.ts";
 export { MemoryBroker, type MemoryBrokerOptions } from "./memory-broker.ts";
 export type {
@@ -29,14 +31,17 @@ export type {
   BrokerEvents,
   Control,
   ControlCommand,
+  DocumentVersion,
   Done,
   Draft,
   PresenceStore,
   Published,
+  RefreshOrder,
   StreamOptions,
   StreamPage,
   StreamRead,
   Streams,
+  SubscribeOrder,
 } from "./broker.ts";
 export type { ClientSession, Dialect, SessionHost } from "./dialect.ts";
 export { NamePattern } from "./name-pattern.ts";

@@ -192,9 +192,9 @@ export class MemoryBroker implements Broker {
       const local = isHeard ? events.publication(channel, publicationOf(draft, undefined), undefined) : NOBODY;
       return { position: undefined, local };
     }
-    const { publication, epoch } = this.#kept.append(channel, draft, stream);
-    const local = this.#subscribed.has(channel) ? events.publication(channel, publication, epoch) : NOBODY;
-    return { position: { offset: publication.offset as number, epoch }, local };
+    const { publication, position } = this.#kept.append(channel, draft, stream);
+    const isTold = publication !== undefined && this.#subscribed.has(channel);
+    return { position, local: isTold ? events.publication(channel, publication, position.epoch) : NOBODY };
   }
 
   #tellMembership(channel: string, kind: "join" | "leave", info: ClientInfo): void {

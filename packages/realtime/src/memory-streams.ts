@@ -1,4 +1,4 @@
-import type { Clock, Publication, Random } from "@polywire/core";
+import type { Clock, Position, Publication, Random } from "@polywire/core";
 import type { Draft, StreamOptions, StreamPage, StreamRead } from "./broker.ts";
 import { RecencyList, Recent } from "./recency-list.ts";
 import { Stream } from "./stream.ts";
@@ -21,10 +21,10 @@ export interface MemoryStreamsOptions {
   readonly maxStreams: number;
 }
 
-/** A publication in its stream. */
+/** A publication in its stream; none if it came too late, with an old version of its document. */
 export interface Appended {
-  readonly publication: Publication;
-  readonly epoch: string;
+  readonly publication: Publication | undefined;
+  readonly position: Position;
 }
 
 /**
@@ -58,6 +58,9 @@ export class MemoryStreams {
     const nowMs = this.#clock.now();
     const kept = this.#obtain(channel, options.metaTtlMs, nowMs);
     const { stream } = kept;
+    if (draft.version !== undefined && !stream.advanceTo(draft.version)) {
+      return { publication: undefined, position: stream.position };
+    }
     const publication = publicationOf(draft, stream.top + 1);
     this.#publications -= stream.count;
     this.#bytes -= stream.bytes;
@@ -66,7 +69,7 @@ export class MemoryStreams {
     this.#bytes += stream.bytes;
     this.#used(kept, nowMs);
     while (this.#bytes > this.#maxTotalBytes && this.#dropOldest());
-    return { publication, epoch: stream.epoch };
+    return { publication, position: stream.position };
   }
 
   read(channel: string, request: StreamRead): StreamPage {

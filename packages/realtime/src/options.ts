@@ -12,6 +12,8 @@ export interface HubOptions {
   readonly pings?: Partial<PingOptions>;
   /** Told to clients when they connect. */
   readonly version?: string;
+  /** What this process is called among others, for people: a host's name. */
+  readonly nodeName?: string;
   /** Decides who a client is, 5 s at most. By default everybody is an anonymous user. */
   readonly authenticate?: (request: AuthenticateRequest) => Authenticated | Denied | Promise<Authenticated | Denied>;
   /** Decides what the channel's rule leaves open: subscribes to private channels, 5 s at most. Absent: no. */

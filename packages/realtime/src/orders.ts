@@ -1,10 +1,10 @@
-import type { ControlCommand } from "./broker.ts";
+import type { ControlCommand, SubscribeOrder } from "./broker.ts";
+import { DISCONNECTS } from "./codes.ts";
+import { Expiry } from "./expiry.ts";
 import type { HubParts } from "./hub-parts.ts";
 import type { Session } from "./session.ts";
 import { reserve, runAfterwards, unsubscribeByServer } from "./subscribe-commands.ts";
-import { HOLE, NO_WISH, Subscribing } from "./subscribing.ts";
-
-type SubscribeOrder = Extract<ControlCommand, { readonly kind: "subscribe" }>;
+import { HOLE, Subscribing } from "./subscribing.ts";
 
 /** Does what the server asks of sessions: of those on this process that it concerns. */
 export function carryOut(parts: HubParts, order: ControlCommand): void {
@@ -23,12 +23,16 @@ export function carryOut(parts: HubParts, order: ControlCommand): void {
       case "message":
         session.whenConnected(() => session.message(order.data, order.format));
         break;
+      case "refresh":
+        session.whenConnected(() => session.refreshed(order));
+        break;
     }
   }
 }
 
 /** Who is in the channel already, or about to be, stays as he is. */
-function subscribeByServer(session: Session, { channel: name, since, data }: SubscribeOrder): void {
+function subscribeByServer(session: Session, order: SubscribeOrder & { readonly channel: string }): void {
+  const { channel: name, since, data, channelInfo, positioned = false, recoverable = false, ttlMs } = order;
   const { channels, settings, journal } = session.parts;
   if (session.subscriptions?.has(name) === true) return;
   const rule = channels.settingsOf(name);
@@ -38,9 +42,17 @@ function subscribeByServer(session: Session, { channel: name, since, data }: Sub
     return journal.write("warn", "cannot subscribe a client", { client: session.id, channel: name, because });
   }
   const subscription = reserve(session, name, { rule, isServerSide: true });
-  const subscribing = new Subscribing(subscription, { ...NO_WISH, since, data }, (error) => {
-    if (error === undefined) tellSubscribed(subscribing);
-    else subscription.end();
+  if (channelInfo !== undefined) subscription.info = { ...session.info, channelInfo };
+  const subscribing = new Subscribing(subscription, { positioned, recoverable, since, data }, (error) => {
+    if (error === undefined) {
+      tellSubscribed(subscribing);
+      if (ttlMs !== undefined && subscription.stage === "live") {
+        subscription.expiry = new Expiry(session.parts.wheel, () =>
+          session.disconnect(DISCONNECTS.subscriptionExpired),
+        );
+        subscription.expiry.begin(ttlMs);
+      }
+    } else subscription.end();
     runAfterwards(subscription);
   });
   subscribing.start();

@@ -1,9 +1,11 @@
 import type { ClientInfo, DataFormat, HistoryPage, PresenceStats } from "@polywire/core";
 import { PolywireError } from "@polywire/core";
+import type { RefreshOrder } from "./broker.ts";
 import { type ClientError, DISCONNECTS, type Disconnect, ERRORS, UNSUBSCRIBES } from "./codes.ts";
 import { call, publish, readHistory, readPresence, readPresenceStats, receive } from "./commands.ts";
 import { connect } from "./connecting.ts";
 import type { ClientSession } from "./dialect.ts";
+import { Expiry } from "./expiry.ts";
 import type { HookDeadline } from "./hooks.ts";
 import type { HubParts } from "./hub-parts.ts";
 import { Liveness } from "./liveness.ts";
@@ -53,6 +55,8 @@ export class Session implements ClientSession {
   bytesInFlight = 0;
   #origin: Origin | undefined;
   readonly #liveness: Liveness;
+  /** Where the server has set an end. */
+  #expiry: Expiry | undefined = undefined;
   #gone: AbortController | undefined = undefined;
 
   constructor(outlet: Outlet, origin: Origin, parts: HubParts) {
@@ -182,6 +186,15 @@ export class Session implements ClientSession {
     if (this.outlet.message(data, format) === "refused") this.#refused();
   }
 
+  /** The server has set an end for the session, or told something else of its client. */
+  refreshed({ ttlMs, connectionInfo }: RefreshOrder): void {
+    if (connectionInfo !== undefined) this.info = { ...this.info, connectionInfo };
+    if (ttlMs === undefined) return;
+    this.#expiry ??= new Expiry(this.parts.wheel, () => this.disconnect(DISCONNECTS.connectionExpired));
+    if (ttlMs === 0) this.#expiry.lift();
+    else this.#expiry.begin(ttlMs);
+  }
+
   /** Something below broke a promise; going on would leave the client with a gap. */
   failed(thrown: unknown): void {
     const error = PolywireError.from(thrown, "internal", `session ${this.id}`);
@@ -300,6 +313,7 @@ export class Session implements ClientSession {
     this.orders = undefined;
     this.parts.counters.sessionsEnded++;
     this.#liveness.end();
+    this.#expiry?.lift();
     this.parts.sessions.remove(this);
   }
 

@@ -1,5 +1,5 @@
 import type { Position, Publication } from "@polywire/core";
-import type { StreamOptions, StreamPage, StreamRead } from "./broker.ts";
+import type { DocumentVersion, StreamOptions, StreamPage, StreamRead } from "./broker.ts";
 
 /** What a publication takes besides its bytes: objects, its place in the stream. */
 const PUBLICATION_BYTES = 256;
@@ -23,6 +23,8 @@ export class Stream {
   /** When the publications go, and when the stream itself does. */
   #endsAtMs = Number.POSITIVE_INFINITY;
   #forgottenAtMs: number;
+  /** Of the last publication that had one. */
+  #version: DocumentVersion | undefined = undefined;
 
   constructor(epoch: string, { metaTtlMs, nowMs }: { readonly metaTtlMs: number; readonly nowMs: number }) {
     this.epoch = epoch;
@@ -56,6 +58,15 @@ export class Stream {
   /** The stream is used: its time begins again. */
   use(metaTtlMs: number, nowMs: number): void {
     this.#forgottenAtMs = nowMs + metaTtlMs;
+  }
+
+  /** The document moves on to this version; false if it was published in this one or a later one already. */
+  advanceTo({ number, epoch }: DocumentVersion): boolean {
+    const latest = this.#version;
+    const isSameEpoch = latest !== undefined && (epoch === "" || epoch === latest.epoch);
+    if (isSameEpoch && number <= latest.number) return false;
+    this.#version = { number, epoch: isSameEpoch ? latest.epoch : epoch };
+    return true;
   }
 
   /** Adds a publication whose offset is the one after the top, and drops what is too much. */

@@ -1,6 +1,7 @@
 import type { ClientInfo, Publication } from "@polywire/core";
 import type { ChannelState } from "./channel-state.ts";
 import type { Unsubscribe } from "./codes.ts";
+import type { Expiry } from "./expiry.ts";
 import { HeldPublications } from "./held-publications.ts";
 import { EVENT_FORM, type MembershipEvent, type PublicationEvent } from "./outlet.ts";
 import { judge } from "./position-gate.ts";
@@ -46,6 +47,8 @@ export class Subscription {
   isPresent = false;
   isJoinTold = false;
   held: HeldPublications | undefined = undefined;
+  /** Where the server has set an end. */
+  expiry: Expiry | undefined = undefined;
   afterwards: Afterwards | undefined = undefined;
 
   constructor(session: Session, channel: ChannelState, { isServerSide }: { readonly isServerSide: boolean }) {
@@ -104,6 +107,7 @@ export class Subscription {
     if (this.stage === "ended") return;
     this.stage = "ended";
     this.held = undefined;
+    this.expiry?.lift();
     this.session.subscriptions?.delete(this.channel.name);
     this.channel.leave(this);
   }

@@ -389,6 +389,22 @@ export const brokerLaws: readonly BrokerLaw[] = [
     },
   },
   {
+    name: "a version of the same epoch that is not above the last one is neither kept nor told",
+    async hold(trial) {
+      await trial.subscribe();
+      const offsetOf = async (text: string, number: number, epoch = ""): Promise<number | undefined> =>
+        (await trial.publish(text, { version: { number, epoch } })).position?.offset;
+      assert.equal(await offsetOf("first", 2), 1);
+      assert.equal(await offsetOf("again", 2), 1);
+      assert.equal(await offsetOf("older", 1), 1);
+      assert.equal(await offsetOf("newer", 3), 2);
+      assert.equal(await offsetOf("begun anew", 1, "e"), 3);
+      assert.equal(await offsetOf("older in any epoch", 1), 3);
+      assert.deepEqual(trial.log, ["told news first", "told news newer", "told news begun anew"]);
+      assert.deepEqual(await trial.offsets({}), [1, 2, 3]);
+    },
+  },
+  {
     name: "joins and leaves are told in order, and keep nothing",
     async hold(trial) {
       const { membership } = trial.bench.broker.streams;

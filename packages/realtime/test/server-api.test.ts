@@ -1,5 +1,6 @@
 import type { Publication } from "@polywire/core";
 import { describe, expect, it } from "vitest";
+import { ERRORS } from "../src/index.ts";
 import type { TestClient } from "./test-client.ts";
 import { TestHub } from "./test-hub.ts";
 
@@ -111,6 +112,36 @@ describe("what a program publishes", () => {
     });
     expect(client.published).toEqual([1, "3"]);
   });
+
+  it("is told in a version above the last one only, of the same epoch", async () => {
+    await using test = new TestHub({ channels: [{ match: "bare" }, { match: "*", history }] });
+    const client = await test.subscriber("a");
+    const publish = async (data: number, number: number, epoch?: string): Promise<number | undefined> => {
+      const version = epoch === undefined ? number : { number, epoch };
+      return (await test.wait(test.hub.publish("a", data, { version }))).position?.offset;
+    };
+    expect([await publish(1, 5), await publish(2, 5), await publish(3, 4), await publish(4, 6)]).toEqual([1, 1, 1, 2]);
+    expect([await publish(5, 1, "second"), await publish(6, 1), await publish(7, 2)]).toEqual([3, 3, 4]);
+    expect(client.events.map((event) => event.kind === "publication" && event.publication.data)).toEqual(
+      ["1", "4", "5", "7"].map((text) => encoder.encode(text)),
+    );
+    await test.publish("a", 8);
+    expect(await publish(9, 2)).toBe(5);
+    await expect(test.hub.publish("bare", 1, { version: 1 })).rejects.toThrow(/"bare" has not/);
+    await expect(test.hub.publish("a", 1, { version: 1, skipHistory: true })).rejects.toThrow(/"a" is to skip/);
+    await expect(test.hub.publish("a", 1, { version: 0 })).rejects.toThrow(/version is 0: give a positive integer/);
+    await expect(test.hub.publish("a", 1, { version: { number: 1, epoch: "e".repeat(257) } })).rejects.toThrow(
+      /version\.epoch/,
+    );
+  });
+
+  it("may have a key of 256 characters, and none that is empty", async () => {
+    await using test = new TestHub();
+    await test.wait(test.hub.publish("a", 1, { idempotencyKey: "k".repeat(256) }));
+    for (const idempotencyKey of ["", "k".repeat(257)]) {
+      await expect(test.hub.publish("a", 1, { idempotencyKey })).rejects.toThrow(/idempotencyKey/);
+    }
+  });
 });
 
 describe("orders to sessions", () => {
@@ -158,6 +189,64 @@ describe("orders to sessions", () => {
     await test.wait(test.hub.subscribe("42", "b"));
     await test.wait(test.hub.subscribe("42", "c"));
     expect(client.take()).toMatchObject([{ kind: "subscribed", channel: "b" }]);
+  });
+
+  it("subscribe with what others are told of the client there, and with a position also where the rule keeps none", async () => {
+    await using test = hubOfUsers({ channels: [{ match: "bare" }, { match: "*", history, presence: true }] });
+    const client = await user(test, "42");
+    const channelInfo = encoder.encode('{"role":"admin"}');
+    await test.wait(test.hub.subscribe("42", "a", { channelInfo, recoverable: true }));
+    await test.wait(test.hub.subscribe("42", "b", { positioned: true }));
+    await test.wait(test.hub.subscribe("42", "c"));
+    expect(client.take()).toMatchObject([
+      { channel: "a", result: { isRecoverable: true, isPositioned: true, position: { offset: 0 } } },
+      { channel: "b", result: { isRecoverable: false, isPositioned: true } },
+      { channel: "c", result: { isRecoverable: false, isPositioned: false } },
+    ]);
+    expect(await test.wait(test.hub.presence("a"))).toEqual([{ client: client.id, user: "42", channelInfo }]);
+    await expect(test.hub.subscribe("42", "bare", { recoverable: true })).rejects.toMatchObject({
+      code: "unsupported",
+    });
+    const refused = test.hub.subscribe("42", "a", { channelInfo: encoder.encode("{") });
+    await expect(refused).rejects.toThrow(/channelInfo: give JSON text of 2048 bytes at most/);
+  });
+
+  it("subscribe for a time: its end is that of the session, with 3006", async () => {
+    await using test = hubOfUsers({ pings: { intervalMs: 0 } });
+    const [one, other] = [await user(test, "42"), await user(test, "43")];
+    await test.wait(test.hub.subscribe("42", "a", { ttlMs: 60_000 }));
+    await test.wait(test.hub.subscribe("43", "a", { ttlMs: 60_000 }));
+    await test.wait(test.hub.unsubscribe("43", "a"));
+    await test.advance(59_000);
+    expect(one.disconnectCode).toBe(undefined);
+    await test.advance(2_000);
+    expect([one.disconnectCode, other.disconnectCode]).toEqual([3006, undefined]);
+    await expect(test.hub.subscribe("42", "a", { ttlMs: 0 })).rejects.toThrow(/ttlMs is 0: give 1 to/);
+  });
+
+  it("refresh: a session's end is set, moved and lifted, with 3005", async () => {
+    await using test = hubOfUsers({ pings: { intervalMs: 0 } });
+    const [one, other] = [await user(test, "42"), await user(test, "43")];
+    for (const name of ["42", "43"]) await test.wait(test.hub.refresh(name, { ttlMs: 30_000 }));
+    await test.advance(29_000);
+    await test.wait(test.hub.refresh("42", { ttlMs: 30_000 }));
+    await test.wait(test.hub.refresh("43", { ttlMs: 0 }));
+    await test.advance(29_000);
+    expect([one.disconnectCode, other.disconnectCode]).toEqual([undefined, undefined]);
+    await test.advance(2_000);
+    expect([one.disconnectCode, other.disconnectCode]).toEqual([3005, undefined]);
+    await expect(test.hub.refresh("42", { ttlMs: -1 })).rejects.toThrow(/ttlMs is -1/);
+  });
+
+  it("refresh: what others are told of a client changes with its next subscription", async () => {
+    await using test = hubOfUsers({ channels: [{ match: "*", presence: true }] });
+    const client = await user(test, "42");
+    const connectionInfo = encoder.encode('{"name":"Ada"}');
+    await test.wait(test.hub.refresh("42", { connectionInfo }));
+    client.subscribe("a");
+    await test.settle();
+    expect(await test.wait(test.hub.presence("a"))).toEqual([{ client: client.id, user: "42", connectionInfo }]);
+    await expect(test.hub.refresh("42", { connectionInfo: encoder.encode("{") })).rejects.toThrow(/connectionInfo/);
   });
 
   it("unsubscribe from one channel or from all", async () => {
@@ -242,8 +331,11 @@ describe("reading as a program", () => {
     expect(reverse.publications.map(({ offset }) => offset)).toEqual([2, 1]);
     await expect(test.wait(test.hub.history("a", { since: { offset: 1, epoch: "other" } }))).rejects.toMatchObject({
       code: "not-available",
+      cause: ERRORS.unrecoverablePosition,
     });
-    await expect(test.hub.history("none")).rejects.toMatchObject({ code: "unsupported" });
+    const page = await test.wait(test.hub.history("a", { maxBytes: 2 }));
+    expect(page.publications.map(({ offset }) => offset)).toEqual([1, 2]);
+    await expect(test.hub.history("none")).rejects.toMatchObject({ code: "unsupported", cause: ERRORS.notAvailable });
     await expect(test.hub.history("a", { limit: -1 })).rejects.toMatchObject({ code: "invalid-argument" });
     await test.wait(test.hub.removeHistory("a"));
     expect(await test.wait(test.hub.history("a"))).toEqual({ publications: [], position: { offset: 3, epoch } });
@@ -255,6 +347,41 @@ describe("reading as a program", () => {
     expect(await test.wait(test.hub.presence("a"))).toEqual([{ client: client.id, user: "" }]);
     expect(await test.wait(test.hub.presenceStats("a"))).toEqual({ clients: 1, users: 1 });
     await expect(test.hub.presence("none")).rejects.toMatchObject({ code: "unsupported" });
+  });
+
+  it("lists the channels that clients are in, by pattern, up to a limit", async () => {
+    await using test = new TestHub({ limits: { channelsPerSession: 20_000 } });
+    const client = (await test.subscriber("chat:a")).subscribe("chat:b").subscribe("news");
+    (await test.client()).subscribe("news");
+    test.hub.channel("heard by this program alone").subscribe(() => {});
+    await test.settle();
+    expect(await test.wait(test.hub.channels())).toEqual([
+      { name: "chat:a", clients: 1 },
+      { name: "chat:b", clients: 1 },
+      { name: "news", clients: 2 },
+    ]);
+    expect((await test.wait(test.hub.channels("chat:*"))).map(({ name }) => name)).toEqual(["chat:a", "chat:b"]);
+    for (let index = 0; index <= 10_000; index++) {
+      client.subscribe(`many:${index}`);
+      if (index % 1_000 === 0) await test.settle();
+    }
+    await test.settle();
+    await expect(test.hub.channels("many:*")).rejects.toThrow(/more than 10000 channels fit "many:\*"/);
+    expect(await test.wait(test.hub.channels("many:1*0000"))).toEqual([{ name: "many:10000", clients: 1 }]);
+  });
+
+  it("describes its process", async () => {
+    await using test = hubOfUsers({ version: "1.2.3", nodeName: "here" });
+    (await user(test, "42")).subscribe("a").subscribe("b");
+    await user(test, "42");
+    await user(test, "");
+    test.newClient();
+    await test.advance(5_000);
+    const [node, ...others] = await test.wait(test.hub.nodes());
+    expect(others).toEqual([]);
+    const id = expect.stringMatching(/^[\da-f]{8}-/);
+    const held = { clients: 3, users: 1, subscriptions: 2, channels: 2, uptimeMs: 5_000 };
+    expect(node).toEqual({ id, name: "here", version: "1.2.3", ...held });
   });
 
   it("gives a channel to publish, listen and read with", async () => {

@@ -1,20 +1,12 @@
 import { PolywireError } from "@polywire/core";
 import type { PublicationContext, SubscribedContext, Subscription } from "centrifuge";
 import { type CommandHost, oneLine } from "../command-host.ts";
-import type { ChannelData } from "./channel-data.ts";
-import type { Output } from "./output.ts";
+import { type LineForm, writePublication } from "./publication-line.ts";
 
-export interface PrinterPlace {
-  readonly output: Output;
+export interface PrinterPlace extends LineForm {
   readonly host: CommandHost;
-  readonly data: ChannelData;
-  readonly isJson: boolean;
-  /** The channel's name comes before each publication. */
-  readonly isNamed: boolean;
   /** Publications of the past to print first. */
   readonly history: number;
-  /** Asked before each publication whether it shall still be printed. */
-  readonly take: () => boolean;
   readonly failed: (error: PolywireError) => void;
 }
 
@@ -92,26 +84,10 @@ export class ChannelPrinter {
 
   #print(publication: PublicationContext): void {
     try {
-      this.#write(publication);
+      writePublication(publication, this.#subscription.channel, this.#place);
     } catch (thrown) {
       this.#place.failed(PolywireError.from(thrown));
     }
-  }
-
-  #write({ data, offset, tags, info }: PublicationContext): void {
-    const { channel } = this.#subscription;
-    const { data: form, isJson, isNamed, output, take } = this.#place;
-    if (!take()) return;
-    if (!isJson) return output.write(`${isNamed ? `${channel}\t` : ""}${form.show(data)}\n`);
-    output.writeEvent({
-      event: "publication",
-      channel,
-      ...(offset === undefined ? {} : { offset }),
-      ...form.describe(data),
-      ...(tags === undefined || Object.keys(tags).length === 0 ? {} : { tags }),
-      ...(info === undefined ? {} : { client: info.client, user: info.user }),
-    });
-    return undefined;
   }
 
   #tell(text: string): void {

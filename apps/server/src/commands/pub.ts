@@ -2,6 +2,8 @@ import { PolywireError } from "@polywire/core";
 import type { Centrifuge } from "centrifuge";
 import { type Command, Option } from "commander";
 import { type CommandHost, EXIT_FAILED, oneLine } from "../command-host.ts";
+import { ApiPublisher } from "./api-publisher.ts";
+import { API_KEY_VARIABLE, type ApiFlags, ApiSession, addApiFlags } from "./api-session.ts";
 import { type ChannelData, JSON_DATA, PROTOBUF_DATA, RAW_DATA } from "./channel-data.ts";
 import { fail } from "./exit-code.ts";
 import { Interruption } from "./interruption.ts";
@@ -10,7 +12,7 @@ import { Output } from "./output.ts";
 import { addSdkFlags, type SdkFlags, speaksProtobuf, TOKEN_VARIABLE } from "./sdk-flags.ts";
 import { SdkSession } from "./sdk-session.ts";
 
-interface PubFlags extends SdkFlags {
+interface PubFlags extends SdkFlags, ApiFlags {
   readonly text?: true;
   readonly raw?: true;
 }
@@ -30,12 +32,15 @@ Data that are JSON are published as they are, anything else as a text: hello is 
 line of the input is one publication. Where subscribers alone may publish, the channel is subscribed to first.
 
 The token comes from the variable ${TOKEN_VARIABLE} or from --token-file, never from an argument, which others can see.
+With --api it is the server that publishes, whatever the channel's rule says of clients; the key comes from the variable
+${API_KEY_VARIABLE} or from --api-key-file.
 
 Exit codes: 0 when everything was published, 1 when it was not or the connection failed, 2 for bad usage.
 
 Examples:
   polywire pub ws://127.0.0.1:8000 chat:garden '{"text":"hello"}'
   polywire pub grpc://127.0.0.1:11000 chat:garden hello
+  polywire pub --api http://127.0.0.1:9000 alerts '{"level":"high"}'
   sensors | polywire pub tcp://127.0.0.1:7000 readings`;
 
 /** `polywire pub`. */
@@ -46,12 +51,14 @@ export function addPubCommand(program: Command, host: CommandHost, finish: (code
     .argument("<url>", "the server: ws://host:port, tcp://, udp://, grpc://, http:// and others")
     .argument("<channel>", "where to publish")
     .argument("[data]", "what to publish; without it, every line of the input");
-  addSdkFlags(command)
+  addApiFlags(addSdkFlags(command))
     .option("--text", "publish data as a text even if they are JSON")
-    .addOption(new Option("--raw", "with --protobuf or grpc://: publish the bytes as they are").conflicts("text"))
+    .addOption(
+      new Option("--raw", "with --protobuf, grpc:// or --api: publish the bytes as they are").conflicts("text"),
+    )
     .addHelpText("after", HELP)
     .action(async (url: string, channel: string, data: string | undefined, flags: PubFlags) =>
-      finish(await pub({ url, channel, data }, { flags, host })),
+      finish(await (flags.api === true ? pubThroughApi : pub)({ url, channel, data }, { flags, host })),
     );
 }
 
@@ -74,24 +81,61 @@ async function pub({ url, channel, data }: PubCall, { flags, host }: PubPlace): 
       publisher.fail(error);
       over.abort();
     });
-    const output = new Output(host.output);
-    const source = data === undefined ? lines(host.input, AbortSignal.any([signal, over.signal])) : [data];
-    let published = 0;
-    for await (const line of source) {
-      if (data === undefined && line === "") continue;
-      await publisher.publish(form.read(line, flags.text === true));
-      published++;
-    }
+    const until = AbortSignal.any([signal, over.signal]);
+    const publish = (line: string): Promise<void> => publisher.publish(form.read(line, flags.text === true));
+    const published = await publishAll(data ?? lines(host.input, until), publish);
     await publisher.done();
-    if (flags.json) output.writeEvent({ event: "published", channel, count: published });
-    else host.error(oneLine(`published ${published} to ${channel}`));
-    await output.flushed(signal);
-    return 0;
+    return await tellPublished({ channel, published }, { flags, host, signal });
   } catch (thrown) {
     return signal.aborted ? EXIT_FAILED : fail(thrown, host);
   } finally {
     host.input.destroy();
   }
+}
+
+/** The same, as the server. */
+async function pubThroughApi({ url, channel, data }: PubCall, { flags, host }: PubPlace): Promise<number> {
+  using interruption = new Interruption(host);
+  const { signal } = interruption;
+  try {
+    await using session = await ApiSession.open(url, flags, host);
+    const publisher = new ApiPublisher(session, channel, flags.raw ? "raw" : flags.text ? "text" : "json");
+    const published = await publishAll(data ?? lines(host.input, signal), (line) => publisher.publish(line));
+    return await tellPublished({ channel, published }, { flags, host, signal });
+  } catch (thrown) {
+    return signal.aborted ? EXIT_FAILED : fail(thrown, host);
+  } finally {
+    host.input.destroy();
+  }
+}
+
+/** How many there were. Empty lines of the input are none. */
+async function publishAll(
+  source: string | AsyncIterable<string>,
+  publish: (line: string) => Promise<void>,
+): Promise<number> {
+  if (typeof source === "string") {
+    await publish(source);
+    return 1;
+  }
+  let published = 0;
+  for await (const line of source) {
+    if (line === "") continue;
+    await publish(line);
+    published++;
+  }
+  return published;
+}
+
+async function tellPublished(
+  { channel, published }: { readonly channel: string; readonly published: number },
+  { flags, host, signal }: PubPlace & { readonly signal: AbortSignal },
+): Promise<number> {
+  const output = new Output(host.output);
+  if (flags.json) output.writeEvent({ event: "published", channel, count: published });
+  else host.error(oneLine(`published ${published} to ${channel}`));
+  await output.flushed(signal);
+  return 0;
 }
 
 function formOf(url: string, flags: PubFlags): ChannelData {

@@ -2,16 +2,19 @@ import { PolywireError } from "@polywire/core";
 import type { StreamPosition } from "centrifuge";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { type CommandHost, EXIT_FAILED } from "../command-host.ts";
+import { API_KEY_VARIABLE, type ApiFlags, ApiSession, addApiFlags } from "./api-session.ts";
 import { JSON_DATA, PROTOBUF_DATA } from "./channel-data.ts";
 import { ChannelPrinter } from "./channel-printer.ts";
 import { count } from "./dial-flags.ts";
 import { fail } from "./exit-code.ts";
+import { HistoryFollower } from "./history-follower.ts";
 import { Interruption } from "./interruption.ts";
 import { Output } from "./output.ts";
+import type { LineForm } from "./publication-line.ts";
 import { addSdkFlags, type SdkFlags, speaksProtobuf, TOKEN_VARIABLE } from "./sdk-flags.ts";
 import { SdkSession } from "./sdk-session.ts";
 
-interface SubFlags extends SdkFlags {
+interface SubFlags extends SdkFlags, ApiFlags {
   readonly count?: number;
   readonly history?: number;
   readonly recover?: StreamPosition;
@@ -28,6 +31,8 @@ is lost is made again, and what was missed meanwhile is printed too where the ch
 error says so.
 
 The token comes from the variable ${TOKEN_VARIABLE} or from --token-file, never from an argument, which others can see.
+With --api the history of channels is read as the server reads it, every half second, whatever their rules say of clients: they
+need a history. The key comes from the variable ${API_KEY_VARIABLE} or from --api-key-file.
 
 Exit codes: 0 after Ctrl-C or --count, 1 when it could not connect or was sent away, 2 for bad usage.
 
@@ -35,6 +40,7 @@ Examples:
   polywire sub ws://127.0.0.1:8000 chat:garden --history 10
   polywire sub tcp://127.0.0.1:7000 readings alerts --json | jq .data
   polywire sub grpc://127.0.0.1:11000 chat:garden --count 1
+  polywire sub --api http://127.0.0.1:9000 orders --history 10
   polywire sub ws://127.0.0.1:8000 chat:garden --recover 42:xyzw`;
 
 /** `polywire sub`. */
@@ -44,7 +50,7 @@ export function addSubCommand(program: Command, host: CommandHost, finish: (code
     .description("print what is published to channels, over any wire")
     .argument("<url>", "the server: ws://host:port, tcp://, udp://, grpc://, http:// and others")
     .argument("<channels...>", "what to subscribe to");
-  addSdkFlags(command)
+  addApiFlags(addSdkFlags(command))
     .option("--count <number>", "end after as many publications", count)
     .option("--history <number>", "print as many of the last publications first", count)
     .addOption(
@@ -65,37 +71,61 @@ async function sub(url: string, channels: readonly string[], { flags, host }: Su
   try {
     if (flags.recover !== undefined && channels.length > 1)
       throw new PolywireError("invalid-argument", "--recover goes with one channel: a position belongs to one");
-    await using session = new SdkSession(url, flags, host);
-    await session.connect(signal);
-    await new Promise<void>((resolve, reject) => {
-      signal.addEventListener("abort", () => resolve(), { once: true });
-      session.onEnd(reject);
-      let left = flags.count ?? Number.POSITIVE_INFINITY;
-      const place = {
-        output,
-        host,
-        data: speaksProtobuf(url, flags) ? PROTOBUF_DATA : JSON_DATA,
-        isJson: flags.json === true,
-        isNamed: channels.length > 1,
-        history: flags.history ?? 0,
-        /** Whether there is room for one more. */
-        take: (): boolean => {
-          left--;
-          if (left <= 0) resolve();
-          return left >= 0;
-        },
-        failed: reject,
-      };
-      for (const channel of channels) {
-        const since = flags.recover === undefined ? {} : { since: flags.recover };
-        new ChannelPrinter(session.client.newSubscription(channel, since), place).start();
-      }
-    });
+    const enough = new AbortController();
+    const until = AbortSignal.any([signal, enough.signal]);
+    let left = flags.count ?? Number.POSITIVE_INFINITY;
+    const form: LineForm = {
+      output,
+      data: flags.api !== true && speaksProtobuf(url, flags) ? PROTOBUF_DATA : JSON_DATA,
+      isJson: flags.json === true,
+      isNamed: channels.length > 1,
+      /** Whether there is room for one more. */
+      take: (): boolean => {
+        left--;
+        if (left <= 0) enough.abort();
+        return left >= 0;
+      },
+    };
+    await (flags.api === true ? followThroughApi : printAll)({ url, channels, form }, { flags, host, until });
     await output.flushed(signal);
     return 0;
   } catch (thrown) {
     return signal.aborted ? EXIT_FAILED : fail(thrown, host);
   }
+}
+
+interface Printing {
+  readonly url: string;
+  readonly channels: readonly string[];
+  readonly form: LineForm;
+}
+
+interface PrintingPlace extends SubPlace {
+  /** Fires when enough was printed, or the command shall end. */
+  readonly until: AbortSignal;
+}
+
+async function printAll({ url, channels, form }: Printing, { flags, host, until }: PrintingPlace): Promise<void> {
+  await using session = new SdkSession(url, flags, host);
+  await session.connect(until);
+  await new Promise<void>((resolve, reject) => {
+    until.addEventListener("abort", () => resolve(), { once: true });
+    session.onEnd(reject);
+    const place = { ...form, host, history: flags.history ?? 0, failed: reject };
+    for (const channel of channels) {
+      const since = flags.recover === undefined ? {} : { since: flags.recover };
+      new ChannelPrinter(session.client.newSubscription(channel, since), place).start();
+    }
+  });
+}
+
+async function followThroughApi(
+  { url, channels, form }: Printing,
+  { flags, host, until }: PrintingPlace,
+): Promise<void> {
+  await using session = await ApiSession.open(url, flags, host);
+  const place = { ...form, host, history: flags.history ?? 0, recover: flags.recover };
+  await Promise.all(channels.map((channel) => new HistoryFollower(session, channel, place).follow(until)));
 }
 
 /** For commander. */

@@ -39,6 +39,7 @@ const SCHEMES: Readonly<Record<ListenScheme, SchemeInfo>> = {
 };
 
 const SCHEME_NAMES = Object.keys(SCHEMES) as ListenScheme[];
+const INTERNAL_SCHEMES: ReadonlySet<ListenScheme> = new Set(["http", "https", "grpc", "grpcs"]);
 const WEBSOCKET_SCHEMES: ReadonlySet<string> = new Set(["ws", "wss"]);
 
 const URL_PARTS = /^([a-z][a-z0-9+.-]*):(.*)$/i;
@@ -67,11 +68,8 @@ export function readListenAddress(raw: unknown): ListenAddress {
 /** Reads the address of an internal listener. */
 export function readInternalAddress(raw: unknown): ListenAddress {
   const address = readListenAddress(raw);
-  if (address.scheme === "http" || address.scheme === "https") return address;
-  if (address.scheme === "grpc" || address.scheme === "grpcs") {
-    throw new Error(`${address.scheme}:// is not supported in this version: use http:// or https://`);
-  }
-  throw new Error(`has the scheme "${address.scheme}": an internal address is http:// or https://`);
+  if (INTERNAL_SCHEMES.has(address.scheme)) return address;
+  throw new Error(`has the scheme "${address.scheme}": an internal address is http://, https://, grpc:// or grpcs://`);
 }
 
 /** The address of a host and port that need no check. */

@@ -4,7 +4,6 @@
  */
 const LATER_KEYS: ReadonlySet<string> = new Set([
   "admin",
-  "api",
   "auth",
   "broker",
   "cluster",

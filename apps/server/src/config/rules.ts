@@ -1,3 +1,4 @@
+import { findApiDoubts, findApiProblem } from "./api.ts";
 import { findListenerDoubts, findListenerProblem } from "./listeners.ts";
 import type { Problem } from "./problem.ts";
 import type { ChannelConfig, ServerConfig } from "./schema.ts";
@@ -6,6 +7,7 @@ import type { ChannelConfig, ServerConfig } from "./schema.ts";
 export function findContradiction(config: ServerConfig): Problem | undefined {
   return (
     findListenerProblem(config) ??
+    findApiProblem(config) ??
     findUnreachableChannel(config.channels) ??
     findChannelContradiction(config.channels) ??
     findLimitContradiction(config)
@@ -18,7 +20,7 @@ export function findDoubts(config: ServerConfig): Problem[] {
   if (config.client.allowedOrigins.includes("*")) {
     doubts.push({ key: "client.allowedOrigins", message: '"*" lets pages of any origin connect as their visitor' });
   }
-  return [...doubts, ...findListenerDoubts(config)];
+  return [...doubts, ...findListenerDoubts(config), ...findApiDoubts(config)];
 }
 
 function findUnreachableChannel(channels: readonly ChannelConfig[]): Problem | undefined {
@@ -64,6 +66,12 @@ function findChannelContradiction(channels: readonly ChannelConfig[]): Problem |
         key: `channels[${index}].recovery`,
         message: "needs history: add history: { size, ttl }, or leave it out",
       };
+    }
+    if (channel.kind === "broadcast" && channel.match.includes("*")) {
+      return { key: `channels[${index}].match`, message: "must be a name, without *: everyone is subscribed to it" };
+    }
+    if (channel.kind === "broadcast" && channel.publish !== "server") {
+      return { key: `channels[${index}].publish`, message: "must be server, or left out: a broadcast is the server's" };
     }
     if (channel.joinLeave && !channel.presence) {
       return { key: `channels[${index}].joinLeave`, message: "needs presence: true" };

@@ -1,6 +1,7 @@
 import { LOG_FORMS, type LogForm } from "@polywire/log";
 import { z } from "zod";
 import { type ListenAddress, readInternalAddress, readListenAddress } from "./address.ts";
+import { hasApi, readApiKeys } from "./api.ts";
 import type { TlsFiles } from "./certificates.ts";
 import { readOrigin } from "./origin.ts";
 import { type ListedSetting, listSettings, setting } from "./setting.ts";
@@ -20,6 +21,7 @@ export interface ServerConfig {
   readonly listen: readonly PublicListener[];
   readonly internal: readonly ConfiguredListener[];
   readonly client: ClientConfig;
+  readonly api: ApiConfig;
   readonly channels: readonly ChannelConfig[];
   readonly limits: LimitsConfig;
   readonly log: LogConfig;
@@ -42,6 +44,14 @@ export interface ClientConfig {
   readonly pingIntervalMs: number;
   readonly pongTimeoutMs: number;
   readonly connectTimeoutMs: number;
+}
+
+/** The server API is there when there is a key. */
+export interface ApiConfig {
+  /** Secrets. */
+  readonly keys: readonly string[];
+  /** One key on each line; read again when it changes. */
+  readonly keyFile?: string | undefined;
 }
 
 export interface ChannelConfig {
@@ -83,12 +93,11 @@ type LogLevelName = (typeof LOG_LEVELS)[number];
 type ChannelKind = (typeof KINDS)[number];
 
 const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "silent"] as const;
-const KINDS = ["public"] as const;
+const KINDS = ["public", "broadcast"] as const;
 /** Kinds that mean nothing here yet, and what they wait for. */
 const LATER_KINDS: ReadonlyMap<unknown, string> = new Map([
   ["private", "it needs client tokens"],
   ["system", "the server has none to offer yet"],
-  ["broadcast", "it needs the server API"],
 ]);
 const PUBLISHERS = ["server", "subscribers", "clients"] as const;
 const READERS = ["subscribers", "clients"] as const;
@@ -158,8 +167,7 @@ function addressList<Entry extends z.ZodObject>(
   return z
     .array(written)
     .min(1)
-    .meta({ setting: { form: "list", description, default: fallback.join(", ") } })
-    .prefault([...fallback]);
+    .meta({ setting: { form: "list", description, default: fallback.join(", ") } });
 }
 
 const publicEntry = z.strictObject({
@@ -179,11 +187,15 @@ const publicEntry = z.strictObject({
 
 const internalEntry = z.strictObject({
   url: setting(
-    { form: "text", description: "`http://host:port` or `https://host:port`", default: "" },
+    { form: "text", description: "`http://`, `https://`, `grpc://` or `grpcs://` with host and port", default: "" },
     readInternalAddress,
   ),
   tls: tlsSchema,
 });
+
+/** Where the machine itself finds the server, and where it calls the server API over gRPC. */
+const DEFAULT_INTERNAL = "http://127.0.0.1:9000";
+const DEFAULT_INTERNAL_CALLS = "grpc://127.0.0.1:10000";
 
 /** Where clients of every wire find the server. */
 const DEFAULT_LISTEN = [
@@ -207,7 +219,12 @@ const channelSchema = z.strictObject({
     readText(raw, 255),
   ),
   kind: setting(
-    { form: "text", description: "`public`: any client may subscribe", default: "public" },
+    {
+      form: "text",
+      description:
+        "`public`: any client may subscribe; `broadcast`: everyone is subscribed at connect, the server API alone publishes",
+      default: "public",
+    },
     readKind,
   ).default("public"),
   publish: choice("who may publish: `server`, `subscribers` or `clients`", PUBLISHERS, "server"),
@@ -236,8 +253,9 @@ const channelSchema = z.strictObject({
 function readKind(raw: unknown): ChannelKind {
   const reason = LATER_KINDS.get(raw);
   if (reason !== undefined) throw new Error(`${JSON.stringify(raw)} is not supported in this version: ${reason}`);
-  if (raw !== "public") throw new Error('must be "public"');
-  return raw;
+  const known = KINDS.find((kind) => kind === raw);
+  if (known === undefined) throw new Error('must be "public" or "broadcast"');
+  return known;
 }
 
 function readRecovery(raw: unknown): boolean | "cache" {
@@ -260,12 +278,12 @@ const configSchema = z.strictObject({
   listen: addressList(publicEntry, {
     description: "public addresses: each serves clients, an HTTP address the page and health too",
     fallback: DEFAULT_LISTEN,
-  }),
+  }).prefault([...DEFAULT_LISTEN]),
   internal: addressList(internalEntry, {
     description:
-      "internal addresses: health, with figures, and `/metrics`; one may equal a public address, which has neither",
-    fallback: ["http://127.0.0.1:9000"],
-  }),
+      "internal addresses: the server API, health with figures, and `/metrics`; with a key `grpc://127.0.0.1:10000` too; one may equal a public address, which has neither figures nor `/metrics`",
+    fallback: [DEFAULT_INTERNAL],
+  }).optional(),
   client: z
     .strictObject({
       allowAnonymous: setting(
@@ -288,6 +306,20 @@ const configSchema = z.strictObject({
       }),
       pongTimeout: duration("time a client has to answer; less than `pingInterval`", 8_000, { min: 100, max: 600_000 }),
       connectTimeout: duration("time from opening a connection to being connected", 10_000, { min: 100, max: 600_000 }),
+    })
+    .prefault({}),
+  api: z
+    .strictObject({
+      key: setting(
+        {
+          form: "list",
+          description:
+            "keys of the server API, 16 characters or more each: one, or several while they are changed; without one the API is off",
+          default: "none",
+        },
+        readApiKeys,
+      ).optional(),
+      keyFile: fileName("file with the keys instead, one on each line; read again when it changes").optional(),
     })
     .prefault({}),
   channels: z
@@ -351,16 +383,18 @@ export function checkConfig(raw: unknown): { readonly config: ServerConfig } | {
 /** The checked values under the names that the server uses. */
 function completeConfig(checked: z.output<typeof configSchema>): ServerConfig {
   const { listen, internal, client, channels, limits, log } = checked;
+  const api: ApiConfig = { keys: checked.api.key ?? [], keyFile: checked.api.keyFile };
   const { pingInterval, pongTimeout, connectTimeout, ...otherClient } = client;
   return {
     listen: listen.map(({ url, pong, tls }) => ({ ...url, pong, tls })),
-    internal: internal.map(({ url, tls }) => ({ ...url, tls })),
+    internal: internal?.map(({ url, tls }) => ({ ...url, tls })) ?? defaultInternal(api),
     client: {
       ...otherClient,
       pingIntervalMs: pingInterval,
       pongTimeoutMs: pongTimeout,
       connectTimeoutMs: connectTimeout,
     },
+    api,
     channels: channels.map(({ history, ...rest }) => ({
       ...rest,
       history: history && { size: history.size, ttlMs: history.ttl },
@@ -368,4 +402,9 @@ function completeConfig(checked: z.output<typeof configSchema>): ServerConfig {
     limits,
     log,
   };
+}
+
+function defaultInternal(api: ApiConfig): readonly ConfiguredListener[] {
+  const urls = hasApi(api) ? [DEFAULT_INTERNAL, DEFAULT_INTERNAL_CALLS] : [DEFAULT_INTERNAL];
+  return urls.map((url) => ({ ...readInternalAddress(url), tls: undefined }));
 }
