@@ -29,7 +29,8 @@ export function publish(session: Session, publication: ClientPublication, answer
     return waitFor(subscription, () => publish(session, publication, answer));
   }
   const isSubscribed = subscription?.stage === "live";
-  if (rule.publish === "server" || (rule.publish === "subscribers" && !isSubscribed)) {
+  const isOpen = rule.publish === "clients" || (rule.publish === "subscribers" && isSubscribed);
+  if (!isOpen && (rule.kind === "broadcast" || session.terms?.allow("publish", channel) !== true)) {
     return answer(ERRORS.permissionDenied, undefined);
   }
   const { limits } = session.parts.settings;
@@ -71,7 +72,8 @@ export function readHistory(session: Session, command: HistoryCommand, answer: A
   if (rule.read === "subscribers" && subscription?.stage === "starting") {
     return waitFor(subscription, () => readHistory(session, command, answer));
   }
-  if (rule.read === "subscribers" && subscription === undefined) return answer(ERRORS.permissionDenied, undefined);
+  const isOpen = rule.read === "clients" || subscription !== undefined;
+  if (!isOpen && session.terms?.allow("history", channel) !== true) return answer(ERRORS.permissionDenied, undefined);
   if (isReverse && since?.offset === 0) return answer(ERRORS.badRequest, undefined);
   const { historyPageSize } = session.parts.settings.limits;
   const limit = command.limit < 0 ? historyPageSize : Math.min(command.limit, historyPageSize);
@@ -119,7 +121,7 @@ export function call(
   const procedure = procedures.get(method);
   if (procedure === undefined) return answer(ERRORS.methodNotFound, undefined);
   const { user } = session.info;
-  const asked = { method, data, client: session.id, user, signal: session.signal };
+  const asked = { method, data, client: session.id, user, meta: session.terms?.meta, signal: session.signal };
   runHook(
     () => procedure(asked),
     session.hookDeadline(`procedure "${method}"`),
@@ -142,7 +144,7 @@ export function receive(
 ): void {
   const { receive: hook } = session.parts.settings;
   if (hook === undefined) return session.disconnect(DISCONNECTS.notAvailable);
-  const message = { data, format, client: session.id, user: session.info.user };
+  const message = { data, format, client: session.id, user: session.info.user, meta: session.terms?.meta };
   // A program may well give an async function.
   const received = (): void | Promise<void> => hook(message);
   runHook(received, session.hookDeadline("receive"), (error) => {
@@ -175,6 +177,7 @@ function isPresenceReadable<Result>(
   const subscription = session.subscriptions?.get(channel);
   if (!rule.hasPresence) answer(ERRORS.notAvailable, undefined);
   else if (rule.read === "clients" || subscription?.stage === "live") return true;
+  else if (session.terms?.allow("presence", channel) === true) return true;
   else if (subscription === undefined) answer(ERRORS.permissionDenied, undefined);
   else waitFor(subscription, retry);
   return false;

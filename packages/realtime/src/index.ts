@@ -5,10 +5,12 @@ export { Hub } from "./hub.ts";
 export type { HubStats } from "./hub-stats.ts";
 export { MemoryBroker, type MemoryBrokerOptions } from "./memory-broker.ts";
 export type {
+  Action,
   Authenticated,
   AuthenticateRequest,
   Authorized,
   AuthorizeRequest,
+  Capability,
   ChannelRule,
   Denied,
   HubLimits,
@@ -18,6 +20,8 @@ export type {
   Procedure,
   ProcedureCall,
   ReceivedMessage,
+  ServerSubscription,
+  SubscriptionFeatures,
 } from "./options.ts";
 export type { PublishOptions, Target } from "./server-calls.ts";
 export type { StandardSchema } from "./standard-schema.ts";
@@ -48,6 +52,7 @@ export type {
   HistoryCommand,
   Pings,
   RecoverRequest,
+  RefreshResult,
   SubscribeRequest,
   SubscribeResult,
 } from "./requests.ts";

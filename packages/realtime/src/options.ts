@@ -12,9 +12,15 @@ export interface HubOptions {
   readonly pings?: Partial<PingOptions>;
   /** Told to clients when they connect. */
   readonly version?: string;
-  /** Decides who a client is, 5 s at most. By default everybody is an anonymous user. */
+  /**
+   * Decides who a client is, 5 s at most, and again whenever it refreshes a time that was limited. By default everybody is
+   * an anonymous user.
+   */
   readonly authenticate?: (request: AuthenticateRequest) => Authenticated | Denied | Promise<Authenticated | Denied>;
-  /** Decides what the channel's rule leaves open: subscribes to private channels, 5 s at most. Absent: no. */
+  /**
+   * Decides what the channel's rule leaves open, 5 s at most: subscribes to private channels, and to any others that bring
+   * a token; and again when a client refreshes a subscription. Absent: no, and tokens for other channels count for nothing.
+   */
   readonly authorize?: (request: AuthorizeRequest) => Authorized | Denied | Promise<Authorized | Denied>;
   /** Procedures that clients may call, by method name. */
   readonly procedures?: Readonly<Record<string, Procedure>>;
@@ -30,8 +36,8 @@ export interface ChannelRule {
   /** A name, or a pattern in which `*` stands for any number of any characters: `chat:*`. */
   readonly match: string;
   /**
-   * `public`: any connected client may subscribe. `private`: only whom `authorize` lets, or whom the name itself lists
-   * after `#`. `broadcast`: everyone is subscribed at connect, and only the server publishes. `system` is not a kind a
+   * `public`: any connected client may subscribe. `private`: only whom `authorize` lets, whose capabilities say so, or whom
+   * the name itself lists after `#`. `broadcast`: everyone is subscribed at connect, and only the server publishes. `system` is not a kind a
    * rule can give.
    */
   readonly kind?: "public" | "private" | "broadcast";
@@ -99,6 +105,8 @@ export interface HubLimits {
   readonly connectTimeoutMs: number;
   /** Milliseconds that a program's hook may take. 5,000. */
   readonly hookTimeoutMs: number;
+  /** Milliseconds that a client has for a refresh once its time, or that of a subscription, is over. 25,000. */
+  readonly expiryGraceMs: number;
 }
 
 export interface PingOptions {
@@ -119,7 +127,9 @@ export interface Origin {
 }
 
 export interface AuthenticateRequest {
-  /** The id that the session will have. */
+  /** `refresh`: the client is connected already, for a limited time, and wants to stay. */
+  readonly action: "connect" | "refresh";
+  /** The id that the session has, or will have. */
   readonly client: string;
   readonly origin: Origin;
   /** A secret. */
@@ -127,6 +137,7 @@ export interface AuthenticateRequest {
   readonly data?: Uint8Array;
 }
 
+/** A yes. At a refresh another user ends the session with 3500, other channels with 3010. */
 export interface Authenticated {
   /** Empty for an anonymous user. */
   readonly user: string;
@@ -136,18 +147,71 @@ export interface Authenticated {
   readonly data?: Uint8Array;
   /** Channels to subscribe the session to. */
   readonly channels?: readonly string[];
+  /** The same, with what is special about each. */
+  readonly subscriptions?: ReadonlyMap<string, ServerSubscription>;
+  /**
+   * Milliseconds from now that the client may stay, a year at most; after that and a grace of 25 s it is ended with 3005
+   * unless it refreshed. Absent: for ever. 0 or less: no (error 110).
+   */
+  readonly ttlMs?: number;
+  /** What the client may do beyond what the rules of its channels say. */
+  readonly capabilities?: readonly Capability[];
+  /** Whatever the program wants to know of the client later: its other hooks are told, the client is not. */
+  readonly meta?: unknown;
 }
 
+/** A subscription that the server makes at connect. */
+export interface ServerSubscription extends SubscriptionTerms {
+  readonly channelInfo?: Uint8Array;
+  readonly data?: Uint8Array;
+}
+
+interface SubscriptionTerms {
+  /**
+   * Milliseconds from now that the subscription lasts, a year at most, with the same grace. Then a client's own ends with
+   * 2501 unless it was refreshed; one that the server made ends the session with 3006. Absent: for ever.
+   */
+  readonly ttlMs?: number;
+  readonly features?: SubscriptionFeatures;
+}
+
+/** What one subscription has, whatever its channel's rule says. Absent: as the rule says. */
+export interface SubscriptionFeatures {
+  /** What was missed is recovered; needs a rule with history. */
+  readonly recovery?: boolean;
+  /** Gaps are noticed; needs a rule with history. */
+  readonly positioning?: boolean;
+  /** False: not in the list of who is there. True adds nothing to a rule without presence. */
+  readonly presence?: boolean;
+  /** False: others are not told of its join and leave. True adds nothing to a rule without them. */
+  readonly joinLeave?: boolean;
+  /** False: it is not told of the joins and leaves of others. */
+  readonly hearsJoinLeave?: boolean;
+}
+
+/** What a client may do in channels beyond what their rules say. */
+export interface Capability {
+  /** Names, or patterns in which `*` stands for any characters. */
+  readonly channels: readonly string[];
+  readonly allow: readonly Action[];
+}
+
+/** `publish` is never allowed in broadcast channels: those are the server's alone. */
+export type Action = "subscribe" | "publish" | "history" | "presence";
+
 export interface AuthorizeRequest {
-  readonly action: "subscribe";
+  /** `refresh`: the client is subscribed already, for a limited time, and wants to stay. */
+  readonly action: "subscribe" | "refresh";
   readonly channel: string;
   readonly client: string;
   readonly user: string;
   readonly token?: string;
   readonly data?: Uint8Array;
+  /** What `authenticate` said of the client. */
+  readonly meta?: unknown;
 }
 
-export interface Authorized {
+export interface Authorized extends SubscriptionTerms {
   readonly allowed: true;
   readonly channelInfo?: Uint8Array;
   /** Told to the client with the subscription. */
@@ -165,6 +229,8 @@ export interface ProcedureCall {
   readonly data: Uint8Array;
   readonly client: string;
   readonly user: string;
+  /** What `authenticate` said of the client. */
+  readonly meta?: unknown;
   /** Fires when the session has gone. */
   readonly signal: AbortSignal;
 }
@@ -174,4 +240,6 @@ export interface ReceivedMessage {
   readonly format: DataFormat;
   readonly client: string;
   readonly user: string;
+  /** What `authenticate` said of the client. */
+  readonly meta?: unknown;
 }

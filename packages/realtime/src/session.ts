@@ -4,22 +4,26 @@ import { type ClientError, DISCONNECTS, type Disconnect, ERRORS, UNSUBSCRIBES } 
 import { call, publish, readHistory, readPresence, readPresenceStats, receive } from "./commands.ts";
 import { connect } from "./connecting.ts";
 import type { ClientSession } from "./dialect.ts";
+import type { Expiry } from "./expiry.ts";
 import type { HookDeadline } from "./hooks.ts";
 import type { HubParts } from "./hub-parts.ts";
 import { Liveness } from "./liveness.ts";
 import type { Origin } from "./options.ts";
 import type { ChannelEvent, Outlet } from "./outlet.ts";
+import { refresh, refreshSubscription } from "./refreshing.ts";
 import type {
   Answer,
   ConnectRequest,
   ConnectResult,
   HistoryCommand,
   Pings,
+  RefreshResult,
   SubscribeRequest,
   SubscribeResult,
 } from "./requests.ts";
 import { subscribe, unsubscribe } from "./subscribe-commands.ts";
 import type { Subscription } from "./subscription.ts";
+import type { Terms } from "./terms.ts";
 import { largestMessageBytes } from "./wire-size.ts";
 
 /** Most commands of one session whose answers are awaited; further ones are answered `tooManyRequests`. */
@@ -43,6 +47,12 @@ export class Session implements ClientSession {
   info: ClientInfo;
   /** Who the user is has been decided. */
   isIdentified = false;
+  /** What else was. */
+  terms: Terms | undefined = undefined;
+  /** Its time is limited. */
+  expiry: Expiry | undefined = undefined;
+  /** Kept while somebody may ask for it: until it is connected, or as long as its time is limited. */
+  origin: Origin | undefined;
   /** By channel, those under way included. Made with the first. */
   subscriptions: Map<string, Subscription> | undefined = undefined;
   /** Orders of the server that came before the connect was answered. */
@@ -51,7 +61,6 @@ export class Session implements ClientSession {
   commandsInFlight = 0;
   /** Data that came with them. */
   bytesInFlight = 0;
-  #origin: Origin | undefined;
   readonly #liveness: Liveness;
   #gone: AbortController | undefined = undefined;
 
@@ -60,7 +69,7 @@ export class Session implements ClientSession {
     this.outlet = outlet;
     this.parts = parts;
     this.info = { client: this.id, user: "" };
-    this.#origin = origin;
+    this.origin = origin;
     this.#liveness = new Liveness(this);
   }
 
@@ -84,9 +93,7 @@ export class Session implements ClientSession {
   connect(request: ConnectRequest, answer: Answer<ConnectResult>): void {
     if (this.isClosed) return;
     if (this.stage !== "new") return this.disconnect(DISCONNECTS.badRequest);
-    const origin = this.#origin as Origin;
-    this.#origin = undefined;
-    connect(this, { request, origin, answer: this.#guarded(answer) });
+    connect(this, { request, origin: this.origin as Origin, answer: this.#guarded(answer) });
   }
 
   subscribe(request: SubscribeRequest, answer: Answer<SubscribeResult>): void {
@@ -132,16 +139,14 @@ export class Session implements ClientSession {
     if (done !== undefined) receive(this, { data, format }, done);
   }
 
-  /** No connection expires yet, so there is none that a client could refresh. */
-  refresh(_token: string, _answer: Answer<{ readonly ttlMs?: number }>): void {
-    if (this.#isReady()) this.disconnect(DISCONNECTS.badRequest);
+  refresh(token: string, answer: Answer<RefreshResult>): void {
+    const reply = this.#begin(answer);
+    if (reply !== undefined) refresh(this, token, reply);
   }
 
-  refreshSubscription(channel: string, _token: string, answer: Answer<{ readonly ttlMs?: number }>): void {
+  refreshSubscription(channel: string, token: string, answer: Answer<RefreshResult>): void {
     const reply = this.#begin(answer);
-    if (reply === undefined) return;
-    if (this.subscriptions?.has(channel) === true) this.disconnect(DISCONNECTS.badRequest);
-    else reply(ERRORS.permissionDenied, undefined);
+    if (reply !== undefined) refreshSubscription(this, { channel, token }, reply);
   }
 
   pong(): void {
@@ -228,6 +233,7 @@ export class Session implements ClientSession {
   /** From here on commands are taken; the connect's answer is about to be given. */
   connected(pings: Pings): void {
     this.stage = "connected";
+    if (this.expiry === undefined) this.origin = undefined;
     this.parts.counters.connects++;
     this.#liveness.connected(pings);
   }
@@ -293,6 +299,7 @@ export class Session implements ClientSession {
     else if (code === DISCONNECTS.noPong.code) counters.missingPongs++;
     else if (code === DISCONNECTS.stale.code) counters.staleSessions++;
     else if (code === DISCONNECTS.badRequest.code) counters.badRequests++;
+    else if (code === DISCONNECTS.connectionExpired.code) counters.sessionsExpired++;
   }
 
   #leave(): void {
@@ -300,6 +307,7 @@ export class Session implements ClientSession {
     this.orders = undefined;
     this.parts.counters.sessionsEnded++;
     this.#liveness.end();
+    this.expiry?.cancel();
     this.parts.sessions.remove(this);
   }
 

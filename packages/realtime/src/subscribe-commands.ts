@@ -1,16 +1,17 @@
 import { fitsBytes } from "./channel-name.ts";
 import type { ChannelSettings } from "./channel-rules.ts";
-import { isShowable } from "./client-info.ts";
 import { DISCONNECTS, ERRORS, type Unsubscribe } from "./codes.ts";
 import { isDenied } from "./denied.ts";
+import { limited } from "./expiry.ts";
 import { runHook } from "./hooks.ts";
-import type { Authorized, Denied } from "./options.ts";
+import type { Authorized, AuthorizeRequest, Denied, HubOptions } from "./options.ts";
 import { EVENT_FORM } from "./outlet.ts";
 import type { Answer, SubscribeRequest, SubscribeResult } from "./requests.ts";
 import type { Session } from "./session.ts";
 import { HOLE, type SubscribeWish, Subscribing } from "./subscribing.ts";
 import { Subscription } from "./subscription.ts";
 import { tagsFilter } from "./tags-filter.ts";
+import { isAuthorized } from "./verdicts.ts";
 
 /** How long a command may wait for a subscribe to the same channel. */
 const WAIT_TIMEOUT_MS = 5_000;
@@ -41,10 +42,11 @@ export function subscribe(session: Session, request: SubscribeRequest, answer: A
   subscription.filter = filter;
   authorize(subscription, request, (verdict) => {
     if (subscription.stage === "ended") return;
-    if ("allowed" in verdict) return begin(subscription, { request, verdict, answer });
+    const isOver = "allowed" in verdict && verdict.ttlMs !== undefined && verdict.ttlMs <= 0;
+    if ("allowed" in verdict && !isOver) return begin(subscription, { request, verdict, answer });
     subscription.end();
     if ("disconnect" in verdict) return session.disconnect(verdict.disconnect);
-    answer(verdict.error, undefined);
+    answer("error" in verdict ? verdict.error : ERRORS.expired, undefined);
     runAfterwards(subscription);
   });
 }
@@ -112,31 +114,65 @@ export function waitFor(subscription: Subscription, command: () => void): void {
   commands.push(command);
 }
 
-/** Whether the rule lets this user in without asking anybody: the channel is not private, or its name lists the user. */
-export function needsNoToken(rule: ChannelSettings, name: string, user: string): boolean {
-  return rule.kind !== "private" || (user !== "" && rule.usersOf(name).includes(user));
+/** A channel, as far as who may be in it is concerned. */
+interface Door {
+  readonly name: string;
+  readonly settings: ChannelSettings;
+}
+
+/** Whether the client is let in without asking anybody: by the channel's kind or name, or by a capability of its own. */
+export function mayEnter(session: Session, door: Door): boolean {
+  return isOpenTo(session.info.user, door) || session.terms?.allow("subscribe", door.name) === true;
+}
+
+/** The channel is not private, or its name lists the user. */
+function isOpenTo(user: string, { settings, name }: Door): boolean {
+  return settings.kind !== "private" || (user !== "" && settings.usersOf(name).includes(user));
 }
 
 function authorize(
-  { session, channel }: Subscription,
-  request: SubscribeRequest,
+  subscription: Subscription,
+  { token, data }: SubscribeRequest,
   done: (verdict: Authorized | Denied) => void,
 ): void {
-  const { settings } = session.parts;
-  const { settings: rule } = channel;
-  const { user } = session.info;
-  if (needsNoToken(rule, channel.name, user)) return done({ allowed: true });
-  const hook = settings.authorize;
-  if (hook === undefined) return done({ error: ERRORS.permissionDenied });
-  const { token, data } = request;
-  const asked = {
-    action: "subscribe",
+  const { session, channel } = subscription;
+  const hasHook = session.parts.settings.authorize !== undefined;
+  if (token === undefined || !hasHook) {
+    if (mayEnter(session, channel)) {
+      subscription.isByCapability = !isOpenTo(session.info.user, channel);
+      return done(YES);
+    }
+    if (!hasHook) return done({ error: ERRORS.permissionDenied });
+  }
+  askAuthorize(subscription, { action: "subscribe", token, data }, done);
+}
+
+const YES: Authorized = { allowed: true };
+
+/** What a client brings along. */
+interface Asking {
+  readonly action: "subscribe" | "refresh";
+  readonly token: string | undefined;
+  readonly data?: Uint8Array | undefined;
+}
+
+/** Asks the program, which is there to be asked. */
+export function askAuthorize(
+  { session, channel }: Subscription,
+  { action, token, data }: Asking,
+  done: (verdict: Authorized | Denied) => void,
+): void {
+  const hook = session.parts.settings.authorize as NonNullable<HubOptions["authorize"]>;
+  const meta = session.terms?.meta;
+  const asked: AuthorizeRequest = {
+    action,
     channel: channel.name,
     client: session.id,
-    user,
+    user: session.info.user,
     ...(token === undefined ? {} : { token }),
     ...(data === undefined ? {} : { data }),
-  } as const;
+    ...(meta === undefined ? {} : { meta }),
+  };
   runHook(
     () => hook(asked),
     session.hookDeadline("authorize"),
@@ -146,11 +182,6 @@ function authorize(
       done({ error: ERRORS.internal });
     },
   );
-}
-
-function isAuthorized(verdict: Authorized | Denied): verdict is Authorized {
-  if (typeof verdict !== "object" || verdict === null || !("allowed" in verdict)) return false;
-  return verdict.allowed === true && (verdict.channelInfo === undefined || isShowable(verdict.channelInfo));
 }
 
 /** What the client asks for and the channel has. */
@@ -171,7 +202,9 @@ function begin(
 ): void {
   const { session } = subscription;
   const { counters } = session.parts;
-  if (verdict.channelInfo !== undefined) subscription.info = { ...session.info, channelInfo: verdict.channelInfo };
+  const ttlMs = limited(verdict.ttlMs);
+  if (verdict.channelInfo !== undefined) subscription.describe(verdict.channelInfo);
+  if (verdict.features !== undefined) subscription.features = verdict.features;
   subscription.form = formFor(request, subscription.channel.settings);
   const wish: SubscribeWish = {
     positioned: request.positioned,
@@ -192,7 +225,8 @@ function begin(
       subscription.end();
       answer(isRejected ? ERRORS.unrecoverablePosition : ERRORS.internal, undefined);
     } else {
-      answer(undefined, result);
+      subscription.limit(ttlMs);
+      answer(undefined, ttlMs === undefined ? result : { ...result, ttlMs });
       subscription.goLive();
     }
     runAfterwards(subscription);

@@ -1,7 +1,9 @@
 import type { ClientInfo, Publication } from "@polywire/core";
 import type { ChannelState } from "./channel-state.ts";
-import type { Unsubscribe } from "./codes.ts";
+import { DISCONNECTS, UNSUBSCRIBES, type Unsubscribe } from "./codes.ts";
+import { Expiry } from "./expiry.ts";
 import { HeldPublications } from "./held-publications.ts";
+import type { SubscriptionFeatures } from "./options.ts";
 import { EVENT_FORM, type MembershipEvent, type PublicationEvent } from "./outlet.ts";
 import { judge } from "./position-gate.ts";
 import type { Session } from "./session.ts";
@@ -9,6 +11,8 @@ import type { TagsFilter } from "./tags-filter.ts";
 
 /** What became of a live publication: it was, or will be, told; it was lost to the client; the client does not want it. */
 export type Taken = "queued" | "dropped" | "filtered";
+
+const AS_THE_RULE_SAYS: SubscriptionFeatures = {};
 
 const NO_TAGS: ReadonlyMap<string, string> = new Map();
 
@@ -44,6 +48,11 @@ export class Subscription {
   #base: Publication | undefined = undefined;
   info: ClientInfo;
   isPresent = false;
+  /** The client may be in the channel because it was given the capability. */
+  isByCapability = false;
+  features: SubscriptionFeatures = AS_THE_RULE_SAYS;
+  /** Its time is limited. */
+  expiry: Expiry | undefined = undefined;
   isJoinTold = false;
   held: HeldPublications | undefined = undefined;
   afterwards: Afterwards | undefined = undefined;
@@ -82,7 +91,8 @@ export class Subscription {
 
   /** Takes a join or leave. Those that come before the subscription is live are in the presence that a client reads. */
   takeMembership(event: MembershipEvent): void {
-    if (this.stage === "live") this.session.tell(event, this.form & EVENT_FORM.compact);
+    if (this.stage !== "live" || this.features.hearsJoinLeave === false) return;
+    this.session.tell(event, this.form & EVENT_FORM.compact);
   }
 
   /** The client knows of its subscription: tells it what was held back, then the others that it is there. */
@@ -96,13 +106,31 @@ export class Subscription {
         if (this.#isLive()) this.take(event, epoch);
       }
     }
-    if (this.#isLive()) this.channel.tellJoin(this);
+    if (this.#isLive() && this.features.joinLeave !== false) this.channel.tellJoin(this);
+  }
+
+  /** What others are told of the client in this channel. */
+  describe(channelInfo: Uint8Array | undefined): void {
+    const { info } = this.session;
+    this.info = channelInfo === undefined ? info : { ...info, channelInfo };
+  }
+
+  /** It lasts so long from now on. */
+  limit(ttlMs: number | undefined): void {
+    if (ttlMs !== undefined) this.expiry = new Expiry(this.session.parts, ttlMs, () => this.#expired());
+  }
+
+  #expired(): void {
+    this.session.parts.counters.subscriptionsExpired++;
+    if (this.isServerSide) this.session.disconnect(DISCONNECTS.subscriptionExpired);
+    else this.endByServer(UNSUBSCRIBES.subscriptionExpired);
   }
 
   /** Leaves the channel; nothing is told any more. Idempotent. */
   end(): void {
     if (this.stage === "ended") return;
     this.stage = "ended";
+    this.expiry?.cancel();
     this.held = undefined;
     this.session.subscriptions?.delete(this.channel.name);
     this.channel.leave(this);
