@@ -5,6 +5,7 @@ import { type CommandHost, EXIT_USAGE, oneError } from "./command-host.ts";
 import { addConnectCommand } from "./commands/connect.ts";
 import { addPubCommand } from "./commands/pub.ts";
 import { addSubCommand } from "./commands/sub.ts";
+import { addTokenCommand } from "./commands/token.ts";
 import { type LoadedConfig, loadConfig } from "./config/load.ts";
 import { startServer, VERSION } from "./server.ts";
 import { serveUntilSignal } from "./signals.ts";
@@ -44,6 +45,7 @@ export async function runCommand(commandArguments: readonly string[], host: Comm
   addConnectCommand(program, host, finish);
   addPubCommand(program, host, finish);
   addSubCommand(program, host, finish);
+  addTokenCommand(program, host, finish);
 
   try {
     await program.parseAsync([...commandArguments], { from: "user" });

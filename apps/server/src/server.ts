@@ -2,6 +2,7 @@ import { createRequire } from "node:module";
 import { type Clock, type Logger, type MetricFamily, PolywireError, systemClock } from "@polywire/core";
 import { PROMETHEUS_CONTENT_TYPE, prometheusText } from "@polywire/metrics";
 import { Hub } from "@polywire/realtime";
+import { clientTokens, tokenHooks } from "./client-tokens.ts";
 import {
   type BoundAddress,
   ClientWires,
@@ -12,7 +13,6 @@ import {
 } from "./client-wires.ts";
 import type { ListenAddress } from "./config/address.ts";
 import type { ConfiguredListener, PublicListener, ServerConfig } from "./config/schema.ts";
-import { admitAnonymous } from "./display-name.ts";
 import { openFileLimit, socketsWithin } from "./file-descriptors.ts";
 import { pageRoutes } from "./page.ts";
 import { jsonRoute, type Route, type SiteOptions, site, textRoute } from "./site.ts";
@@ -93,8 +93,10 @@ class PolywireServer implements RunningServer {
     this.#moreMetrics = metrics;
     this.#logger = logger;
     this.#clock = clock;
-    this.#hub = new Hub({ ...hubOptions(config), logger, clock });
-    this.#network = serverNetwork({ services: [this.#hub], logger: networkLogger(logger), clock });
+    const tokens = clientTokens(config.client, clock);
+    this.#hub = new Hub({ ...hubOptions(config), ...tokenHooks(tokens, config.client), logger, clock });
+    const services = tokens === undefined ? [this.#hub] : [this.#hub, tokens];
+    this.#network = serverNetwork({ services, logger: networkLogger(logger), clock });
   }
 
   get listen(): readonly ListenAddress[] {
@@ -267,9 +269,9 @@ function hubOptions({ channels, client, limits }: ServerConfig): ConstructorPara
       presenceMembers: limits.presenceMembers,
       joinLeaveMembers: limits.joinLeaveMembers,
       connectTimeoutMs: client.connectTimeoutMs,
+      expiryGraceMs: client.expiryGraceMs,
     },
     pings: { intervalMs: client.pingIntervalMs, timeoutMs: client.pongTimeoutMs },
     version: VERSION,
-    authenticate: admitAnonymous,
   };
 }

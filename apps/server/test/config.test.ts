@@ -414,16 +414,11 @@ test.each([
   ["client: { allowedOrigins: https://example.com }", "client.allowedOrigins: must be a list"],
   // What a later version will have
   ["internal: [grpc://127.0.0.1:10000]", "internal[0]: grpc:// is not supported in this version"],
-  ["client: { token: { hmacSecret: c4n4ry } }", "client.token: is not supported in this version"],
-  [
-    "client: { allowAnonymous: false }",
-    "client.allowAnonymous: must be true: client tokens are not supported in this version",
-  ],
+  ["client: { tokens: { hmacSecret: c4n4ry } }", "client.tokens: is not supported in this version"],
   ["api: { key: c4n4ry }", "api: is not supported in this version"],
-  ["channels: [{ match: a, kind: private }]", 'channels[0].kind: "private" is not supported in this version'],
   ["channels: [{ match: a, kind: broadcast }]", 'channels[0].kind: "broadcast" is not supported in this version'],
   ["channels: [{ match: a, kind: system }]", 'channels[0].kind: "system" is not supported in this version'],
-  ["channels: [{ match: a, kind: secret }]", 'channels[0].kind: must be "public"'],
+  ["channels: [{ match: a, kind: secret }]", 'channels[0].kind: is "secret": give public or private'],
 ])("C: %s", (text, expected) => {
   const line = problem(() => load(text));
   expect(line).toContain(`polywire.yaml: ${expected}`);
@@ -517,11 +512,6 @@ test.each([
     "POLYWIRE_LIMITS_CLIENT",
     "5",
     "POLYWIRE_LIMITS_CLIENT: unknown environment variable; did you mean POLYWIRE_LIMITS_CLIENTS?",
-  ],
-  [
-    "POLYWIRE_CLIENT_TOKEN_HMAC_SECRET",
-    "c4n4ry",
-    "POLYWIRE_CLIENT_TOKEN_HMAC_SECRET: is not supported in this version",
   ],
   ["POLYWIRE_API_KEY", "c4n4ry", "POLYWIRE_API_KEY: is not supported in this version"],
 ])("a wrong variable is named: %s=%s", (variable, text, expected) => {

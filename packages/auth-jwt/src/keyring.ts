@@ -3,7 +3,7 @@ import type { PreviousKey, TokenKey } from "./options.ts";
 import { Refusal, type TokenProblem } from "./refusal.ts";
 import { RemoteKeys, type RemoteKeysOptions } from "./remote-keys.ts";
 import { type Expectations, type VerifyingKey, verifySigned } from "./signature.ts";
-import { fixedKey, PUBLIC_KEY_ALGORITHMS } from "./token-key.ts";
+import { fixedKey, keySetUrl, PUBLIC_KEY_ALGORITHMS } from "./token-key.ts";
 
 /** What another key may still be right for. */
 const KEY_PROBLEMS: readonly TokenProblem[] = ["bad-signature", "wrong-algorithm", "unknown-key", "keys-unavailable"];
@@ -59,7 +59,7 @@ export class Keyring {
   #open({ path, key }: NamedKey, options: KeyringOptions): VerifyingKey {
     const fixed = fixedKey(path, key, options.allowWeakKey);
     if (fixed !== undefined) return fixed;
-    const remote = new RemoteKeys(`${path}.jwksUrl`, key.jwksUrl as string, options);
+    const remote = new RemoteKeys(keySetUrl(key.jwksUrl as string), options);
     this.#remotes.push(remote);
     return { key: remote.find, algorithms: PUBLIC_KEY_ALGORITHMS };
   }

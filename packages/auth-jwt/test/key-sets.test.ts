@@ -257,7 +257,7 @@ describe("keys that an issuer publishes", () => {
     ["ftp://127.0.0.1/", "begins with ftp:"],
     ["data:application/json,{}", "begins with data:"],
     ["https://ann:secret@keys.example.com/", "holds credentials"],
-    ["keys.json", "give an absolute URL"],
+    ["keys.json", "key.jwksUrl is no absolute URL"],
   ])("are not fetched from %s", (jwksUrl, message) => {
     expect(() => new Tokens({ key: { jwksUrl } })).toThrow(message);
     expect(() => new Tokens({ key: { jwksUrl } })).not.toThrow("secret");

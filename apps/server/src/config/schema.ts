@@ -5,6 +5,14 @@ import type { TlsFiles } from "./certificates.ts";
 import { readOrigin } from "./origin.ts";
 import { type ListedSetting, listSettings, setting } from "./setting.ts";
 import {
+  completeKeys,
+  completeToken,
+  type KeysConfig,
+  subscriptionTokenSchema,
+  type TokenConfig,
+  tokenSchema,
+} from "./token-settings.ts";
+import {
   formatDuration,
   formatSize,
   readBoolean,
@@ -36,12 +44,18 @@ export interface PublicListener extends ConfiguredListener {
 }
 
 export interface ClientConfig {
-  readonly allowAnonymous: true;
+  /** Clients without a token are let in, as nobody in particular. */
+  readonly allowAnonymous: boolean;
+  /** Absent: nobody has a token. */
+  readonly token?: TokenConfig | undefined;
+  /** Absent: the same keys. */
+  readonly subscriptionToken?: KeysConfig | undefined;
   /** Empty: only the host that serves the page. */
   readonly allowedOrigins: readonly string[];
   readonly pingIntervalMs: number;
   readonly pongTimeoutMs: number;
   readonly connectTimeoutMs: number;
+  readonly expiryGraceMs: number;
 }
 
 export interface ChannelConfig {
@@ -83,10 +97,9 @@ type LogLevelName = (typeof LOG_LEVELS)[number];
 type ChannelKind = (typeof KINDS)[number];
 
 const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "silent"] as const;
-const KINDS = ["public"] as const;
+const KINDS = ["public", "private"] as const;
 /** Kinds that mean nothing here yet, and what they wait for. */
 const LATER_KINDS: ReadonlyMap<unknown, string> = new Map([
-  ["private", "it needs client tokens"],
   ["system", "the server has none to offer yet"],
   ["broadcast", "it needs the server API"],
 ]);
@@ -207,7 +220,12 @@ const channelSchema = z.strictObject({
     readText(raw, 255),
   ),
   kind: setting(
-    { form: "text", description: "`public`: any client may subscribe", default: "public" },
+    {
+      form: "text",
+      description:
+        "`public`: any client may subscribe; `private`: who has a token for it, a capability, or is named after `#` in `dialog#42,43`",
+      default: "public",
+    },
     readKind,
   ).default("public"),
   publish: choice("who may publish: `server`, `subscribers` or `clients`", PUBLISHERS, "server"),
@@ -236,8 +254,7 @@ const channelSchema = z.strictObject({
 function readKind(raw: unknown): ChannelKind {
   const reason = LATER_KINDS.get(raw);
   if (reason !== undefined) throw new Error(`${JSON.stringify(raw)} is not supported in this version: ${reason}`);
-  if (raw !== "public") throw new Error('must be "public"');
-  return raw;
+  return readChoice(raw, KINDS);
 }
 
 function readRecovery(raw: unknown): boolean | "cache" {
@@ -248,11 +265,6 @@ function readRecovery(raw: unknown): boolean | "cache" {
 function readDelta(raw: unknown): "fossil" {
   if (raw === "fossil") return raw;
   throw new Error('must be "fossil", or left out');
-}
-
-function readAllowAnonymous(raw: unknown): true {
-  if (readBoolean(raw)) return true;
-  throw new Error("must be true: client tokens are not supported in this version, so nobody could connect");
 }
 
 /** Everything that can be configured. A key that is not here is refused. */
@@ -269,9 +281,15 @@ const configSchema = z.strictObject({
   client: z
     .strictObject({
       allowAnonymous: setting(
-        { form: "boolean", description: "clients need no token; only `true` in this version", default: "true" },
-        readAllowAnonymous,
-      ).default(true),
+        {
+          form: "boolean",
+          description: "clients need no token; it is `true` without `client.token`, else `false`",
+          default: "",
+        },
+        readBoolean,
+      ).optional(),
+      token: tokenSchema,
+      subscriptionToken: subscriptionTokenSchema,
       allowedOrigins: z
         .array(setting({ form: "text", description: "an origin", default: "" }, readOrigin))
         .meta({
@@ -288,6 +306,10 @@ const configSchema = z.strictObject({
       }),
       pongTimeout: duration("time a client has to answer; less than `pingInterval`", 8_000, { min: 100, max: 600_000 }),
       connectTimeout: duration("time from opening a connection to being connected", 10_000, { min: 100, max: 600_000 }),
+      expiryGrace: duration("time a client has for a refresh once its token is over", 25_000, {
+        min: 1_000,
+        max: 600_000,
+      }),
     })
     .prefault({}),
   channels: z
@@ -351,15 +373,20 @@ export function checkConfig(raw: unknown): { readonly config: ServerConfig } | {
 /** The checked values under the names that the server uses. */
 function completeConfig(checked: z.output<typeof configSchema>): ServerConfig {
   const { listen, internal, client, channels, limits, log } = checked;
-  const { pingInterval, pongTimeout, connectTimeout, ...otherClient } = client;
+  const { pingInterval, pongTimeout, connectTimeout, expiryGrace, token, subscriptionToken, ...otherClient } = client;
+  const { allowAnonymous = token === undefined } = client;
   return {
     listen: listen.map(({ url, pong, tls }) => ({ ...url, pong, tls })),
     internal: internal.map(({ url, tls }) => ({ ...url, tls })),
     client: {
       ...otherClient,
+      allowAnonymous,
+      token: completeToken(token),
+      subscriptionToken: completeKeys(subscriptionToken),
       pingIntervalMs: pingInterval,
       pongTimeoutMs: pongTimeout,
       connectTimeoutMs: connectTimeout,
+      expiryGraceMs: expiryGrace,
     },
     channels: channels.map(({ history, ...rest }) => ({
       ...rest,
