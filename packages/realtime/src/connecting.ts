@@ -29,13 +29,16 @@ export function connect(session: Session, connecting: Connecting): void {
   session.stage = "connecting";
   const { authenticate } = session.parts.settings;
   if (authenticate === undefined) return admit(session, ANONYMOUS, connecting);
-  const { token, data } = connecting.request;
+  const { token, data, name, version, subscriptions } = connecting.request;
   const asked: AuthenticateRequest = {
     action: "connect",
     client: session.id,
     origin: connecting.origin,
     ...(token === undefined ? {} : { token }),
     ...(data === undefined ? {} : { data }),
+    ...(name === undefined ? {} : { name }),
+    ...(version === undefined ? {} : { version }),
+    ...(subscriptions === undefined ? {} : { channels: [...subscriptions.keys()] }),
   };
   runHook(
     () => authenticate(asked),

@@ -23,7 +23,9 @@ export interface HubSettings {
   readonly version: string;
   readonly authenticate: HubOptions["authenticate"] | undefined;
   readonly authorize: HubOptions["authorize"] | undefined;
+  readonly publishing: HubOptions["publishing"] | undefined;
   readonly procedures: ReadonlyMap<string, Procedure>;
+  readonly call: Procedure | undefined;
   readonly receive: HubOptions["receive"] | undefined;
   /** Absent: the network's. */
   readonly logger: Logger | undefined;
@@ -62,7 +64,9 @@ const OPTION_KEYS: readonly (keyof HubOptions)[] = [
   "version",
   "authenticate",
   "authorize",
+  "publishing",
   "procedures",
+  "call",
   "receive",
   "logger",
   "clock",
@@ -78,8 +82,8 @@ export function completeHubOptions(options: HubOptions = {}): HubSettings {
   checkObjectOption("the hub's options", options);
   checkOptionNames("", options, OPTION_KEYS);
   const { channels = [{ match: "*" }], version = "", authenticate, authorize, receive, logger, random } = options;
-  const { clock = systemClock } = options;
-  for (const [name, value] of Object.entries({ authenticate, authorize, receive, random })) {
+  const { clock = systemClock, publishing, call } = options;
+  for (const [name, value] of Object.entries({ authenticate, authorize, publishing, call, receive, random })) {
     if (value !== undefined) checkFunctionOption(name, value);
   }
   if (typeof version !== "string") throw wrongOption("version", version, "give a string");
@@ -90,6 +94,8 @@ export function completeHubOptions(options: HubOptions = {}): HubSettings {
     version,
     authenticate,
     authorize,
+    publishing,
+    call,
     procedures: completeProcedures(options.procedures),
     receive,
     logger,

@@ -19,6 +19,8 @@ export type {
   PingOptions,
   Procedure,
   ProcedureCall,
+  PublishRequest,
+  PublishVerdict,
   ReceivedMessage,
   ServerSubscription,
   SubscriptionFeatures,

@@ -22,8 +22,15 @@ export interface HubOptions {
    * a token; and again when a client refreshes a subscription. Absent: no, and tokens for other channels count for nothing.
    */
   readonly authorize?: (request: AuthorizeRequest) => Authorized | Denied | Promise<Authorized | Denied>;
+  /**
+   * Decides about what clients publish, 5 s at most, once the channel's rule has let it pass; what it gives replaces what the
+   * client gave. One client's publications stay in order, however long each takes. Absent: the rule alone decides.
+   */
+  readonly publishing?: (request: PublishRequest) => PublishVerdict | Denied | Promise<PublishVerdict | Denied>;
   /** Procedures that clients may call, by method name. */
   readonly procedures?: Readonly<Record<string, Procedure>>;
+  /** Takes calls of any other method. Absent: they are answered with error 104. */
+  readonly call?: Procedure;
   /** Takes what clients `send` without asking for an answer. Absent: sending ends the session with 3508. */
   readonly receive?: (message: ReceivedMessage) => void;
   readonly logger?: Logger;
@@ -135,6 +142,11 @@ export interface AuthenticateRequest {
   /** A secret. */
   readonly token?: string;
   readonly data?: Uint8Array;
+  /** What the client calls itself, and its version: proof of nothing. At `connect`. */
+  readonly name?: string;
+  readonly version?: string;
+  /** Channels that the client wants to be subscribed to. At `connect`. */
+  readonly channels?: readonly string[];
 }
 
 /** A yes. At a refresh another user ends the session with 3500, other channels with 3010. */
@@ -216,6 +228,29 @@ export interface Authorized extends SubscriptionTerms {
   readonly channelInfo?: Uint8Array;
   /** Told to the client with the subscription. */
   readonly data?: Uint8Array;
+}
+
+export interface PublishRequest {
+  readonly channel: string;
+  readonly data: Uint8Array;
+  readonly format: DataFormat;
+  readonly client: string;
+  readonly user: string;
+  /** What `authenticate` said of the client. */
+  readonly meta?: unknown;
+}
+
+/** A yes. */
+export interface PublishVerdict {
+  readonly allowed: true;
+  /** Published instead. */
+  readonly data?: Uint8Array;
+  /** Go with the publication; 4 KiB at most. */
+  readonly tags?: Readonly<Record<string, string>>;
+  /** A second publish with the same key within five minutes is answered like the first one, and not told. */
+  readonly idempotencyKey?: string;
+  /** Tells those who are subscribed now, without keeping it for others. */
+  readonly skipHistory?: boolean;
 }
 
 /** A no: an error the client gets as an answer, or the end of its session. */

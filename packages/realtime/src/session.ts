@@ -1,15 +1,17 @@
 import type { ClientInfo, DataFormat, HistoryPage, PresenceStats } from "@polywire/core";
 import { PolywireError } from "@polywire/core";
 import { type ClientError, DISCONNECTS, type Disconnect, ERRORS, UNSUBSCRIBES } from "./codes.ts";
-import { call, publish, readHistory, readPresence, readPresenceStats, receive } from "./commands.ts";
+import { call, readHistory, readPresence, readPresenceStats, receive } from "./commands.ts";
 import { connect } from "./connecting.ts";
 import type { ClientSession } from "./dialect.ts";
 import type { Expiry } from "./expiry.ts";
 import type { HookDeadline } from "./hooks.ts";
 import type { HubParts } from "./hub-parts.ts";
+import type { InOrder } from "./in-order.ts";
 import { Liveness } from "./liveness.ts";
 import type { Origin } from "./options.ts";
 import type { ChannelEvent, Outlet } from "./outlet.ts";
+import { publish } from "./publishing.ts";
 import { refresh, refreshSubscription } from "./refreshing.ts";
 import type {
   Answer,
@@ -57,6 +59,8 @@ export class Session implements ClientSession {
   subscriptions: Map<string, Subscription> | undefined = undefined;
   /** Orders of the server that came before the connect was answered. */
   orders: (() => void)[] | undefined = undefined;
+  /** Publications that the program decides about. Made with the first. */
+  publishes: InOrder | undefined = undefined;
   /** Commands whose answers are awaited. */
   commandsInFlight = 0;
   /** Data that came with them. */

@@ -1,5 +1,13 @@
 import { isShowable } from "./client-info.ts";
-import type { Action, Authenticated, Authorized, Capability, Denied, ServerSubscription } from "./options.ts";
+import type {
+  Action,
+  Authenticated,
+  Authorized,
+  Capability,
+  Denied,
+  PublishVerdict,
+  ServerSubscription,
+} from "./options.ts";
 
 /* Programs in JavaScript answer all sorts of things: here is what counts as a yes. */
 
@@ -19,6 +27,14 @@ export function isAuthenticated(verdict: Authenticated | Denied): verdict is Aut
 export function isAuthorized(verdict: Authorized | Denied): verdict is Authorized {
   if (typeof verdict !== "object" || verdict === null || !("allowed" in verdict)) return false;
   return verdict.allowed === true && isSubscription(verdict);
+}
+
+export function isPublishVerdict(verdict: PublishVerdict | Denied): verdict is PublishVerdict {
+  if (typeof verdict !== "object" || verdict === null || !("allowed" in verdict)) return false;
+  const { data, tags, idempotencyKey } = verdict;
+  if (data !== undefined && !(data instanceof Uint8Array)) return false;
+  if (idempotencyKey !== undefined && typeof idempotencyKey !== "string") return false;
+  return verdict.allowed === true && (tags === undefined || (typeof tags === "object" && tags !== null));
 }
 
 function isSubscription(terms: ServerSubscription): boolean {
