@@ -131,6 +131,7 @@ export type { Lease } from "./pool/lease.ts";
 export type { PoolOptions, PoolOrder } from "./pool/options.ts";
 export type { AcquireOptions, ClosePoolOptions, Pool } from "./pool/pool.ts";
 // ————— What integrators use: protocols, services, dialects. —————
+export { Histogram } from "./metrics/histogram.ts";
 export { Cancellation, type CancellationOptions, checkTimeout, unlessAborted } from "./wire/cancellation.ts";
 export { Delivery, type DeliveryOwner } from "./wire/delivery.ts";
 export { type ListenableServer, type ListenPlace, listenAt } from "./wire/listen-at.ts";

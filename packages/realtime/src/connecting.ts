@@ -1,4 +1,5 @@
 import type { PolywireError } from "@polywire/core";
+import { mayEnter } from "./authorizing.ts";
 import { fitsBytes } from "./channel-name.ts";
 import { type ClientError, DISCONNECTS, ERRORS } from "./codes.ts";
 import { isDenied } from "./denied.ts";
@@ -6,8 +7,9 @@ import { Expiry, limited } from "./expiry.ts";
 import { runHook } from "./hooks.ts";
 import type { Authenticated, AuthenticateRequest, Denied, Origin } from "./options.ts";
 import type { Answer, ConnectRequest, ConnectResult, SubscribeResult } from "./requests.ts";
+import { refreshByServer, refreshSubscriptionByServer } from "./server-refresh.ts";
 import type { Session } from "./session.ts";
-import { mayEnter, reserve, runAfterwards } from "./subscribe-commands.ts";
+import { reserve, runAfterwards } from "./subscribe-commands.ts";
 import { HOLE, NO_WISH, Subscribing } from "./subscribing.ts";
 import { serverChannels, termsOf } from "./terms.ts";
 import { isAuthenticated } from "./verdicts.ts";
@@ -75,7 +77,10 @@ function admit(session: Session, verdict: Authenticated, connecting: Connecting)
   session.isIdentified = true;
   session.terms = termsOf(verdict);
   if (ttlMs !== undefined) {
-    session.expiry = new Expiry(session.parts, ttlMs, () => session.disconnect(DISCONNECTS.connectionExpired));
+    session.expiry =
+      verdict.refreshedBy === "server"
+        ? new Expiry(session.parts, ttlMs, () => refreshByServer(session), { hasGrace: false })
+        : new Expiry(session.parts, ttlMs, () => session.disconnect(DISCONNECTS.connectionExpired));
   }
   if (isCounted) sessions.identified(session);
   const wanted = wantedChannels(session, verdict, connecting.request);
@@ -166,10 +171,14 @@ function complete(session: Session, all: readonly Subscribing[], { verdict, conn
     subscriptions,
     pingIntervalMs: intervalMs,
     isPongExpected: intervalMs > 0 && pings === "answered",
-    ...(verdict.ttlMs === undefined ? {} : { ttlMs: limited(verdict.ttlMs) as number }),
+    ...(verdict.ttlMs === undefined || verdict.refreshedBy === "server"
+      ? {}
+      : { ttlMs: limited(verdict.ttlMs) as number }),
   });
   for (const { subscription } of all) {
-    subscription.limit(limited(verdict.subscriptions?.get(subscription.channel.name)?.ttlMs));
+    const terms = verdict.subscriptions?.get(subscription.channel.name);
+    const isOurs = terms?.refreshedBy === "server";
+    subscription.limit(limited(terms?.ttlMs), isOurs ? () => refreshSubscriptionByServer(subscription) : undefined);
     subscription.goLive();
     runAfterwards(subscription);
   }

@@ -4,6 +4,8 @@ import type { WheelEntry, WheelPlace } from "./timer-wheel.ts";
 /** A year: the longest time that anybody gets. */
 const MAX_TTL_MS = 31_536_000_000;
 
+const RETRY_MS = 5_000;
+
 export function limited(ttlMs: number | undefined): number | undefined {
   return ttlMs === undefined ? undefined : Math.min(ttlMs, MAX_TTL_MS);
 }
@@ -16,21 +18,43 @@ export class Expiry implements WheelEntry {
   wheelPlace: WheelPlace | undefined = undefined;
   readonly #parts: HubParts;
   readonly #expired: () => void;
+  readonly #graceMs: number;
+  #retriedMs = 0;
   #isOver = false;
   #isRefreshing = false;
 
-  constructor(parts: HubParts, ttlMs: number, expired: () => void) {
+  constructor(
+    parts: HubParts,
+    ttlMs: number,
+    expired: () => void,
+    { hasGrace = true }: { readonly hasGrace?: boolean } = {},
+  ) {
     this.#parts = parts;
     this.#expired = expired;
+    this.#graceMs = hasGrace ? parts.settings.limits.expiryGraceMs : 0;
     this.set(ttlMs);
   }
 
   /** So long from now on. */
   set(ttlMs: number | undefined): void {
-    const { wheel, settings } = this.#parts;
+    const { wheel } = this.#parts;
     this.#isOver = false;
     if (ttlMs === undefined) wheel.cancel(this);
-    else wheel.schedule(this, ttlMs + settings.limits.expiryGraceMs);
+    else wheel.schedule(this, ttlMs + this.#graceMs);
+  }
+
+  /** Whoever was asked could not say: it is asked again shortly, as long as the grace lasts. False: that is over. */
+  tryAgain(): boolean {
+    const { wheel, settings } = this.#parts;
+    this.#retriedMs += RETRY_MS;
+    if (this.#retriedMs > settings.limits.expiryGraceMs) return false;
+    wheel.schedule(this, RETRY_MS);
+    return true;
+  }
+
+  /** It could say again. */
+  succeeded(): void {
+    this.#retriedMs = 0;
   }
 
   cancel(): void {

@@ -147,6 +147,8 @@ export interface AuthenticateRequest {
   readonly version?: string;
   /** Channels that the client wants to be subscribed to. At `connect`. */
   readonly channels?: readonly string[];
+  /** What was said of the client last. At `refresh`. */
+  readonly before?: Authenticated;
 }
 
 /** A yes. At a refresh another user ends the session with 3500, other channels with 3010. */
@@ -166,6 +168,7 @@ export interface Authenticated {
    * unless it refreshed. Absent: for ever. 0 or less: no (error 110).
    */
   readonly ttlMs?: number;
+  readonly refreshedBy?: RefreshedBy;
   /** What the client may do beyond what the rules of its channels say. */
   readonly capabilities?: readonly Capability[];
   /** Whatever the program wants to know of the client later: its other hooks are told, the client is not. */
@@ -184,8 +187,15 @@ interface SubscriptionTerms {
    * 2501 unless it was refreshed; one that the server made ends the session with 3006. Absent: for ever.
    */
   readonly ttlMs?: number;
+  readonly refreshedBy?: RefreshedBy;
   readonly features?: SubscriptionFeatures;
 }
+
+/**
+ * Who sees to it that a limited time goes on: the client, by a refresh with a new token (the default), or the server: the hub asks the program
+ * again once the time is over, and the client knows nothing of it.
+ */
+export type RefreshedBy = "client" | "server";
 
 /** What one subscription has, whatever its channel's rule says. Absent: as the rule says. */
 export interface SubscriptionFeatures {

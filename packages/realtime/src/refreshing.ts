@@ -1,11 +1,13 @@
+import { askAuthorize } from "./authorizing.ts";
 import { DISCONNECTS, ERRORS, UNSUBSCRIBES } from "./codes.ts";
 import { isDenied } from "./denied.ts";
 import { limited } from "./expiry.ts";
 import { runHook } from "./hooks.ts";
 import type { Authenticated, Authorized, Denied } from "./options.ts";
+import { before, renew } from "./renewal.ts";
 import type { Answer, RefreshResult } from "./requests.ts";
 import type { Session } from "./session.ts";
-import { askAuthorize, mayEnter, waitFor } from "./subscribe-commands.ts";
+import { waitFor } from "./subscribe-commands.ts";
 import type { Subscription } from "./subscription.ts";
 import { Terms } from "./terms.ts";
 import { isAuthenticated } from "./verdicts.ts";
@@ -19,7 +21,7 @@ export function refresh(session: Session, token: string, answer: Answer<RefreshR
   }
   if (!expiry.begin()) return answer(ERRORS.tooManyRequests, undefined);
   runHook(
-    () => authenticate({ action: "refresh", client: session.id, origin, token }),
+    () => authenticate({ action: "refresh", client: session.id, origin, token, ...before(session) }),
     session.hookDeadline("authenticate"),
     (error, verdict) => {
       if (session.isClosed) return;
@@ -37,25 +39,6 @@ export function refresh(session: Session, token: string, answer: Answer<RefreshR
       expiry.settle();
     },
   );
-}
-
-function renew(session: Session, verdict: Authenticated, answer: Answer<RefreshResult>): void {
-  const { user, connectionInfo } = verdict;
-  if (user !== session.info.user) return session.disconnect(DISCONNECTS.invalidToken);
-  const ttlMs = limited(verdict.ttlMs);
-  if (ttlMs !== undefined && ttlMs <= 0) return answer(ERRORS.expired, undefined);
-  // It comes back, and is in the right channels then.
-  if (session.terms?.keepsChannels(verdict) === false) return session.disconnect(DISCONNECTS.insufficientState);
-  session.info = { client: session.id, user, ...(connectionInfo === undefined ? {} : { connectionInfo }) };
-  session.terms = new Terms(verdict);
-  session.parts.counters.refreshes++;
-  session.expiry?.set(ttlMs);
-  answer(undefined, ttlMs === undefined ? {} : { ttlMs });
-  // Whoever was let in by a capability that is gone is let in no longer.
-  for (const subscription of session.subscriptions?.values() ?? []) {
-    if (!subscription.isByCapability || subscription.stage !== "live") continue;
-    if (!mayEnter(session, subscription.channel)) subscription.endByServer(UNSUBSCRIBES.server);
-  }
 }
 
 /** A client whose subscription is limited in time shows a new token for it. */

@@ -115,12 +115,18 @@ export class Subscription {
     this.info = channelInfo === undefined ? info : { ...info, channelInfo };
   }
 
-  /** It lasts so long from now on. */
-  limit(ttlMs: number | undefined): void {
-    if (ttlMs !== undefined) this.expiry = new Expiry(this.session.parts, ttlMs, () => this.#expired());
+  /** It lasts so long from now on. Then whoever `refresh` asks may prolong it; without one the client has a grace to do so. */
+  limit(ttlMs: number | undefined, refresh?: () => void): void {
+    if (ttlMs === undefined) return;
+    const { parts } = this.session;
+    this.expiry =
+      refresh === undefined
+        ? new Expiry(parts, ttlMs, () => this.expired())
+        : new Expiry(parts, ttlMs, refresh, { hasGrace: false });
   }
 
-  #expired(): void {
+  /** Its time is over, and nobody has prolonged it. */
+  expired(): void {
     this.session.parts.counters.subscriptionsExpired++;
     if (this.isServerSide) this.session.disconnect(DISCONNECTS.subscriptionExpired);
     else this.endByServer(UNSUBSCRIBES.subscriptionExpired);

@@ -5,14 +5,19 @@ const NOTHING: Capabilities = new Capabilities([]);
 
 /** What a program said of a client beyond who it is. Most clients have none. */
 export class Terms {
-  readonly meta: unknown;
+  /** What was said last. */
+  readonly verdict: Authenticated;
   readonly #capabilities: Capabilities;
   readonly #channels: ReadonlySet<string>;
 
   constructor(verdict: Authenticated) {
-    this.meta = verdict.meta;
+    this.verdict = verdict;
     this.#capabilities = verdict.capabilities === undefined ? NOTHING : new Capabilities(verdict.capabilities);
     this.#channels = serverChannels(verdict);
+  }
+
+  get meta(): unknown {
+    return this.verdict.meta;
   }
 
   /** Whether the client may do so, whatever the channel's rule says. */
