@@ -18,8 +18,8 @@ const base64 = z.string().refine((text) => {
 }, "is no base64");
 
 /** Data under one name as JSON, or under the other in base64. */
-const data = { data: z.unknown(), b64data: base64.optional() };
-const info = { info: z.unknown(), b64info: base64.optional() };
+const data = { data: z.unknown().optional(), b64data: base64.optional() };
+const info = { info: z.unknown().optional(), b64info: base64.optional() };
 /** Seconds since 1970; 0 or absent: never. */
 const expireAt = { expire_at: z.number().min(0).optional() };
 
@@ -47,9 +47,9 @@ const connectResult = z.object({
     .array(z.object({ channels, allow: z.array(z.enum(["sub", "pub", "hst", "prs"])) }))
     .max(100)
     .optional(),
-  meta: z.unknown(),
+  meta: z.unknown().optional(),
 });
-const refreshResult = z.object({ expired: z.boolean().optional(), ...expireAt, ...info, meta: z.unknown() });
+const refreshResult = z.object({ expired: z.boolean().optional(), ...expireAt, ...info, meta: z.unknown().optional() });
 const subscribeResult = z.object({ ...expireAt, ...info, ...data, override });
 const subRefreshResult = z.object({ expired: z.boolean().optional(), ...expireAt, ...info });
 const publishResult = z.object({
@@ -74,7 +74,11 @@ const EXPIRED: Denied = { error: { code: 109, message: "token expired", isTempor
 
 /** @throws PolywireError `protocol-violation` for what is no answer. */
 export function readAnswer(text: string): { readonly result?: unknown; readonly denied?: Denied } {
-  const envelope = z.object({ result: z.unknown(), error: refusal.nullish(), disconnect: goodbye.nullish() });
+  const envelope = z.object({
+    result: z.unknown().optional(),
+    error: refusal.nullish(),
+    disconnect: goodbye.nullish(),
+  });
   const { result, error, disconnect } = checked(envelope, parse(text));
   if (disconnect) return { denied: { disconnect } };
   if (error) return { denied: { error: { code: error.code, message: error.message, isTemporary: error.temporary } } };
