@@ -5,7 +5,7 @@ import { type ClientError, DISCONNECTS, ERRORS } from "./codes.ts";
 import { isDenied } from "./denied.ts";
 import { Expiry, limited } from "./expiry.ts";
 import { runHook } from "./hooks.ts";
-import type { Authenticated, AuthenticateRequest, Denied, Origin } from "./options.ts";
+import type { Authenticated, AuthenticateRequest, Origin } from "./options.ts";
 import type { Answer, ConnectRequest, ConnectResult, SubscribeResult } from "./requests.ts";
 import { refreshByServer, refreshSubscriptionByServer } from "./server-refresh.ts";
 import type { Session } from "./session.ts";

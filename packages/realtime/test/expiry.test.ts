@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
   type Authenticated,
@@ -262,5 +263,39 @@ describe("a subscription whose time is limited", () => {
     expect(test.clock.pending).toBe(0);
     await test.advance(5 * MINUTE_MS);
     expect(client.disconnectCode).toBeUndefined();
+  });
+});
+
+describe("whatever a client and its time do", () => {
+  const SECOND_MS = 1_000;
+  /** Time passes, the client refreshes for so many seconds, or its refresh fails. */
+  const step = fc.oneof(
+    fc.record({ kind: fc.constant("wait" as const), seconds: fc.integer({ min: 0, max: 120 }) }),
+    fc.record({ kind: fc.constant("refresh" as const), seconds: fc.integer({ min: 1, max: 120 }) }),
+    fc.record({ kind: fc.constant("fail" as const), seconds: fc.constant(0) }),
+  );
+
+  it("is connected as long as its last time and the grace, to the second", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 1, max: 120 }), fc.array(step, { maxLength: 12 }), async (first, steps) => {
+        await using test = timed({
+          authenticate: ({ token }) => (token === "fail" ? { error: ERRORS.internal } : { user: "42", ...time(token) }),
+        });
+        const client = test.newClient().connect({ token: String(first) });
+        let endMs = first * SECOND_MS + GRACE_MS;
+        for (const { kind, seconds } of steps) {
+          if (client.session.isClosed) break;
+          if (kind === "wait") await test.advance(seconds * SECOND_MS);
+          else client.refresh(kind === "fail" ? kind : String(seconds));
+          if (kind === "refresh" && !client.session.isClosed) endMs = test.clock.now() + seconds * SECOND_MS + GRACE_MS;
+          const nowMs = test.clock.now();
+          if (nowMs < endMs) expect(client.disconnectCode).toBeUndefined();
+          if (nowMs > endMs + TICK_MS) expect(client.disconnectCode).toBe(3005);
+        }
+        await test.advance(Math.max(0, endMs - test.clock.now()) + TICK_MS);
+        expect(client.disconnectCode).toBe(3005);
+      }),
+      { numRuns: 300 },
+    );
   });
 });

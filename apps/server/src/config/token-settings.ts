@@ -25,7 +25,7 @@ export interface KeyConfig {
   readonly jwksUrl?: string | undefined;
 }
 
-export interface PreviousKeyConfig extends KeyConfig {
+interface PreviousKeyConfig extends KeyConfig {
   /** Milliseconds since 1970. */
   readonly untilMs: number;
 }
