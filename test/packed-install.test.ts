@@ -13,6 +13,7 @@ const packed = [
   "packages/ws",
   "packages/realtime",
   "packages/dialect-centrifuge",
+  "packages/auth-jwt",
   "packages/log",
   "packages/metrics",
 ];
@@ -39,6 +40,16 @@ test("the README's server, installed from tarballs, compiles and serves an unmod
   const heard = await Promise.race([run(project.path, "node", "client.js"), server.ended]);
 
   expect(heard).toBe("joined chat:room\nheard hello\n");
+});
+
+test("the tokens' example, installed from tarballs, compiles and runs", async () => {
+  await using project = await scratchFolder();
+  const own = ["packages/core", "packages/realtime", "packages/auth-jwt"].map((each) => tarballs.get(each) ?? "");
+  await install(project.path, ...own);
+  writeFileSync(join(project.path, "tokens.ts"), firstExample("packages/auth-jwt/README.md"));
+
+  await run(project.path, "tsc", ...compilerOptions, "tokens.ts");
+  expect(await run(project.path, "node", "tokens.ts")).toContain("problem: 'wrong-channel'");
 });
 
 test("the figures' example, installed from tarballs, compiles and runs without OpenTelemetry; observing needs its API alone", async () => {

@@ -6,6 +6,7 @@ import { addConnectCommand } from "./commands/connect.ts";
 import { addProbeCommand } from "./commands/probe.ts";
 import { addPubCommand } from "./commands/pub.ts";
 import { addSubCommand } from "./commands/sub.ts";
+import { addTokenCommand } from "./commands/token.ts";
 import { type LoadedConfig, loadConfig } from "./config/load.ts";
 import type { ServerConfig } from "./config/schema.ts";
 import { startServer, VERSION } from "./server.ts";
@@ -47,6 +48,7 @@ export async function runCommand(commandArguments: readonly string[], host: Comm
   addProbeCommand(program, host, finish);
   addPubCommand(program, host, finish);
   addSubCommand(program, host, finish);
+  addTokenCommand(program, host, finish);
 
   try {
     await program.parseAsync([...commandArguments], { from: "user" });

@@ -4,6 +4,7 @@ import { type Clock, type Logger, type MetricFamily, PolywireError, systemClock 
 import { PROMETHEUS_CONTENT_TYPE, prometheusText } from "@polywire/metrics";
 import { Hub } from "@polywire/realtime";
 import { ApiWires } from "./api-wires.ts";
+import { clientTokens, tokenHooks } from "./client-tokens.ts";
 import {
   type BoundAddress,
   ClientWires,
@@ -15,7 +16,6 @@ import {
 import type { ListenAddress } from "./config/address.ts";
 import { hasApi } from "./config/api.ts";
 import type { ConfiguredListener, PublicListener, ServerConfig } from "./config/schema.ts";
-import { admitAnonymous } from "./display-name.ts";
 import { openFileLimit, socketsWithin } from "./file-descriptors.ts";
 import { pageRoutes } from "./page.ts";
 import { jsonRoute, type Route, type SiteOptions, site, textRoute } from "./site.ts";
@@ -104,8 +104,10 @@ class PolywireServer implements RunningServer {
     this.#moreMetrics = metrics;
     this.#logger = logger;
     this.#clock = clock;
-    this.#hub = new Hub({ ...hubOptions(config), logger, clock });
-    this.#network = serverNetwork({ services: [this.#hub], logger: networkLogger(logger), clock });
+    const tokens = clientTokens(config.client, clock);
+    this.#hub = new Hub({ ...hubOptions(config), ...tokenHooks(tokens, config.client), logger, clock });
+    const services = tokens === undefined ? [this.#hub] : [this.#hub, tokens];
+    this.#network = serverNetwork({ services, logger: networkLogger(logger), clock });
   }
 
   get listen(): readonly ListenAddress[] {
@@ -301,10 +303,10 @@ function hubOptions({ channels, client, limits }: ServerConfig): ConstructorPara
       presenceMembers: limits.presenceMembers,
       joinLeaveMembers: limits.joinLeaveMembers,
       connectTimeoutMs: client.connectTimeoutMs,
+      expiryGraceMs: client.expiryGraceMs,
     },
     pings: { intervalMs: client.pingIntervalMs, timeoutMs: client.pongTimeoutMs },
     version: VERSION,
     nodeName: hostname(),
-    authenticate: admitAnonymous,
   };
 }

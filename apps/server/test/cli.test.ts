@@ -124,10 +124,10 @@ describe("serve", TIMEOUT, () => {
     const { code, output, errors } = await result(
       "serve",
       "--config",
-      configFile(`listen: [http://127.0.0.1:${port}]\nclient: { token: { hmacSecret: c4n4ry } }`),
+      configFile(`listen: [http://127.0.0.1:${port}]\nclient: { tokens: { hmacSecret: c4n4ry } }`),
     );
     expect({ code, output }).toEqual({ code: 2, output: "" });
-    expect(errors).toMatch(/^polywire: .*polywire\.yaml: client\.token: is not supported in this version\n$/);
+    expect(errors).toMatch(/^polywire: .*polywire\.yaml: client\.tokens: is not supported in this version\n$/);
   });
 
   test("F24: a port in use ends it with 2, the port named, and no other address stays open", async () => {

@@ -4,6 +4,7 @@ import { admitAnonymous } from "../src/display-name.ts";
 function shownFor(data: string | Uint8Array | undefined): string | undefined {
   const { user, connectionInfo } = admitAnonymous({
     client: "c",
+    action: "connect",
     origin: { transport: "websocket", encoding: "json" },
     ...(data === undefined ? {} : { data: Buffer.from(data) }),
   });

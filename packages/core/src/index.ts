@@ -110,6 +110,8 @@ export type {
   MetricKind,
   MetricPoint,
 } from "./metrics/family.ts";
+// ————— What integrators use: protocols, services, dialects. —————
+export { Histogram } from "./metrics/histogram.ts";
 export type { ConnectOptions } from "./network/dialer.ts";
 export type { ExchangerVitalsNow } from "./network/exchangers.ts";
 export { type HealthHandlerOptions, healthHandler } from "./network/health-handler.ts";
@@ -149,7 +151,6 @@ export { assessSamples } from "./quality/assess-samples.ts";
 export type { QualityLevel, QualityProfile } from "./quality/levels.ts";
 export type { Quality, QualityChange } from "./quality/quality-meter.ts";
 export type { QualityInput } from "./quality/scores.ts";
-// ————— What integrators use: protocols, services, dialects. —————
 export { Cancellation, type CancellationOptions, checkTimeout, unlessAborted } from "./wire/cancellation.ts";
 export { Delivery, type DeliveryOwner } from "./wire/delivery.ts";
 export { type ListenableServer, type ListenPlace, listenAt } from "./wire/listen-at.ts";

@@ -46,6 +46,7 @@ export function connectResult(result: hub.ConnectResult, identity?: Identity): C
     subs: subscriptions.size === 0 ? undefined : mapped(subscriptions, subscribeResult),
     ping: result.pingIntervalMs / MILLISECONDS_PER_SECOND,
     pong: result.isPongExpected,
+    ...expiry(result.ttlMs),
     ...identity,
   };
 }
@@ -77,6 +78,7 @@ function hasFlag(flags: number, flag: number): boolean {
 export function subscribeResult(result: hub.SubscribeResult): SubscribeResult {
   return {
     ...subscribePush(result),
+    ...expiry(result.ttlMs),
     publications: result.publications,
     recovered: result.isRecovered,
     wasRecovering: result.wasRecovering,

@@ -1,65 +1,14 @@
 import type { ClientInfo, DataFormat, HistoryPage, PresenceStats } from "@polywire/core";
 import { PolywireError } from "@polywire/core";
-import type { Draft } from "./broker.ts";
 import { fitsBytes } from "./channel-name.ts";
 import type { ChannelSettings } from "./channel-rules.ts";
 import { type ClientError, DISCONNECTS, ERRORS } from "./codes.ts";
 import { isDenied } from "./denied.ts";
 import { runHook } from "./hooks.ts";
-import { isJsonText } from "./json-text.ts";
 import type { Answer, HistoryCommand } from "./requests.ts";
 import type { Session } from "./session.ts";
-import { conforming, type StandardSchema } from "./standard-schema.ts";
 import { waitFor } from "./subscribe-commands.ts";
 import { fitting } from "./wire-size.ts";
-
-/** What a client publishes. */
-export interface ClientPublication {
-  readonly channel: string;
-  readonly data: Uint8Array;
-  readonly format: DataFormat;
-}
-
-export function publish(session: Session, publication: ClientPublication, answer: Answer<undefined>): void {
-  const { channel, data } = publication;
-  const rule = ruleFor(session, channel, answer);
-  if (rule === undefined) return;
-  const subscription = session.subscriptions?.get(channel);
-  if (rule.publish === "subscribers" && subscription?.stage === "starting") {
-    return waitFor(subscription, () => publish(session, publication, answer));
-  }
-  const isSubscribed = subscription?.stage === "live";
-  if (rule.publish === "server" || (rule.publish === "subscribers" && !isSubscribed)) {
-    return answer(ERRORS.permissionDenied, undefined);
-  }
-  const { limits } = session.parts.settings;
-  if (data.length > limits.publicationBytes) return answer(ERRORS.badRequest, undefined);
-  const isJson = isJsonText(data, limits.jsonDepth);
-  if (rule.data === "json" && !isJson) return answer(ERRORS.badRequest, undefined);
-  const format = rule.data === "json" || (publication.format === "json" && isJson) ? "json" : "binary";
-  // The publisher is who the server knows the client to be, whatever the client says.
-  const checked = rule.schema === undefined ? { data } : conformingText(session, rule.schema, data);
-  if ("problem" in checked) {
-    const { code, message, isTemporary } = ERRORS.badRequest;
-    return answer({ code, message: `${message}: ${checked.problem}`, isTemporary }, undefined);
-  }
-  if (checked.data.length > limits.publicationBytes) return answer(ERRORS.badRequest, undefined);
-  const draft: Draft = { data: checked.data, format, info: isSubscribed ? subscription.info : session.info };
-  session.parts.broker.streams.publish(channel, draft, rule.stream, (error) => {
-    if (error === undefined) return answer(undefined, undefined);
-    answer(failed(session, { call: "publish", channel, error }), undefined);
-  });
-}
-
-/** A schema is code of the program: what it throws is logged, and its publication is not made. */
-function conformingText(session: Session, schema: StandardSchema, data: Uint8Array): ReturnType<typeof conforming> {
-  try {
-    return conforming(schema, JSON.parse(new TextDecoder().decode(data)) as unknown);
-  } catch (thrown) {
-    session.hookFailed("schema", PolywireError.from(thrown, "internal", "schema"));
-    return { problem: "the channel's schema failed" };
-  }
-}
 
 export function readHistory(session: Session, command: HistoryCommand, answer: Answer<HistoryPage>): void {
   const { channel, since, isReverse } = command;
@@ -71,7 +20,8 @@ export function readHistory(session: Session, command: HistoryCommand, answer: A
   if (rule.read === "subscribers" && subscription?.stage === "starting") {
     return waitFor(subscription, () => readHistory(session, command, answer));
   }
-  if (rule.read === "subscribers" && subscription === undefined) return answer(ERRORS.permissionDenied, undefined);
+  const isOpen = rule.read === "clients" || subscription !== undefined;
+  if (!isOpen && session.terms?.allow("history", channel) !== true) return answer(ERRORS.permissionDenied, undefined);
   if (isReverse && since?.offset === 0) return answer(ERRORS.badRequest, undefined);
   const { historyPageSize } = session.parts.settings.limits;
   const limit = command.limit < 0 ? historyPageSize : Math.min(command.limit, historyPageSize);
@@ -114,12 +64,13 @@ export function call(
   { method, data }: { readonly method: string; readonly data: Uint8Array },
   answer: Answer<Uint8Array>,
 ): void {
-  const { procedures } = session.parts.settings;
-  if (procedures.size === 0) return answer(ERRORS.notAvailable, undefined);
-  const procedure = procedures.get(method);
-  if (procedure === undefined) return answer(ERRORS.methodNotFound, undefined);
+  const { procedures, call: otherwise } = session.parts.settings;
+  const procedure = procedures.get(method) ?? otherwise;
+  if (procedure === undefined) {
+    return answer(procedures.size === 0 ? ERRORS.notAvailable : ERRORS.methodNotFound, undefined);
+  }
   const { user } = session.info;
-  const asked = { method, data, client: session.id, user, signal: session.signal };
+  const asked = { method, data, client: session.id, user, meta: session.terms?.meta, signal: session.signal };
   runHook(
     () => procedure(asked),
     session.hookDeadline(`procedure "${method}"`),
@@ -142,7 +93,7 @@ export function receive(
 ): void {
   const { receive: hook } = session.parts.settings;
   if (hook === undefined) return session.disconnect(DISCONNECTS.notAvailable);
-  const message = { data, format, client: session.id, user: session.info.user };
+  const message = { data, format, client: session.id, user: session.info.user, meta: session.terms?.meta };
   // A program may well give an async function.
   const received = (): void | Promise<void> => hook(message);
   runHook(received, session.hookDeadline("receive"), (error) => {
@@ -152,7 +103,11 @@ export function receive(
 }
 
 /** The channel's rule, unless its name is no good or no rule covers it; then that is the answer. */
-function ruleFor<Result>(session: Session, channel: string, answer: Answer<Result>): ChannelSettings | undefined {
+export function ruleFor<Result>(
+  session: Session,
+  channel: string,
+  answer: Answer<Result>,
+): ChannelSettings | undefined {
   const { channels, settings } = session.parts;
   if (channel === "") {
     session.disconnect(DISCONNECTS.badRequest);
@@ -175,13 +130,14 @@ function isPresenceReadable<Result>(
   const subscription = session.subscriptions?.get(channel);
   if (!rule.hasPresence) answer(ERRORS.notAvailable, undefined);
   else if (rule.read === "clients" || subscription?.stage === "live") return true;
+  else if (session.terms?.allow("presence", channel) === true) return true;
   else if (subscription === undefined) answer(ERRORS.permissionDenied, undefined);
   else waitFor(subscription, retry);
   return false;
 }
 
 /** What a client is told when the broker failed: it may try again in either case. */
-function failed(
+export function failed(
   { parts }: Session,
   { call: name, channel, error }: { call: string; channel: string; error: PolywireError | undefined },
 ): ClientError {

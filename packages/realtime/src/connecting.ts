@@ -1,14 +1,18 @@
 import type { PolywireError } from "@polywire/core";
+import { mayEnter } from "./authorizing.ts";
 import { fitsBytes } from "./channel-name.ts";
-import { isShowable } from "./client-info.ts";
 import { type ClientError, DISCONNECTS, ERRORS } from "./codes.ts";
 import { isDenied } from "./denied.ts";
+import { Expiry, limited } from "./expiry.ts";
 import { runHook } from "./hooks.ts";
-import type { Authenticated, AuthenticateRequest, Denied, Origin } from "./options.ts";
+import type { Authenticated, AuthenticateRequest, Origin } from "./options.ts";
 import type { Answer, ConnectRequest, ConnectResult, SubscribeResult } from "./requests.ts";
+import { refreshByServer, refreshSubscriptionByServer } from "./server-refresh.ts";
 import type { Session } from "./session.ts";
-import { needsNoToken, reserve, runAfterwards } from "./subscribe-commands.ts";
+import { reserve, runAfterwards } from "./subscribe-commands.ts";
 import { HOLE, NO_WISH, Subscribing } from "./subscribing.ts";
+import { serverChannels, termsOf } from "./terms.ts";
+import { isAuthenticated } from "./verdicts.ts";
 
 const ANONYMOUS: Authenticated = { user: "" };
 
@@ -27,12 +31,16 @@ export function connect(session: Session, connecting: Connecting): void {
   session.stage = "connecting";
   const { authenticate } = session.parts.settings;
   if (authenticate === undefined) return admit(session, ANONYMOUS, connecting);
-  const { token, data } = connecting.request;
+  const { token, data, name, version, subscriptions } = connecting.request;
   const asked: AuthenticateRequest = {
+    action: "connect",
     client: session.id,
     origin: connecting.origin,
     ...(token === undefined ? {} : { token }),
     ...(data === undefined ? {} : { data }),
+    ...(name === undefined ? {} : { name }),
+    ...(version === undefined ? {} : { version }),
+    ...(subscriptions === undefined ? {} : { channels: [...subscriptions.keys()] }),
   };
   runHook(
     () => authenticate(asked),
@@ -53,7 +61,12 @@ export function connect(session: Session, connecting: Connecting): void {
 
 function admit(session: Session, verdict: Authenticated, connecting: Connecting): void {
   const { settings, sessions, counters } = session.parts;
-  const { user, connectionInfo, channels = [] } = verdict;
+  const { user, connectionInfo } = verdict;
+  const ttlMs = limited(verdict.ttlMs);
+  if (ttlMs !== undefined && ttlMs <= 0) {
+    counters.connectsRefused++;
+    return refuse(session, ERRORS.expired, connecting);
+  }
   // Who hears nothing holds nothing: many of one user may come at once and are gone at once.
   const isCounted = connecting.request.isDeaf !== true;
   if (isCounted && user !== "" && sessions.countOf(user) >= settings.limits.sessionsPerUser) {
@@ -62,8 +75,15 @@ function admit(session: Session, verdict: Authenticated, connecting: Connecting)
   }
   session.info = { client: session.id, user, ...(connectionInfo === undefined ? {} : { connectionInfo }) };
   session.isIdentified = true;
+  session.terms = termsOf(verdict);
+  if (ttlMs !== undefined) {
+    session.expiry =
+      verdict.refreshedBy === "server"
+        ? new Expiry(session.parts, ttlMs, () => refreshByServer(session), { hasGrace: false })
+        : new Expiry(session.parts, ttlMs, () => session.disconnect(DISCONNECTS.connectionExpired));
+  }
   if (isCounted) sessions.identified(session);
-  const wanted = wantedChannels(session, channels, connecting.request);
+  const wanted = wantedChannels(session, verdict, connecting.request);
   if (wanted.size === 0) return complete(session, [], { verdict, connecting });
   subscribeAll(session, [...wanted], { verdict, connecting });
 }
@@ -71,13 +91,14 @@ function admit(session: Session, verdict: Authenticated, connecting: Connecting)
 /** The channels that the server wants the client to be in, and those of the client's wishes that it may have. */
 function wantedChannels(
   session: Session,
-  channels: readonly string[],
+  verdict: Authenticated,
   { subscriptions, isDeaf }: ConnectRequest,
 ): ReadonlySet<string> {
   const { rules, settings } = session.parts;
-  const hasNone = rules.broadcastNames.length === 0 && channels.length === 0 && subscriptions === undefined;
+  const isGiven = verdict.channels !== undefined || verdict.subscriptions !== undefined;
+  const hasNone = rules.broadcastNames.length === 0 && !isGiven && subscriptions === undefined;
   if (hasNone || isDeaf === true) return NO_CHANNELS;
-  const wanted = new Set([...rules.broadcastNames, ...channels]);
+  const wanted = new Set([...rules.broadcastNames, ...serverChannels(verdict)]);
   for (const name of subscriptions?.keys() ?? []) {
     if (wanted.size >= settings.limits.channelsPerSession) break;
     if (isOpenTo(session, name)) wanted.add(name);
@@ -90,7 +111,7 @@ function isOpenTo(session: Session, name: string): boolean {
   const { channels, settings } = session.parts;
   if (name === "" || !fitsBytes(name, settings.limits.channelNameBytes)) return false;
   const rule = channels.settingsOf(name);
-  return rule !== undefined && channels.get(name)?.isFull !== true && needsNoToken(rule, name, session.info.user);
+  return rule !== undefined && channels.get(name)?.isFull !== true && mayEnter(session, { name, settings: rule });
 }
 
 interface Admitted {
@@ -99,7 +120,7 @@ interface Admitted {
 }
 
 function subscribeAll(session: Session, names: readonly string[], admitted: Admitted): void {
-  const { connecting } = admitted;
+  const { connecting, verdict } = admitted;
   const recoveries = connecting.request.subscriptions;
   const all: Subscribing[] = [];
   let waits = 1;
@@ -120,9 +141,14 @@ function subscribeAll(session: Session, names: readonly string[], admitted: Admi
       return refuse(session, rule === undefined ? ERRORS.unknownChannel : ERRORS.limitExceeded, connecting);
     }
     const wanted = recoveries?.get(name);
-    const wish = wanted?.recover === true ? { ...NO_WISH, since: wanted.since } : NO_WISH;
+    const terms = verdict.subscriptions?.get(name);
+    const since = wanted?.recover === true ? wanted.since : undefined;
+    const wish = since === undefined && terms === undefined ? NO_WISH : { ...NO_WISH, since, data: terms?.data };
+    const subscription = reserve(session, name, { rule, isServerSide: true });
+    if (terms?.channelInfo !== undefined) subscription.describe(terms.channelInfo);
+    if (terms?.features !== undefined) subscription.features = terms.features;
     waits++;
-    all.push(new Subscribing(reserve(session, name, { rule, isServerSide: true }), wish, ready));
+    all.push(new Subscribing(subscription, wish, ready));
   }
   for (const subscribing of all) {
     if (session.stage !== "connecting") return;
@@ -145,8 +171,14 @@ function complete(session: Session, all: readonly Subscribing[], { verdict, conn
     subscriptions,
     pingIntervalMs: intervalMs,
     isPongExpected: intervalMs > 0 && pings === "answered",
+    ...(verdict.ttlMs === undefined || verdict.refreshedBy === "server"
+      ? {}
+      : { ttlMs: limited(verdict.ttlMs) as number }),
   });
   for (const { subscription } of all) {
+    const terms = verdict.subscriptions?.get(subscription.channel.name);
+    const isOurs = terms?.refreshedBy === "server";
+    subscription.limit(limited(terms?.ttlMs), isOurs ? () => refreshSubscriptionByServer(subscription) : undefined);
     subscription.goLive();
     runAfterwards(subscription);
   }
@@ -179,11 +211,4 @@ function refuse(session: Session, error: ClientError, { answer }: Connecting): v
   session.stage = "refused";
   for (const subscription of session.subscriptions?.values() ?? []) subscription.end();
   answer(error, undefined);
-}
-
-function isAuthenticated(verdict: Authenticated | Denied): verdict is Authenticated {
-  if (typeof verdict !== "object" || verdict === null || !("user" in verdict)) return false;
-  const { user, connectionInfo, channels = [] } = verdict;
-  const isNamed = typeof user === "string" && Array.isArray(channels);
-  return isNamed && (connectionInfo === undefined || isShowable(connectionInfo));
 }

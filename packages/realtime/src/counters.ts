@@ -11,6 +11,11 @@ export class Counters {
   missingPongs = 0;
   staleSessions = 0;
   badRequests = 0;
+  sessionsExpired = 0;
+  /** Ended because their time was over, and nobody had refreshed it. */
+  subscriptionsExpired = 0;
+  /** Sessions and subscriptions whose time was set anew. */
+  refreshes = 0;
   /** Refused because the hub or a user has as many sessions as allowed. */
   sessionsRefused = 0;
   /** Publications that the broker told this process of. */

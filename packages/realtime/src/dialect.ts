@@ -7,6 +7,7 @@ import type {
   ConnectRequest,
   ConnectResult,
   HistoryCommand,
+  RefreshResult,
   SubscribeRequest,
   SubscribeResult,
 } from "./requests.ts";
@@ -49,8 +50,8 @@ export interface ClientSession {
   /** A message that wants no answer. */
   send(data: Uint8Array, format: DataFormat): void;
   /** Refreshes the connection's or a subscription's expiry with a new token. */
-  refresh(token: string, answer: Answer<{ readonly ttlMs?: number }>): void;
-  refreshSubscription(channel: string, token: string, answer: Answer<{ readonly ttlMs?: number }>): void;
+  refresh(token: string, answer: Answer<RefreshResult>): void;
+  refreshSubscription(channel: string, token: string, answer: Answer<RefreshResult>): void;
   /** The client's answer to `outlet.ping()`. */
   pong(): void;
   /** Ends the session from the dialect's side: a frame that cannot be read. */

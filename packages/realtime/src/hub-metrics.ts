@@ -102,12 +102,27 @@ const SESSIONS: readonly Row[] = [
     unit: "{session}",
     kind: "counter",
     attribute: "polywire.cut.cause",
-    figures: ({ slowConsumers, missingPongs, staleSessions, badRequests }) => ({
+    figures: ({ slowConsumers, missingPongs, staleSessions, badRequests, sessionsExpired }) => ({
       slow: slowConsumers,
       "no pong": missingPongs,
       stale: staleSessions,
       "bad request": badRequests,
+      expired: sessionsExpired,
     }),
+  },
+  {
+    name: "subscription.expired",
+    description: "Subscriptions that ended because nobody refreshed them in time.",
+    unit: "{subscription}",
+    kind: "counter",
+    figures: ({ subscriptionsExpired }) => subscriptionsExpired,
+  },
+  {
+    name: "refresh.count",
+    description: "Sessions and subscriptions whose time was set anew.",
+    unit: "{refresh}",
+    kind: "counter",
+    figures: ({ refreshes }) => refreshes,
   },
 ];
 

@@ -24,7 +24,9 @@ export interface HubSettings {
   readonly nodeName: string;
   readonly authenticate: HubOptions["authenticate"] | undefined;
   readonly authorize: HubOptions["authorize"] | undefined;
+  readonly publishing: HubOptions["publishing"] | undefined;
   readonly procedures: ReadonlyMap<string, Procedure>;
+  readonly call: Procedure | undefined;
   readonly receive: HubOptions["receive"] | undefined;
   /** Absent: the network's. */
   readonly logger: Logger | undefined;
@@ -49,6 +51,7 @@ export const DEFAULT_HUB_LIMITS: HubLimits = {
   jsonDepth: 1_024,
   connectTimeoutMs: 10_000,
   hookTimeoutMs: 5_000,
+  expiryGraceMs: 25_000,
 };
 
 const DEFAULT_PING_INTERVAL_MS = 25_000;
@@ -63,7 +66,9 @@ const OPTION_KEYS: readonly (keyof HubOptions)[] = [
   "nodeName",
   "authenticate",
   "authorize",
+  "publishing",
   "procedures",
+  "call",
   "receive",
   "logger",
   "clock",
@@ -84,12 +89,14 @@ export function completeHubOptions(options: HubOptions = {}): HubSettings {
     nodeName = "",
     authenticate,
     authorize,
+    publishing,
+    call,
     receive,
     logger,
     random,
   } = options;
   const { clock = systemClock } = options;
-  for (const [name, value] of Object.entries({ authenticate, authorize, receive, random })) {
+  for (const [name, value] of Object.entries({ authenticate, authorize, publishing, call, receive, random })) {
     if (value !== undefined) checkFunctionOption(name, value);
   }
   for (const [name, value] of Object.entries({ version, nodeName })) {
@@ -103,6 +110,8 @@ export function completeHubOptions(options: HubOptions = {}): HubSettings {
     nodeName,
     authenticate,
     authorize,
+    publishing,
+    call,
     procedures: completeProcedures(options.procedures),
     receive,
     logger,

@@ -7,10 +7,12 @@ export type { HubNode } from "./hub-node.ts";
 export type { HubStats } from "./hub-stats.ts";
 export { MemoryBroker, type MemoryBrokerOptions } from "./memory-broker.ts";
 export type {
+  Action,
   Authenticated,
   AuthenticateRequest,
   Authorized,
   AuthorizeRequest,
+  Capability,
   ChannelRule,
   Denied,
   HubLimits,
@@ -19,7 +21,11 @@ export type {
   PingOptions,
   Procedure,
   ProcedureCall,
+  PublishRequest,
+  PublishVerdict,
   ReceivedMessage,
+  ServerSubscription,
+  SubscriptionFeatures,
 } from "./options.ts";
 export type { PublishOptions, Target } from "./server-calls.ts";
 export type { StandardSchema } from "./standard-schema.ts";
@@ -53,6 +59,7 @@ export type {
   HistoryCommand,
   Pings,
   RecoverRequest,
+  RefreshResult,
   SubscribeRequest,
   SubscribeResult,
 } from "./requests.ts";

@@ -14,12 +14,25 @@ export interface HubOptions {
   readonly version?: string;
   /** What this process is called among others, for people: a host's name. */
   readonly nodeName?: string;
-  /** Decides who a client is, 5 s at most. By default everybody is an anonymous user. */
+  /**
+   * Decides who a client is, 5 s at most, and again whenever it refreshes a time that was limited. By default everybody is
+   * an anonymous user.
+   */
   readonly authenticate?: (request: AuthenticateRequest) => Authenticated | Denied | Promise<Authenticated | Denied>;
-  /** Decides what the channel's rule leaves open: subscribes to private channels, 5 s at most. Absent: no. */
+  /**
+   * Decides what the channel's rule leaves open, 5 s at most: subscribes to private channels, and to any others that bring
+   * a token; and again when a client refreshes a subscription. Absent: no, and tokens for other channels count for nothing.
+   */
   readonly authorize?: (request: AuthorizeRequest) => Authorized | Denied | Promise<Authorized | Denied>;
+  /**
+   * Decides about what clients publish, 5 s at most, once the channel's rule has let it pass; what it gives replaces what the
+   * client gave. One client's publications stay in order, however long each takes. Absent: the rule alone decides.
+   */
+  readonly publishing?: (request: PublishRequest) => PublishVerdict | Denied | Promise<PublishVerdict | Denied>;
   /** Procedures that clients may call, by method name. */
   readonly procedures?: Readonly<Record<string, Procedure>>;
+  /** Takes calls of any other method. Absent: they are answered with error 104. */
+  readonly call?: Procedure;
   /** Takes what clients `send` without asking for an answer. Absent: sending ends the session with 3508. */
   readonly receive?: (message: ReceivedMessage) => void;
   readonly logger?: Logger;
@@ -32,8 +45,8 @@ export interface ChannelRule {
   /** A name, or a pattern in which `*` stands for any number of any characters: `chat:*`. */
   readonly match: string;
   /**
-   * `public`: any connected client may subscribe. `private`: only whom `authorize` lets, or whom the name itself lists
-   * after `#`. `broadcast`: everyone is subscribed at connect, and only the server publishes. `system` is not a kind a
+   * `public`: any connected client may subscribe. `private`: only whom `authorize` lets, whose capabilities say so, or whom
+   * the name itself lists after `#`. `broadcast`: everyone is subscribed at connect, and only the server publishes. `system` is not a kind a
    * rule can give.
    */
   readonly kind?: "public" | "private" | "broadcast";
@@ -101,6 +114,8 @@ export interface HubLimits {
   readonly connectTimeoutMs: number;
   /** Milliseconds that a program's hook may take. 5,000. */
   readonly hookTimeoutMs: number;
+  /** Milliseconds that a client has for a refresh once its time, or that of a subscription, is over. 25,000. */
+  readonly expiryGraceMs: number;
 }
 
 export interface PingOptions {
@@ -121,14 +136,24 @@ export interface Origin {
 }
 
 export interface AuthenticateRequest {
-  /** The id that the session will have. */
+  /** `refresh`: the client is connected already, for a limited time, and wants to stay. */
+  readonly action: "connect" | "refresh";
+  /** The id that the session has, or will have. */
   readonly client: string;
   readonly origin: Origin;
   /** A secret. */
   readonly token?: string;
   readonly data?: Uint8Array;
+  /** What the client calls itself, and its version: proof of nothing. At `connect`. */
+  readonly name?: string;
+  readonly version?: string;
+  /** Channels that the client wants to be subscribed to. At `connect`. */
+  readonly channels?: readonly string[];
+  /** What was said of the client last. At `refresh`. */
+  readonly before?: Authenticated;
 }
 
+/** A yes. At a refresh another user ends the session with 3500, other channels with 3010. */
 export interface Authenticated {
   /** Empty for an anonymous user. */
   readonly user: string;
@@ -138,22 +163,106 @@ export interface Authenticated {
   readonly data?: Uint8Array;
   /** Channels to subscribe the session to. */
   readonly channels?: readonly string[];
+  /** The same, with what is special about each. */
+  readonly subscriptions?: ReadonlyMap<string, ServerSubscription>;
+  /**
+   * Milliseconds from now that the client may stay, a year at most; after that and a grace of 25 s it is ended with 3005
+   * unless it refreshed. Absent: for ever. 0 or less: no (error 110).
+   */
+  readonly ttlMs?: number;
+  readonly refreshedBy?: RefreshedBy;
+  /** What the client may do beyond what the rules of its channels say. */
+  readonly capabilities?: readonly Capability[];
+  /** Whatever the program wants to know of the client later: its other hooks are told, the client is not. */
+  readonly meta?: unknown;
 }
 
+/** A subscription that the server makes at connect. */
+export interface ServerSubscription extends SubscriptionTerms {
+  readonly channelInfo?: Uint8Array;
+  readonly data?: Uint8Array;
+}
+
+interface SubscriptionTerms {
+  /**
+   * Milliseconds from now that the subscription lasts, a year at most, with the same grace. Then a client's own ends with
+   * 2501 unless it was refreshed; one that the server made ends the session with 3006. Absent: for ever.
+   */
+  readonly ttlMs?: number;
+  readonly refreshedBy?: RefreshedBy;
+  readonly features?: SubscriptionFeatures;
+}
+
+/**
+ * Who sees to it that a limited time goes on: the client, by a refresh with a new token (the default), or the server: the hub asks the program
+ * again once the time is over, and the client knows nothing of it.
+ */
+export type RefreshedBy = "client" | "server";
+
+/** What one subscription has, whatever its channel's rule says. Absent: as the rule says. */
+export interface SubscriptionFeatures {
+  /** What was missed is recovered; needs a rule with history. */
+  readonly recovery?: boolean;
+  /** Gaps are noticed; needs a rule with history. */
+  readonly positioning?: boolean;
+  /** False: not in the list of who is there. True adds nothing to a rule without presence. */
+  readonly presence?: boolean;
+  /** False: others are not told of its join and leave. True adds nothing to a rule without them. */
+  readonly joinLeave?: boolean;
+  /** False: it is not told of the joins and leaves of others. */
+  readonly hearsJoinLeave?: boolean;
+}
+
+/** What a client may do in channels beyond what their rules say. */
+export interface Capability {
+  /** Names, or patterns in which `*` stands for any characters. */
+  readonly channels: readonly string[];
+  readonly allow: readonly Action[];
+}
+
+/** `publish` is never allowed in broadcast channels: those are the server's alone. */
+export type Action = "subscribe" | "publish" | "history" | "presence";
+
 export interface AuthorizeRequest {
-  readonly action: "subscribe";
+  /** `refresh`: the client is subscribed already, for a limited time, and wants to stay. */
+  readonly action: "subscribe" | "refresh";
   readonly channel: string;
   readonly client: string;
   readonly user: string;
   readonly token?: string;
   readonly data?: Uint8Array;
+  /** What `authenticate` said of the client. */
+  readonly meta?: unknown;
 }
 
-export interface Authorized {
+export interface Authorized extends SubscriptionTerms {
   readonly allowed: true;
   readonly channelInfo?: Uint8Array;
   /** Told to the client with the subscription. */
   readonly data?: Uint8Array;
+}
+
+export interface PublishRequest {
+  readonly channel: string;
+  readonly data: Uint8Array;
+  readonly format: DataFormat;
+  readonly client: string;
+  readonly user: string;
+  /** What `authenticate` said of the client. */
+  readonly meta?: unknown;
+}
+
+/** A yes. */
+export interface PublishVerdict {
+  readonly allowed: true;
+  /** Published instead. */
+  readonly data?: Uint8Array;
+  /** Go with the publication; 4 KiB at most. */
+  readonly tags?: Readonly<Record<string, string>>;
+  /** A second publish with the same key within five minutes is answered like the first one, and not told. */
+  readonly idempotencyKey?: string;
+  /** Tells those who are subscribed now, without keeping it for others. */
+  readonly skipHistory?: boolean;
 }
 
 /** A no: an error the client gets as an answer, or the end of its session. */
@@ -167,6 +276,8 @@ export interface ProcedureCall {
   readonly data: Uint8Array;
   readonly client: string;
   readonly user: string;
+  /** What `authenticate` said of the client. */
+  readonly meta?: unknown;
   /** Fires when the session has gone. */
   readonly signal: AbortSignal;
 }
@@ -176,4 +287,6 @@ export interface ReceivedMessage {
   readonly format: DataFormat;
   readonly client: string;
   readonly user: string;
+  /** What `authenticate` said of the client. */
+  readonly meta?: unknown;
 }

@@ -1,6 +1,5 @@
 import type { ControlCommand, SubscribeOrder } from "./broker.ts";
 import { DISCONNECTS } from "./codes.ts";
-import { Expiry } from "./expiry.ts";
 import type { HubParts } from "./hub-parts.ts";
 import type { Session } from "./session.ts";
 import { reserve, runAfterwards, unsubscribeByServer } from "./subscribe-commands.ts";
@@ -46,12 +45,8 @@ function subscribeByServer(session: Session, order: SubscribeOrder & { readonly 
   const subscribing = new Subscribing(subscription, { positioned, recoverable, since, data }, (error) => {
     if (error === undefined) {
       tellSubscribed(subscribing);
-      if (ttlMs !== undefined && subscription.stage === "live") {
-        subscription.expiry = new Expiry(session.parts.wheel, () =>
-          session.disconnect(DISCONNECTS.subscriptionExpired),
-        );
-        subscription.expiry.begin(ttlMs);
-      }
+      // The end is the server's own, so the client has no grace.
+      if (subscription.stage === "live") subscription.limit(ttlMs, () => subscription.expired());
     } else subscription.end();
     runAfterwards(subscription);
   });

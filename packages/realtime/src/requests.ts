@@ -54,6 +54,8 @@ export interface ConnectResult {
   readonly pingIntervalMs: number;
   /** Whether the client must answer each ping. */
   readonly isPongExpected: boolean;
+  /** Milliseconds that the client may stay without a refresh. Absent: for ever. */
+  readonly ttlMs?: number;
 }
 
 export interface SubscribeRequest {
@@ -95,6 +97,14 @@ export interface SubscribeResult {
   readonly isDelta?: boolean;
   /** The number that stands for the channel's name in its events from here on. */
   readonly channelId?: number;
+  /** Milliseconds that the subscription lasts without a refresh by the client. Absent: for ever, or for the server to say. */
+  readonly ttlMs?: number;
+}
+
+/** The answer to a refresh. */
+export interface RefreshResult {
+  /** Milliseconds until the next. Absent: none is needed any more. */
+  readonly ttlMs?: number;
 }
 
 export interface HistoryCommand {

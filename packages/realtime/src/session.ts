@@ -2,26 +2,31 @@ import type { ClientInfo, DataFormat, HistoryPage, PresenceStats } from "@polywi
 import { PolywireError } from "@polywire/core";
 import type { RefreshOrder } from "./broker.ts";
 import { type ClientError, DISCONNECTS, type Disconnect, ERRORS, UNSUBSCRIBES } from "./codes.ts";
-import { call, publish, readHistory, readPresence, readPresenceStats, receive } from "./commands.ts";
+import { call, readHistory, readPresence, readPresenceStats, receive } from "./commands.ts";
 import { connect } from "./connecting.ts";
 import type { ClientSession } from "./dialect.ts";
 import { Expiry } from "./expiry.ts";
 import type { HookDeadline } from "./hooks.ts";
 import type { HubParts } from "./hub-parts.ts";
+import type { InOrder } from "./in-order.ts";
 import { Liveness } from "./liveness.ts";
 import type { Origin } from "./options.ts";
 import type { ChannelEvent, Outlet } from "./outlet.ts";
+import { publish } from "./publishing.ts";
+import { refresh, refreshSubscription } from "./refreshing.ts";
 import type {
   Answer,
   ConnectRequest,
   ConnectResult,
   HistoryCommand,
   Pings,
+  RefreshResult,
   SubscribeRequest,
   SubscribeResult,
 } from "./requests.ts";
 import { subscribe, unsubscribe } from "./subscribe-commands.ts";
 import type { Subscription } from "./subscription.ts";
+import type { Terms } from "./terms.ts";
 import { largestMessageBytes } from "./wire-size.ts";
 
 /** Most commands of one session whose answers are awaited; further ones are answered `tooManyRequests`. */
@@ -45,18 +50,23 @@ export class Session implements ClientSession {
   info: ClientInfo;
   /** Who the user is has been decided. */
   isIdentified = false;
+  /** What else was. */
+  terms: Terms | undefined = undefined;
+  /** Its time is limited. */
+  expiry: Expiry | undefined = undefined;
+  /** Kept while somebody may ask for it: until it is connected, or as long as its time is limited. */
+  origin: Origin | undefined;
   /** By channel, those under way included. Made with the first. */
   subscriptions: Map<string, Subscription> | undefined = undefined;
   /** Orders of the server that came before the connect was answered. */
   orders: (() => void)[] | undefined = undefined;
+  /** Publications that the program decides about. Made with the first. */
+  publishes: InOrder | undefined = undefined;
   /** Commands whose answers are awaited. */
   commandsInFlight = 0;
   /** Data that came with them. */
   bytesInFlight = 0;
-  #origin: Origin | undefined;
   readonly #liveness: Liveness;
-  /** Where the server has set an end. */
-  #expiry: Expiry | undefined = undefined;
   #gone: AbortController | undefined = undefined;
 
   constructor(outlet: Outlet, origin: Origin, parts: HubParts) {
@@ -64,7 +74,7 @@ export class Session implements ClientSession {
     this.outlet = outlet;
     this.parts = parts;
     this.info = { client: this.id, user: "" };
-    this.#origin = origin;
+    this.origin = origin;
     this.#liveness = new Liveness(this);
   }
 
@@ -88,9 +98,7 @@ export class Session implements ClientSession {
   connect(request: ConnectRequest, answer: Answer<ConnectResult>): void {
     if (this.isClosed) return;
     if (this.stage !== "new") return this.disconnect(DISCONNECTS.badRequest);
-    const origin = this.#origin as Origin;
-    this.#origin = undefined;
-    connect(this, { request, origin, answer: this.#guarded(answer) });
+    connect(this, { request, origin: this.origin as Origin, answer: this.#guarded(answer) });
   }
 
   subscribe(request: SubscribeRequest, answer: Answer<SubscribeResult>): void {
@@ -136,16 +144,14 @@ export class Session implements ClientSession {
     if (done !== undefined) receive(this, { data, format }, done);
   }
 
-  /** No connection expires yet, so there is none that a client could refresh. */
-  refresh(_token: string, _answer: Answer<{ readonly ttlMs?: number }>): void {
-    if (this.#isReady()) this.disconnect(DISCONNECTS.badRequest);
+  refresh(token: string, answer: Answer<RefreshResult>): void {
+    const reply = this.#begin(answer);
+    if (reply !== undefined) refresh(this, token, reply);
   }
 
-  refreshSubscription(channel: string, _token: string, answer: Answer<{ readonly ttlMs?: number }>): void {
+  refreshSubscription(channel: string, token: string, answer: Answer<RefreshResult>): void {
     const reply = this.#begin(answer);
-    if (reply === undefined) return;
-    if (this.subscriptions?.has(channel) === true) this.disconnect(DISCONNECTS.badRequest);
-    else reply(ERRORS.permissionDenied, undefined);
+    if (reply !== undefined) refreshSubscription(this, { channel, token }, reply);
   }
 
   pong(): void {
@@ -190,9 +196,11 @@ export class Session implements ClientSession {
   refreshed({ ttlMs, connectionInfo }: RefreshOrder): void {
     if (connectionInfo !== undefined) this.info = { ...this.info, connectionInfo };
     if (ttlMs === undefined) return;
-    this.#expiry ??= new Expiry(this.parts.wheel, () => this.disconnect(DISCONNECTS.connectionExpired));
-    if (ttlMs === 0) this.#expiry.lift();
-    else this.#expiry.begin(ttlMs);
+    const forMs = ttlMs === 0 ? undefined : ttlMs;
+    if (this.expiry !== undefined) return this.expiry.set(forMs);
+    if (forMs === undefined) return;
+    const expired = (): void => this.disconnect(DISCONNECTS.connectionExpired);
+    this.expiry = new Expiry(this.parts, forMs, expired, { hasGrace: false });
   }
 
   /** Something below broke a promise; going on would leave the client with a gap. */
@@ -241,6 +249,7 @@ export class Session implements ClientSession {
   /** From here on commands are taken; the connect's answer is about to be given. */
   connected(pings: Pings): void {
     this.stage = "connected";
+    if (this.expiry === undefined) this.origin = undefined;
     this.parts.counters.connects++;
     this.#liveness.connected(pings);
   }
@@ -306,6 +315,7 @@ export class Session implements ClientSession {
     else if (code === DISCONNECTS.noPong.code) counters.missingPongs++;
     else if (code === DISCONNECTS.stale.code) counters.staleSessions++;
     else if (code === DISCONNECTS.badRequest.code) counters.badRequests++;
+    else if (code === DISCONNECTS.connectionExpired.code) counters.sessionsExpired++;
   }
 
   #leave(): void {
@@ -313,7 +323,7 @@ export class Session implements ClientSession {
     this.orders = undefined;
     this.parts.counters.sessionsEnded++;
     this.#liveness.end();
-    this.#expiry?.lift();
+    this.expiry?.cancel();
     this.parts.sessions.remove(this);
   }
 

@@ -1,16 +1,19 @@
+import { authorize } from "./authorizing.ts";
 import { fitsBytes } from "./channel-name.ts";
 import type { ChannelSettings } from "./channel-rules.ts";
-import { isShowable } from "./client-info.ts";
 import { DISCONNECTS, ERRORS, type Unsubscribe } from "./codes.ts";
 import { isDenied } from "./denied.ts";
+import { limited } from "./expiry.ts";
 import { runHook } from "./hooks.ts";
-import type { Authorized, Denied } from "./options.ts";
+import type { Authorized, AuthorizeRequest, Denied, HubOptions } from "./options.ts";
 import { EVENT_FORM } from "./outlet.ts";
 import type { Answer, SubscribeRequest, SubscribeResult } from "./requests.ts";
+import { refreshSubscriptionByServer } from "./server-refresh.ts";
 import type { Session } from "./session.ts";
 import { HOLE, type SubscribeWish, Subscribing } from "./subscribing.ts";
 import { Subscription } from "./subscription.ts";
 import { tagsFilter } from "./tags-filter.ts";
+import { isAuthorized } from "./verdicts.ts";
 
 /** How long a command may wait for a subscribe to the same channel. */
 const WAIT_TIMEOUT_MS = 5_000;
@@ -41,10 +44,11 @@ export function subscribe(session: Session, request: SubscribeRequest, answer: A
   subscription.filter = filter;
   authorize(subscription, request, (verdict) => {
     if (subscription.stage === "ended") return;
-    if ("allowed" in verdict) return begin(subscription, { request, verdict, answer });
+    const isOver = "allowed" in verdict && verdict.ttlMs !== undefined && verdict.ttlMs <= 0;
+    if ("allowed" in verdict && !isOver) return begin(subscription, { request, verdict, answer });
     subscription.end();
     if ("disconnect" in verdict) return session.disconnect(verdict.disconnect);
-    answer(verdict.error, undefined);
+    answer("error" in verdict ? verdict.error : ERRORS.expired, undefined);
     runAfterwards(subscription);
   });
 }
@@ -112,47 +116,6 @@ export function waitFor(subscription: Subscription, command: () => void): void {
   commands.push(command);
 }
 
-/** Whether the rule lets this user in without asking anybody: the channel is not private, or its name lists the user. */
-export function needsNoToken(rule: ChannelSettings, name: string, user: string): boolean {
-  return rule.kind !== "private" || (user !== "" && rule.usersOf(name).includes(user));
-}
-
-function authorize(
-  { session, channel }: Subscription,
-  request: SubscribeRequest,
-  done: (verdict: Authorized | Denied) => void,
-): void {
-  const { settings } = session.parts;
-  const { settings: rule } = channel;
-  const { user } = session.info;
-  if (needsNoToken(rule, channel.name, user)) return done({ allowed: true });
-  const hook = settings.authorize;
-  if (hook === undefined) return done({ error: ERRORS.permissionDenied });
-  const { token, data } = request;
-  const asked = {
-    action: "subscribe",
-    channel: channel.name,
-    client: session.id,
-    user,
-    ...(token === undefined ? {} : { token }),
-    ...(data === undefined ? {} : { data }),
-  } as const;
-  runHook(
-    () => hook(asked),
-    session.hookDeadline("authorize"),
-    (error, verdict) => {
-      if (verdict !== undefined && (isAuthorized(verdict) || isDenied(verdict))) return done(verdict);
-      session.hookFailed("authorize", error);
-      done({ error: ERRORS.internal });
-    },
-  );
-}
-
-function isAuthorized(verdict: Authorized | Denied): verdict is Authorized {
-  if (typeof verdict !== "object" || verdict === null || !("allowed" in verdict)) return false;
-  return verdict.allowed === true && (verdict.channelInfo === undefined || isShowable(verdict.channelInfo));
-}
-
 /** What the client asks for and the channel has. */
 function formFor({ delta, compaction }: SubscribeRequest, rule: ChannelSettings): number {
   return (
@@ -171,7 +134,9 @@ function begin(
 ): void {
   const { session } = subscription;
   const { counters } = session.parts;
-  if (verdict.channelInfo !== undefined) subscription.info = { ...session.info, channelInfo: verdict.channelInfo };
+  const ttlMs = limited(verdict.ttlMs);
+  if (verdict.channelInfo !== undefined) subscription.describe(verdict.channelInfo);
+  if (verdict.features !== undefined) subscription.features = verdict.features;
   subscription.form = formFor(request, subscription.channel.settings);
   const wish: SubscribeWish = {
     positioned: request.positioned,
@@ -192,7 +157,9 @@ function begin(
       subscription.end();
       answer(isRejected ? ERRORS.unrecoverablePosition : ERRORS.internal, undefined);
     } else {
-      answer(undefined, result);
+      const isOurs = verdict.refreshedBy === "server";
+      subscription.limit(ttlMs, isOurs ? () => refreshSubscriptionByServer(subscription) : undefined);
+      answer(undefined, ttlMs === undefined || isOurs ? result : { ...result, ttlMs });
       subscription.goLive();
     }
     runAfterwards(subscription);

@@ -45,9 +45,10 @@ export class Subscribing implements FeedWaiter {
     this.#wish = wish;
     this.#ready = ready;
     const { stream, isRecoverable } = subscription.channel.settings;
+    const { recovery = isRecoverable || wish.recoverable, positioning = wish.positioned } = subscription.features;
     // Who may read the history of a channel may also have its position kept: reading is every subscriber's right.
-    subscription.isRecoverable = stream !== undefined && (isRecoverable || wish.recoverable);
-    subscription.isPositioned = subscription.isRecoverable || (stream !== undefined && wish.positioned);
+    subscription.isRecoverable = stream !== undefined && recovery;
+    subscription.isPositioned = subscription.isRecoverable || (stream !== undefined && positioning);
   }
 
   /** About how many bytes `finish` gave to recover. */
@@ -161,7 +162,7 @@ export class Subscribing implements FeedWaiter {
   #enterPresence(): void {
     const { subscription } = this;
     const { channel, session, info } = subscription;
-    if (!channel.settings.hasPresence) return;
+    if (!channel.settings.hasPresence || subscription.features.presence === false) return;
     this.#waits++;
     subscription.isPresent = true;
     session.parts.broker.presence.put(channel.name, info, PRESENCE_TTL_MS, (error) => this.#settle(error));

@@ -1,8 +1,9 @@
 import type { ClientInfo, Publication } from "@polywire/core";
 import type { ChannelState } from "./channel-state.ts";
-import type { Unsubscribe } from "./codes.ts";
-import type { Expiry } from "./expiry.ts";
+import { DISCONNECTS, UNSUBSCRIBES, type Unsubscribe } from "./codes.ts";
+import { Expiry } from "./expiry.ts";
 import { HeldPublications } from "./held-publications.ts";
+import type { SubscriptionFeatures } from "./options.ts";
 import { EVENT_FORM, type MembershipEvent, type PublicationEvent } from "./outlet.ts";
 import { judge } from "./position-gate.ts";
 import type { Session } from "./session.ts";
@@ -10,6 +11,8 @@ import type { TagsFilter } from "./tags-filter.ts";
 
 /** What became of a live publication: it was, or will be, told; it was lost to the client; the client does not want it. */
 export type Taken = "queued" | "dropped" | "filtered";
+
+const AS_THE_RULE_SAYS: SubscriptionFeatures = {};
 
 const NO_TAGS: ReadonlyMap<string, string> = new Map();
 
@@ -45,10 +48,13 @@ export class Subscription {
   #base: Publication | undefined = undefined;
   info: ClientInfo;
   isPresent = false;
+  /** The client may be in the channel because it was given the capability. */
+  isByCapability = false;
+  features: SubscriptionFeatures = AS_THE_RULE_SAYS;
+  /** Its time is limited. */
+  expiry: Expiry | undefined = undefined;
   isJoinTold = false;
   held: HeldPublications | undefined = undefined;
-  /** Where the server has set an end. */
-  expiry: Expiry | undefined = undefined;
   afterwards: Afterwards | undefined = undefined;
 
   constructor(session: Session, channel: ChannelState, { isServerSide }: { readonly isServerSide: boolean }) {
@@ -85,7 +91,8 @@ export class Subscription {
 
   /** Takes a join or leave. Those that come before the subscription is live are in the presence that a client reads. */
   takeMembership(event: MembershipEvent): void {
-    if (this.stage === "live") this.session.tell(event, this.form & EVENT_FORM.compact);
+    if (this.stage !== "live" || this.features.hearsJoinLeave === false) return;
+    this.session.tell(event, this.form & EVENT_FORM.compact);
   }
 
   /** The client knows of its subscription: tells it what was held back, then the others that it is there. */
@@ -99,15 +106,38 @@ export class Subscription {
         if (this.#isLive()) this.take(event, epoch);
       }
     }
-    if (this.#isLive()) this.channel.tellJoin(this);
+    if (this.#isLive() && this.features.joinLeave !== false) this.channel.tellJoin(this);
+  }
+
+  /** What others are told of the client in this channel. */
+  describe(channelInfo: Uint8Array | undefined): void {
+    const { info } = this.session;
+    this.info = channelInfo === undefined ? info : { ...info, channelInfo };
+  }
+
+  /** It lasts so long from now on. Then whoever `refresh` asks may prolong it; without one the client has a grace to do so. */
+  limit(ttlMs: number | undefined, refresh?: () => void): void {
+    if (ttlMs === undefined) return;
+    const { parts } = this.session;
+    this.expiry =
+      refresh === undefined
+        ? new Expiry(parts, ttlMs, () => this.expired())
+        : new Expiry(parts, ttlMs, refresh, { hasGrace: false });
+  }
+
+  /** Its time is over, and nobody has prolonged it. */
+  expired(): void {
+    this.session.parts.counters.subscriptionsExpired++;
+    if (this.isServerSide) this.session.disconnect(DISCONNECTS.subscriptionExpired);
+    else this.endByServer(UNSUBSCRIBES.subscriptionExpired);
   }
 
   /** Leaves the channel; nothing is told any more. Idempotent. */
   end(): void {
     if (this.stage === "ended") return;
     this.stage = "ended";
+    this.expiry?.cancel();
     this.held = undefined;
-    this.expiry?.lift();
     this.session.subscriptions?.delete(this.channel.name);
     this.channel.leave(this);
   }

@@ -8,6 +8,7 @@ import type {
   ConnectResult,
   Disconnect,
   Outlet,
+  RefreshResult,
   SessionHost,
   SubscribeRequest,
   SubscribeResult,
@@ -145,6 +146,16 @@ export class TestClient implements Outlet {
 
   call(method: string, data: unknown = {}): this {
     this.session.call(method, encoder.encode(JSON.stringify(data)), this.#note<Uint8Array>(`call ${method}`));
+    return this;
+  }
+
+  refresh(token: string): this {
+    this.session.refresh(token, this.#note<RefreshResult>("refresh"));
+    return this;
+  }
+
+  refreshSubscription(channel: string, token: string): this {
+    this.session.refreshSubscription(channel, token, this.#note<RefreshResult>(`refresh ${channel}`));
     return this;
   }
 

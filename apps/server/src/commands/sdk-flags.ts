@@ -27,7 +27,7 @@ export function speaksProtobuf(url: string, { protobuf }: SdkFlags): boolean {
 }
 
 /** The token, never from an argument: every user of the machine can read those. Empty if there is none. */
-export function tokenOf({ tokenFile }: SdkFlags, { environment }: CommandHost): string {
+export function tokenOf({ tokenFile }: Pick<SdkFlags, "tokenFile">, { environment }: CommandHost): string {
   if (tokenFile === undefined) return environment[TOKEN_VARIABLE]?.trim() ?? "";
   try {
     return readFileSync(tokenFile, "utf8").trim();

@@ -16,8 +16,6 @@ const LATER_KEYS: ReadonlySet<string> = new Set([
   "tls",
   "token",
   "trustedProxies",
-  "client.subscriptionToken",
-  "client.token",
   "client.tokens",
   "channels[].allow",
   "channels[].maxSubscribers",

@@ -2,12 +2,15 @@ import { findApiDoubts, findApiProblem } from "./api.ts";
 import { findListenerDoubts, findListenerProblem } from "./listeners.ts";
 import type { Problem } from "./problem.ts";
 import type { ChannelConfig, ServerConfig } from "./schema.ts";
+import { findTokenDoubts, findTokenProblem } from "./token-keys.ts";
 
 /** What no single value shows: keys that contradict one another. The first contradiction, if any. */
 export function findContradiction(config: ServerConfig): Problem | undefined {
   return (
     findListenerProblem(config) ??
     findApiProblem(config) ??
+    findTokenProblem(config.client) ??
+    findUnusedPrivacy(config) ??
     findUnreachableChannel(config.channels) ??
     findChannelContradiction(config.channels) ??
     findLimitContradiction(config)
@@ -20,7 +23,7 @@ export function findDoubts(config: ServerConfig): Problem[] {
   if (config.client.allowedOrigins.includes("*")) {
     doubts.push({ key: "client.allowedOrigins", message: '"*" lets pages of any origin connect as their visitor' });
   }
-  return [...doubts, ...findListenerDoubts(config), ...findApiDoubts(config)];
+  return [...doubts, ...findListenerDoubts(config), ...findApiDoubts(config), ...findTokenDoubts(config.client)];
 }
 
 function findUnreachableChannel(channels: readonly ChannelConfig[]): Problem | undefined {
@@ -78,6 +81,12 @@ function findChannelContradiction(channels: readonly ChannelConfig[]): Problem |
     }
   }
   return undefined;
+}
+
+function findUnusedPrivacy({ client, channels }: ServerConfig): Problem | undefined {
+  const index = channels.findIndex(({ kind }) => kind === "private");
+  if (index === -1 || client.token !== undefined) return undefined;
+  return { key: `channels[${index}].kind`, message: '"private" needs client.token: without it nobody could subscribe' };
 }
 
 function findLimitContradiction({ client, limits }: ServerConfig): Problem | undefined {

@@ -6,6 +6,14 @@ import type { TlsFiles } from "./certificates.ts";
 import { readOrigin } from "./origin.ts";
 import { type ListedSetting, listSettings, setting } from "./setting.ts";
 import {
+  completeKeys,
+  completeToken,
+  type KeysConfig,
+  subscriptionTokenSchema,
+  type TokenConfig,
+  tokenSchema,
+} from "./token-settings.ts";
+import {
   formatDuration,
   formatSize,
   readBoolean,
@@ -38,12 +46,18 @@ export interface PublicListener extends ConfiguredListener {
 }
 
 export interface ClientConfig {
-  readonly allowAnonymous: true;
+  /** Clients without a token are let in, as nobody in particular. */
+  readonly allowAnonymous: boolean;
+  /** Absent: nobody has a token. */
+  readonly token?: TokenConfig | undefined;
+  /** Absent: the same keys. */
+  readonly subscriptionToken?: KeysConfig | undefined;
   /** Empty: only the host that serves the page. */
   readonly allowedOrigins: readonly string[];
   readonly pingIntervalMs: number;
   readonly pongTimeoutMs: number;
   readonly connectTimeoutMs: number;
+  readonly expiryGraceMs: number;
 }
 
 /** The server API is there when there is a key. */
@@ -93,12 +107,9 @@ type LogLevelName = (typeof LOG_LEVELS)[number];
 type ChannelKind = (typeof KINDS)[number];
 
 const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "silent"] as const;
-const KINDS = ["public", "broadcast"] as const;
+const KINDS = ["public", "private", "broadcast"] as const;
 /** Kinds that mean nothing here yet, and what they wait for. */
-const LATER_KINDS: ReadonlyMap<unknown, string> = new Map([
-  ["private", "it needs client tokens"],
-  ["system", "the server has none to offer yet"],
-]);
+const LATER_KINDS: ReadonlyMap<unknown, string> = new Map([["system", "the server has none to offer yet"]]);
 const PUBLISHERS = ["server", "subscribers", "clients"] as const;
 const READERS = ["subscribers", "clients"] as const;
 const DATA_KINDS = ["json", "binary"] as const;
@@ -222,7 +233,7 @@ const channelSchema = z.strictObject({
     {
       form: "text",
       description:
-        "`public`: any client may subscribe; `broadcast`: everyone is subscribed at connect, the server API alone publishes",
+        "`public`: any client may subscribe; `private`: who has a token for it, a capability, or is named after `#` in `dialog#42,43`; `broadcast`: everyone is subscribed at connect, the server API alone publishes",
       default: "public",
     },
     readKind,
@@ -253,9 +264,7 @@ const channelSchema = z.strictObject({
 function readKind(raw: unknown): ChannelKind {
   const reason = LATER_KINDS.get(raw);
   if (reason !== undefined) throw new Error(`${JSON.stringify(raw)} is not supported in this version: ${reason}`);
-  const known = KINDS.find((kind) => kind === raw);
-  if (known === undefined) throw new Error('must be "public" or "broadcast"');
-  return known;
+  return readChoice(raw, KINDS);
 }
 
 function readRecovery(raw: unknown): boolean | "cache" {
@@ -266,11 +275,6 @@ function readRecovery(raw: unknown): boolean | "cache" {
 function readDelta(raw: unknown): "fossil" {
   if (raw === "fossil") return raw;
   throw new Error('must be "fossil", or left out');
-}
-
-function readAllowAnonymous(raw: unknown): true {
-  if (readBoolean(raw)) return true;
-  throw new Error("must be true: client tokens are not supported in this version, so nobody could connect");
 }
 
 /** Everything that can be configured. A key that is not here is refused. */
@@ -287,9 +291,15 @@ const configSchema = z.strictObject({
   client: z
     .strictObject({
       allowAnonymous: setting(
-        { form: "boolean", description: "clients need no token; only `true` in this version", default: "true" },
-        readAllowAnonymous,
-      ).default(true),
+        {
+          form: "boolean",
+          description: "clients need no token; it is `true` without `client.token`, else `false`",
+          default: "",
+        },
+        readBoolean,
+      ).optional(),
+      token: tokenSchema,
+      subscriptionToken: subscriptionTokenSchema,
       allowedOrigins: z
         .array(setting({ form: "text", description: "an origin", default: "" }, readOrigin))
         .meta({
@@ -306,6 +316,10 @@ const configSchema = z.strictObject({
       }),
       pongTimeout: duration("time a client has to answer; less than `pingInterval`", 8_000, { min: 100, max: 600_000 }),
       connectTimeout: duration("time from opening a connection to being connected", 10_000, { min: 100, max: 600_000 }),
+      expiryGrace: duration("time a client has for a refresh once its token is over", 25_000, {
+        min: 1_000,
+        max: 600_000,
+      }),
     })
     .prefault({}),
   api: z
@@ -384,15 +398,20 @@ export function checkConfig(raw: unknown): { readonly config: ServerConfig } | {
 function completeConfig(checked: z.output<typeof configSchema>): ServerConfig {
   const { listen, internal, client, channels, limits, log } = checked;
   const api: ApiConfig = { keys: checked.api.key ?? [], keyFile: checked.api.keyFile };
-  const { pingInterval, pongTimeout, connectTimeout, ...otherClient } = client;
+  const { pingInterval, pongTimeout, connectTimeout, expiryGrace, token, subscriptionToken, ...otherClient } = client;
+  const { allowAnonymous = token === undefined } = client;
   return {
     listen: listen.map(({ url, pong, tls }) => ({ ...url, pong, tls })),
     internal: internal?.map(({ url, tls }) => ({ ...url, tls })) ?? defaultInternal(api),
     client: {
       ...otherClient,
+      allowAnonymous,
+      token: completeToken(token),
+      subscriptionToken: completeKeys(subscriptionToken),
       pingIntervalMs: pingInterval,
       pongTimeoutMs: pongTimeout,
       connectTimeoutMs: connectTimeout,
+      expiryGraceMs: expiryGrace,
     },
     api,
     channels: channels.map(({ history, ...rest }) => ({

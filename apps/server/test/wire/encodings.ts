@@ -9,6 +9,7 @@ interface ClientInfo {
   readonly user?: string;
   readonly client?: string;
   readonly conn_info?: unknown;
+  readonly chan_info?: unknown;
 }
 
 export interface Publication {
@@ -20,7 +21,13 @@ export interface Publication {
   readonly epoch?: string;
 }
 
-export interface SubscribeResult {
+/** How long something lasts, in seconds. */
+interface Expiry {
+  readonly expires?: boolean;
+  readonly ttl?: number;
+}
+
+export interface SubscribeResult extends Expiry {
   readonly recoverable?: boolean;
   readonly positioned?: boolean;
   readonly epoch?: string;
@@ -33,7 +40,7 @@ export interface SubscribeResult {
   readonly id?: number;
 }
 
-interface ConnectResult {
+interface ConnectResult extends Expiry {
   readonly client?: string;
   readonly version?: string;
   readonly data?: unknown;
@@ -74,6 +81,8 @@ export interface Reply {
   readonly presence_stats?: { readonly num_clients?: number; readonly num_users?: number };
   readonly history?: HistoryResult;
   readonly rpc?: { readonly data?: unknown };
+  readonly refresh?: Expiry;
+  readonly sub_refresh?: Expiry;
   readonly push?: Push;
 }
 

@@ -36,6 +36,8 @@ message Reply {
   HistoryResult history = 11;
   Nothing ping = 12;
   RPCResult rpc = 13;
+  RefreshResult refresh = 14;
+  SubRefreshResult sub_refresh = 15;
 }
 
 message Push {
@@ -118,6 +120,8 @@ message FilterNode {
 }
 
 message SubscribeResult {
+  bool expires = 1;
+  uint32 ttl = 2;
   bool recoverable = 3;
   string epoch = 6;
   repeated Publication publications = 7;
@@ -133,6 +137,8 @@ message SubscribeResult {
 message ChannelRequest { string channel = 1; }
 message TokenRequest { string token = 1; }
 message SubTokenRequest { string channel = 1; string token = 2; }
+message RefreshResult { string client = 1; string version = 2; bool expires = 3; uint32 ttl = 4; }
+message SubRefreshResult { bool expires = 1; uint32 ttl = 2; }
 
 /** A client may try to say who it is; no server reads field 9. */
 message PublishRequest { string channel = 1; bytes data = 2; ClientInfo info = 9; }

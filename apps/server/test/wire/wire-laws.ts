@@ -1,3 +1,4 @@
+import { connectionTokenLaws } from "./laws/connection-tokens.ts";
 import { deltaLaws } from "./laws/delta.ts";
 import { errorLaws } from "./laws/errors.ts";
 import { filterLaws } from "./laws/filters.ts";
@@ -9,6 +10,7 @@ import { recoveryLaws } from "./laws/recovery.ts";
 import { sessionLaws } from "./laws/session.ts";
 import { slowReaderLaws } from "./laws/slow-reader.ts";
 import { subscribingLaws } from "./laws/subscribing.ts";
+import { subscriptionTokenLaws } from "./laws/subscription-tokens.ts";
 import type { WireLaw } from "./wire-law.ts";
 
 /** What official clients do not notice, and our server keeps. */
@@ -24,4 +26,6 @@ export const wireLaws: readonly WireLaw[] = [
   ...errorLaws,
   ...framingLaws,
   ...slowReaderLaws,
+  ...connectionTokenLaws,
+  ...subscriptionTokenLaws,
 ];

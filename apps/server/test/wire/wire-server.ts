@@ -55,7 +55,7 @@ const CHANNELS: readonly ChannelRule[] = [
   { match: "quiet*" },
 ];
 
-/** A server with everything in it but tokens, on a wire of its own and a clock that stands still. */
+/** A server with everything in it, on a wire of its own and a clock that stands still. */
 export class WireServer implements AsyncDisposable {
   readonly hub: Hub;
   readonly clock: TestClock;
@@ -74,7 +74,7 @@ export class WireServer implements AsyncDisposable {
     this.#circumstances = circumstances;
     this.#wire = transport.open();
     this.#side = transport.speaksOneEncoding === true ? inMemory.open() : undefined;
-    this.clock = new TestClock();
+    this.clock = options.clock instanceof TestClock ? options.clock : new TestClock();
     this.broker = new LossyBroker(new MemoryBroker({ clock: this.clock }));
     const sound: HubOptions = {
       channels: CHANNELS,

@@ -1,0 +1,2 @@
+// @boundaries-ignore the settings that every package's tests share
+export { default } from "../../vitest.project.ts";
