@@ -258,6 +258,7 @@ function hubOptions({ channels, client, limits }: ServerConfig): ConstructorPara
     })),
     limits: {
       sessions: limits.clients,
+      sessionsPerUser: limits.clientsPerUser,
       channelsPerSession: limits.channelsPerClient,
       channelNameBytes: limits.channelNameBytes,
       subscribersPerChannel: limits.subscribersPerChannel,

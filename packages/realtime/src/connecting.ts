@@ -7,7 +7,7 @@ import { runHook } from "./hooks.ts";
 import type { Authenticated, AuthenticateRequest, Origin } from "./options.ts";
 import type { Answer, ConnectRequest, ConnectResult, SubscribeResult } from "./requests.ts";
 import type { Session } from "./session.ts";
-import { mayEnter, reserve, runAfterwards } from "./subscribe-commands.ts";
+import { mayEnter, needsCapability, reserve, runAfterwards } from "./subscribe-commands.ts";
 import { HOLE, NO_WISH, Subscribing } from "./subscribing.ts";
 import { serverChannels, termsOf } from "./terms.ts";
 import { isAuthenticated } from "./verdicts.ts";
@@ -114,6 +114,7 @@ interface Admitted {
 function subscribeAll(session: Session, names: readonly string[], admitted: Admitted): void {
   const { connecting, verdict } = admitted;
   const recoveries = connecting.request.subscriptions;
+  const given = serverChannels(verdict);
   const all: Subscribing[] = [];
   let waits = 1;
   const ready = (error: PolywireError | undefined): void => {
@@ -137,6 +138,7 @@ function subscribeAll(session: Session, names: readonly string[], admitted: Admi
     const since = wanted?.recover === true ? wanted.since : undefined;
     const wish = since === undefined && terms === undefined ? NO_WISH : { ...NO_WISH, since, data: terms?.data };
     const subscription = reserve(session, name, { rule, isServerSide: true });
+    subscription.isByCapability = !given.has(name) && needsCapability(session, subscription.channel);
     if (terms?.channelInfo !== undefined) subscription.describe(terms.channelInfo);
     if (terms?.features !== undefined) subscription.features = terms.features;
     waits++;

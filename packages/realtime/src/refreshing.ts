@@ -5,7 +5,7 @@ import { runHook } from "./hooks.ts";
 import type { Authenticated, Authorized, Denied } from "./options.ts";
 import type { Answer, RefreshResult } from "./requests.ts";
 import type { Session } from "./session.ts";
-import { askAuthorize, mayEnter, waitFor } from "./subscribe-commands.ts";
+import { askAuthorize, mayEnter, unsubscribeByServer, waitFor } from "./subscribe-commands.ts";
 import type { Subscription } from "./subscription.ts";
 import { Terms } from "./terms.ts";
 import { isAuthenticated } from "./verdicts.ts";
@@ -52,9 +52,8 @@ function renew(session: Session, verdict: Authenticated, answer: Answer<RefreshR
   session.expiry?.set(ttlMs);
   answer(undefined, ttlMs === undefined ? {} : { ttlMs });
   // Whoever was let in by a capability that is gone is let in no longer.
-  for (const subscription of session.subscriptions?.values() ?? []) {
-    if (!subscription.isByCapability || subscription.stage !== "live") continue;
-    if (!mayEnter(session, subscription.channel)) subscription.endByServer(UNSUBSCRIBES.server);
+  for (const { isByCapability, channel } of [...(session.subscriptions?.values() ?? [])]) {
+    if (isByCapability && !mayEnter(session, channel)) unsubscribeByServer(session, channel.name, UNSUBSCRIBES.server);
   }
 }
 
