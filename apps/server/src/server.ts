@@ -292,6 +292,7 @@ function hubOptions({ channels, client, limits }: ServerConfig): ConstructorPara
     })),
     limits: {
       sessions: limits.clients,
+      sessionsPerUser: limits.clientsPerUser,
       channelsPerSession: limits.channelsPerClient,
       channelNameBytes: limits.channelNameBytes,
       subscribersPerChannel: limits.subscribersPerChannel,

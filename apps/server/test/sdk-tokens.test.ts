@@ -313,6 +313,17 @@ describe.each(ENCODINGS)("the official SDK with tokens, in $name", ({ make, data
     expect((await heard).data).toEqual(data("hello"));
   });
 
+  test("is ended with 3504 when its user has as many clients as the configuration allows", async () => {
+    await using server = await TokenServer.start({ POLYWIRE_LIMITS_CLIENTS_PER_USER: "1" });
+    const token = await server.token({ user: "42" });
+    using first = using(make(server.url, { token }));
+    using second = using(make(server.url, { token }));
+    await connected(first);
+    const ended = next<Ended>(second, "disconnected");
+    second.connect();
+    expect(await ended).toMatchObject({ code: 3504 });
+  });
+
   test("keeps its tokens good while a key is being replaced, until the old one's end", async () => {
     const until = new Date(new TestClock().wallTime() + 120_000).toISOString();
     await using server = await TokenServer.start({

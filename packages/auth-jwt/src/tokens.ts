@@ -85,8 +85,10 @@ export class Tokens implements Service {
   readonly authenticate = async (request: AuthenticateRequest): Promise<Authenticated | Denied> => {
     const { token = "", client } = request;
     if (token === "") return this.#options.allowAnonymous ? { user: "" } : { disconnect: DISCONNECTS.badRequest };
-    const claims = await this.checkConnection(token);
-    if (!(claims instanceof Refusal)) return this.#admitted(claims);
+    // One moment for all of it: a token that is good now gives time.
+    const nowMs = this.#time.now();
+    const claims = await this.#connection(token, nowMs);
+    if (!(claims instanceof Refusal)) return this.#admitted(claims, nowMs);
     this.#refused(claims, { client });
     if (EXPIRED.includes(claims.problem)) return { error: ERRORS.tokenExpired };
     if (claims.problem === "keys-unavailable") return { error: ERRORS.internal };
@@ -97,8 +99,9 @@ export class Tokens implements Service {
   readonly authorize = async (request: AuthorizeRequest): Promise<Authorized | Denied> => {
     const { token = "", client, channel } = request;
     if (token === "") return { error: ERRORS.permissionDenied };
-    const claims = await this.checkSubscription(token, request);
-    if (!(claims instanceof Refusal)) return this.#allowed(claims);
+    const nowMs = this.#time.now();
+    const claims = await this.#subscription(token, request, nowMs);
+    if (!(claims instanceof Refusal)) return this.#allowed(claims, nowMs);
     this.#refused(claims, { client, channel });
     const { problem } = claims;
     if (EXPIRED.includes(problem)) return { error: ERRORS.tokenExpired };
@@ -109,28 +112,13 @@ export class Tokens implements Service {
   };
 
   /** What a connection token says, or why it is refused. */
-  async checkConnection(token: string): Promise<ConnectionClaims | Refusal> {
-    const payload = await this.#verify(token, this.#keyrings.connection);
-    if (payload instanceof Refusal) return this.#counted(payload);
-    const claims = connectionClaims(payload);
-    if (!(claims instanceof Refusal) && claims.user === "" && !this.#options.allowAnonymous) {
-      return this.#counted(new Refusal("bad-claims", "names no user (sub), and anonymous ones are not let in"));
-    }
-    return this.#counted(claims);
+  checkConnection(token: string): Promise<ConnectionClaims | Refusal> {
+    return this.#connection(token, this.#time.now());
   }
 
   /** What a subscription token says, or why it is refused to this holder. */
-  async checkSubscription(
-    token: string,
-    { channel, user, client }: TokenHolder,
-  ): Promise<SubscriptionClaims | Refusal> {
-    const payload = await this.#verify(token, this.#keyrings.subscription);
-    if (payload instanceof Refusal) return this.#counted(payload);
-    const claims = subscriptionClaims(payload);
-    if (claims instanceof Refusal) return this.#counted(claims);
-    if (claims.channel !== channel) return this.#counted(new Refusal("wrong-channel", "is for another channel"));
-    const isTheirs = claims.user === user && (claims.client === undefined || claims.client === client);
-    return this.#counted(isTheirs ? claims : new Refusal("wrong-user", "is for another user, or another connection"));
+  checkSubscription(token: string, holder: TokenHolder): Promise<SubscriptionClaims | Refusal> {
+    return this.#subscription(token, holder, this.#time.now());
   }
 
   /**
@@ -211,11 +199,31 @@ export class Tokens implements Service {
     return { connection, subscription };
   }
 
-  async #verify(token: string, keyring: Keyring): Promise<JWTPayload | Refusal> {
+  async #connection(token: string, nowMs: number): Promise<ConnectionClaims | Refusal> {
+    const payload = await this.#verify(token, this.#keyrings.connection, nowMs);
+    if (payload instanceof Refusal) return this.#counted(payload);
+    const claims = connectionClaims(payload);
+    if (!(claims instanceof Refusal) && claims.user === "" && !this.#options.allowAnonymous) {
+      return this.#counted(new Refusal("bad-claims", "names no user (sub), and anonymous ones are not let in"));
+    }
+    return this.#counted(claims);
+  }
+
+  async #subscription(token: string, holder: TokenHolder, nowMs: number): Promise<SubscriptionClaims | Refusal> {
+    const payload = await this.#verify(token, this.#keyrings.subscription, nowMs);
+    if (payload instanceof Refusal) return this.#counted(payload);
+    const claims = subscriptionClaims(payload);
+    if (claims instanceof Refusal) return this.#counted(claims);
+    const { channel, user, client } = holder;
+    if (claims.channel !== channel) return this.#counted(new Refusal("wrong-channel", "is for another channel"));
+    const isTheirs = claims.user === user && (claims.client === undefined || claims.client === client);
+    return this.#counted(isTheirs ? claims : new Refusal("wrong-user", "is for another user, or another connection"));
+  }
+
+  async #verify(token: string, keyring: Keyring, nowMs: number): Promise<JWTPayload | Refusal> {
     const { maxTokenBytes, requireExpiry, leewayMs, audience, issuer } = this.#options;
     const unfit = checkForm(token, maxTokenBytes);
     if (unfit !== undefined) return unfit;
-    const nowMs = this.#time.now();
     const payload = await keyring.verify(token, { audience, issuer, leewayMs, nowMs });
     if (payload instanceof Refusal) return payload;
     const { exp, iat } = payload;
@@ -226,7 +234,8 @@ export class Tokens implements Service {
     return payload;
   }
 
-  #admitted({ user, expiresAt, info, channels, subscriptions, capabilities, meta }: ConnectionClaims): Authenticated {
+  #admitted(claims: ConnectionClaims, nowMs: number): Authenticated {
+    const { user, expiresAt, info, channels, subscriptions, capabilities, meta } = claims;
     return {
       user,
       ...(info === undefined ? {} : { connectionInfo: info }),
@@ -234,24 +243,24 @@ export class Tokens implements Service {
       ...(subscriptions === undefined ? {} : { subscriptions }),
       ...(capabilities === undefined ? {} : { capabilities }),
       ...(meta === undefined ? {} : { meta }),
-      ...this.#timeUntil(expiresAt),
+      ...this.#timeUntil(expiresAt, nowMs),
     };
   }
 
-  #allowed({ expiresAt, info, data, features }: SubscriptionClaims): Authorized {
+  #allowed({ expiresAt, info, data, features }: SubscriptionClaims, nowMs: number): Authorized {
     return {
       allowed: true,
       ...(info === undefined ? {} : { channelInfo: info }),
       ...(data === undefined ? {} : { data }),
       ...(features === undefined ? {} : { features }),
-      ...this.#timeUntil(expiresAt),
+      ...this.#timeUntil(expiresAt, nowMs),
     };
   }
 
-  #timeUntil(expiresAt: number | undefined): { readonly ttlMs?: number } {
+  #timeUntil(expiresAt: number | undefined, nowMs: number): { readonly ttlMs?: number } {
     if (expiresAt === undefined) return {};
     const { leewayMs, maxTtlMs } = this.#options;
-    return { ttlMs: Math.min(expiresAt * MS_PER_SECOND + leewayMs - this.#time.now(), maxTtlMs) };
+    return { ttlMs: Math.min(expiresAt * MS_PER_SECOND + leewayMs - nowMs, maxTtlMs) };
   }
 
   #fetches(): { readonly done: number; readonly failed: number } {

@@ -19,6 +19,11 @@ export function mayEnter(session: Session, door: Door): boolean {
   return isOpenTo(session.info.user, door) || session.terms?.allow("subscribe", door.name) === true;
 }
 
+/** Whether nothing but a capability lets the client in. */
+export function needsCapability(session: Session, door: Door): boolean {
+  return !isOpenTo(session.info.user, door);
+}
+
 /** The channel is not private, or its name lists the user. */
 function isOpenTo(user: string, { settings, name }: Door): boolean {
   return settings.kind !== "private" || (user !== "" && settings.usersOf(name).includes(user));
@@ -34,7 +39,7 @@ export function authorize(
   const hasHook = session.parts.settings.authorize !== undefined;
   if (token === undefined || !hasHook) {
     if (mayEnter(session, channel)) {
-      subscription.isByCapability = !isOpenTo(session.info.user, channel);
+      subscription.isByCapability = needsCapability(session, channel);
       return done(YES);
     }
     if (!hasHook) return done({ error: ERRORS.permissionDenied });

@@ -7,7 +7,7 @@ import { isDenied } from "./denied.ts";
 import { runHook } from "./hooks.ts";
 import type { Answer, HistoryCommand } from "./requests.ts";
 import type { Session } from "./session.ts";
-import { waitFor } from "./subscribe-commands.ts";
+import { waitFor } from "./waiting.ts";
 import { fitting } from "./wire-size.ts";
 
 export function readHistory(session: Session, command: HistoryCommand, answer: Answer<HistoryPage>): void {

@@ -1,5 +1,5 @@
 import type { PolywireError } from "@polywire/core";
-import { mayEnter } from "./authorizing.ts";
+import { mayEnter, needsCapability } from "./authorizing.ts";
 import { fitsBytes } from "./channel-name.ts";
 import { type ClientError, DISCONNECTS, ERRORS } from "./codes.ts";
 import { isDenied } from "./denied.ts";
@@ -9,10 +9,11 @@ import type { Authenticated, AuthenticateRequest, Origin } from "./options.ts";
 import type { Answer, ConnectRequest, ConnectResult, SubscribeResult } from "./requests.ts";
 import { refreshByServer, refreshSubscriptionByServer } from "./server-refresh.ts";
 import type { Session } from "./session.ts";
-import { reserve, runAfterwards } from "./subscribe-commands.ts";
+import { reserve } from "./subscribe-commands.ts";
 import { HOLE, NO_WISH, Subscribing } from "./subscribing.ts";
 import { serverChannels, termsOf } from "./terms.ts";
 import { isAuthenticated } from "./verdicts.ts";
+import { runAfterwards } from "./waiting.ts";
 
 const ANONYMOUS: Authenticated = { user: "" };
 
@@ -122,6 +123,7 @@ interface Admitted {
 function subscribeAll(session: Session, names: readonly string[], admitted: Admitted): void {
   const { connecting, verdict } = admitted;
   const recoveries = connecting.request.subscriptions;
+  const given = serverChannels(verdict);
   const all: Subscribing[] = [];
   let waits = 1;
   const ready = (error: PolywireError | undefined): void => {
@@ -145,6 +147,7 @@ function subscribeAll(session: Session, names: readonly string[], admitted: Admi
     const since = wanted?.recover === true ? wanted.since : undefined;
     const wish = since === undefined && terms === undefined ? NO_WISH : { ...NO_WISH, since, data: terms?.data };
     const subscription = reserve(session, name, { rule, isServerSide: true });
+    subscription.isByCapability = !given.has(name) && needsCapability(session, subscription.channel);
     if (terms?.channelInfo !== undefined) subscription.describe(terms.channelInfo);
     if (terms?.features !== undefined) subscription.features = terms.features;
     waits++;

@@ -2,8 +2,10 @@ import type { ControlCommand, SubscribeOrder } from "./broker.ts";
 import { DISCONNECTS } from "./codes.ts";
 import type { HubParts } from "./hub-parts.ts";
 import type { Session } from "./session.ts";
-import { reserve, runAfterwards, unsubscribeByServer } from "./subscribe-commands.ts";
+import { reserve } from "./subscribe-commands.ts";
 import { HOLE, Subscribing } from "./subscribing.ts";
+import { unsubscribeByServer } from "./unsubscribing.ts";
+import { runAfterwards } from "./waiting.ts";
 
 /** Does what the server asks of sessions: of those on this process that it concerns. */
 export function carryOut(parts: HubParts, order: ControlCommand): void {

@@ -12,8 +12,8 @@ import { checkTags, encodeData } from "./publication-data.ts";
 import type { Answer } from "./requests.ts";
 import type { Session } from "./session.ts";
 import { conforming, type StandardSchema } from "./standard-schema.ts";
-import { waitFor } from "./subscribe-commands.ts";
 import { isPublishVerdict } from "./verdicts.ts";
+import { waitFor } from "./waiting.ts";
 
 /** What a client publishes. */
 export interface ClientPublication {

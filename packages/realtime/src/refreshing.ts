@@ -7,10 +7,9 @@ import type { Authenticated, Authorized, Denied } from "./options.ts";
 import { before, renew } from "./renewal.ts";
 import type { Answer, RefreshResult } from "./requests.ts";
 import type { Session } from "./session.ts";
-import { waitFor } from "./subscribe-commands.ts";
 import type { Subscription } from "./subscription.ts";
-import { Terms } from "./terms.ts";
 import { isAuthenticated } from "./verdicts.ts";
+import { waitFor } from "./waiting.ts";
 
 /** A client whose time is limited shows a new token. */
 export function refresh(session: Session, token: string, answer: Answer<RefreshResult>): void {

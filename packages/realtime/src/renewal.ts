@@ -5,6 +5,7 @@ import type { Authenticated } from "./options.ts";
 import type { Answer, RefreshResult } from "./requests.ts";
 import type { Session } from "./session.ts";
 import { Terms } from "./terms.ts";
+import { unsubscribeByServer } from "./unsubscribing.ts";
 
 /** What the program said of the client last, for whoever is asked again. */
 export function before({ terms }: Session): { readonly before?: Authenticated } {
@@ -25,8 +26,7 @@ export function renew(session: Session, verdict: Authenticated, answer: Answer<R
   session.expiry?.set(ttlMs);
   answer(undefined, ttlMs === undefined ? {} : { ttlMs });
   // Whoever was let in by a capability that is gone is let in no longer.
-  for (const subscription of session.subscriptions?.values() ?? []) {
-    if (!subscription.isByCapability || subscription.stage !== "live") continue;
-    if (!mayEnter(session, subscription.channel)) subscription.endByServer(UNSUBSCRIBES.server);
+  for (const { isByCapability, channel } of [...(session.subscriptions?.values() ?? [])]) {
+    if (isByCapability && !mayEnter(session, channel)) unsubscribeByServer(session, channel.name, UNSUBSCRIBES.server);
   }
 }

@@ -24,9 +24,10 @@ import type {
   SubscribeRequest,
   SubscribeResult,
 } from "./requests.ts";
-import { subscribe, unsubscribe } from "./subscribe-commands.ts";
+import { subscribe } from "./subscribe-commands.ts";
 import type { Subscription } from "./subscription.ts";
 import type { Terms } from "./terms.ts";
+import { unsubscribe } from "./unsubscribing.ts";
 import { largestMessageBytes } from "./wire-size.ts";
 
 /** Most commands of one session whose answers are awaited; further ones are answered `tooManyRequests`. */

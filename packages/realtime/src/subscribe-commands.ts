@@ -14,12 +14,7 @@ import { HOLE, type SubscribeWish, Subscribing } from "./subscribing.ts";
 import { Subscription } from "./subscription.ts";
 import { tagsFilter } from "./tags-filter.ts";
 import { isAuthorized } from "./verdicts.ts";
-
-/** How long a command may wait for a subscribe to the same channel. */
-const WAIT_TIMEOUT_MS = 5_000;
-
-/** Most commands that wait for one subscribe: as many as come in one frame. */
-const MAX_WAITING = 256;
+import { runAfterwards, waitFor } from "./waiting.ts";
 
 /** A client's wish to be in a channel. */
 export function subscribe(session: Session, request: SubscribeRequest, answer: Answer<SubscribeResult>): void {
@@ -53,30 +48,6 @@ export function subscribe(session: Session, request: SubscribeRequest, answer: A
   });
 }
 
-/** Never fails: who is not subscribed has what he wants. */
-export function unsubscribe(session: Session, name: string, answer: Answer<undefined>): void {
-  if (name === "") return session.disconnect(DISCONNECTS.badRequest);
-  const subscription = session.subscriptions?.get(name);
-  if (subscription?.stage === "starting") {
-    return waitFor(subscription, () => unsubscribe(session, name, answer));
-  }
-  subscription?.end();
-  answer(undefined, undefined);
-}
-
-/** @param name every channel when absent. */
-export function unsubscribeByServer(session: Session, name: string | undefined, unsubscribe: Unsubscribe): void {
-  const all = session.subscriptions;
-  if (all === undefined) return;
-  const subscriptions = name === undefined ? [...all.values()] : [all.get(name)];
-  for (const subscription of subscriptions) {
-    if (subscription === undefined) continue;
-    const { name: channel } = subscription.channel;
-    if (subscription.stage === "live") subscription.endByServer(unsubscribe);
-    else waitFor(subscription, () => session.subscriptions?.get(channel)?.endByServer(unsubscribe));
-  }
-}
-
 /** Takes the channel's name in the session, and its place in the channel, before anything can be waited for. */
 export function reserve(
   session: Session,
@@ -88,32 +59,6 @@ export function reserve(
   session.subscriptions ??= new Map();
   session.subscriptions.set(name, subscription);
   return subscription;
-}
-
-/** The subscribe is over, one way or the other: what came for the channel meanwhile is done now, in order. */
-export function runAfterwards(subscription: Subscription): void {
-  const { session, channel, afterwards } = subscription;
-  if (afterwards === undefined) return;
-  subscription.afterwards = undefined;
-  afterwards.cancelDeadline();
-  for (const command of afterwards.commands) {
-    if (session.isClosed) return;
-    const current = session.subscriptions?.get(channel.name);
-    if (current?.stage === "starting") waitFor(current, command);
-    else command();
-  }
-}
-
-/** Has the command done once the subscribe under way is over; in the order of the calls. */
-export function waitFor(subscription: Subscription, command: () => void): void {
-  const { session } = subscription;
-  if (subscription.afterwards === undefined) {
-    const timer = session.parts.clock.setTimer(() => session.disconnect(DISCONNECTS.internal), WAIT_TIMEOUT_MS);
-    subscription.afterwards = { commands: [], cancelDeadline: () => timer.cancel() };
-  }
-  const { commands } = subscription.afterwards;
-  if (commands.length === MAX_WAITING) return session.disconnect(DISCONNECTS.tooManyRequests);
-  commands.push(command);
 }
 
 /** What the client asks for and the channel has. */

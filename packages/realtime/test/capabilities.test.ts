@@ -93,6 +93,26 @@ describe("capabilities", () => {
     ]);
   });
 
+  it("that a refresh takes away end what is under way as well, and what the client wished for at connect", async () => {
+    const capabilities = [{ channels: ["private:*"], allow: ["subscribe"] }] as const;
+    await using test = new TestHub({
+      channels: CHANNELS,
+      authenticate: ({ action }) => ({ user: "42", ttlMs: 60_000, ...(action === "connect" ? { capabilities } : {}) }),
+    });
+    const wish = { recover: false, since: { offset: 0, epoch: "" } };
+    const client = test.newClient().connect({ subscriptions: new Map([["private:wished", wish]]) });
+    await test.settle();
+    client.take();
+    client.subscribe("private:a").refresh("t");
+    await test.settle();
+    expect(client.take()).toMatchObject([
+      { kind: "answer", to: "refresh", error: undefined },
+      { kind: "unsubscribed", channel: "private:wished", code: 2000 },
+      { kind: "answer", to: "subscribe private:a", error: undefined },
+      { kind: "unsubscribed", channel: "private:a", code: 2000 },
+    ]);
+  });
+
   it("that are nonsense are an error of the program", async () => {
     const nonsense: unknown[] = [
       { capabilities: "all" },

@@ -23,7 +23,6 @@ const LATER_KEYS: ReadonlySet<string> = new Set([
   "channels[].positioning",
   "channels[].token",
   "limits.clientsPerAddress",
-  "limits.clientsPerUser",
   "limits.commandsPerSecond",
   "limits.connectsPerSecond",
   "log.file",

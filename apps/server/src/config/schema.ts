@@ -85,6 +85,7 @@ export interface ChannelConfig {
 
 export interface LimitsConfig {
   readonly clients: number;
+  readonly clientsPerUser: number;
   readonly messageBytes: number;
   readonly queueBytes: number;
   readonly channelsPerClient: number;
@@ -350,6 +351,7 @@ const configSchema = z.strictObject({
   limits: z
     .strictObject({
       clients: wholeNumber("clients at once", 10_000, 1_000_000),
+      clientsPerUser: wholeNumber("clients of one user at once; anonymous ones are not counted", 10, 1_000_000),
       messageBytes: size("largest message that a client may send", 1_048_576, 1_024),
       queueBytes: size("what may wait for one slow client; past it the client is cut with 3008", 4_194_304, 1_024),
       channelsPerClient: wholeNumber("subscriptions of one client", 128, 100_000),
