@@ -347,6 +347,28 @@ describe("what is remembered is bounded", () => {
     expect(clock.pending).toBe(0);
   });
 
+  test("U35: a peer owes nothing while its holder rests, and then has the full time", async () => {
+    const clock = new ManualClock();
+    await using serving = await Serving.start({ ...RELIABLE, network: { clock } });
+    await using peer = await RawPeer.to(serving.port);
+    const id = await peer.connect();
+    const server = await serving.next();
+    const { reassembly } = serving.server as unknown as UdpServer;
+    server.link.pause();
+    const half = Buffer.concat([Buffer.from([200, 1]), Buffer.alloc(50)]);
+    const datagram = dataPacket({ packetNumber: 0, number: 0, payload: half });
+    datagram.writeUInt32BE(id.high, 2);
+    datagram.writeUInt32BE(id.low, 6);
+    await peer.send(datagram);
+    while (reassembly.bytes < half.length) await new Promise((resolve) => void setImmediate(resolve));
+    clock.advance(29_000);
+    server.link.resume();
+    clock.advance(29_000);
+    expect(server.closeInfo).toBeUndefined();
+    clock.advance(1_000);
+    expect((await server.closed).error?.message).toMatch(/the rest of a message did not come within 30000 ms/);
+  });
+
   test("a hello makes no state before its cookie has come back", async () => {
     const clock = new ManualClock();
     await using serving = await Serving.start({ ...RELIABLE, network: { clock } });
