@@ -166,7 +166,6 @@ export class LinkVitals implements Watched, CheckupOwner, SamplesOwner {
     const { rounds } = this.#host;
     this.#traits = traits;
     this.#heardAtMs = rounds.awakeMs;
-    this.#silentFailures = 0;
     this.#meter = new QualityMeter(
       {
         profile: this.#options.profile,

@@ -57,6 +57,19 @@ test.each<[string, ConnectionOptions, roundTripMs: number, measuredMs: number]>(
   },
 );
 
+test("F19: a ping of the program's own over a standstill is answered, and measures nothing", async () => {
+  await using world = new FaultWorld();
+  const told = (await world.connect({ health: false })).ignoreQuality();
+  const answer = told.connection.ping();
+  await standStill(world, 5_000);
+  expect(await answer).toBe(5_000);
+  expect(told.connection.quality.samples).toBe(0);
+  const next = told.connection.ping();
+  await world.pass(5);
+  expect(await next).toBe(5);
+  expect(told.connection.quality).toMatchObject({ samples: 1, roundTripMs: 5 });
+});
+
 test("a peer that is gone is noticed in spite of a process that stands still every other second", async () => {
   await using world = new FaultWorld();
   const told = (await world.connect({ health: QUICK })).ignoreQuality();
