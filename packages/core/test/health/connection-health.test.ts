@@ -181,9 +181,12 @@ test("a link that becomes slower than what it was known for is measured anew, an
   expect(told.connection.health).toMatchObject({ checked: "healthy", failures: 0 });
 });
 
-test("a paused connection's peer is not blamed, nor for the check that was under way", async () => {
+test.each([
+  ["ping", {}],
+  ["payload", { check: { send: "?", expect: "?" } }],
+])("a paused connection's peer is not blamed, nor for the %s that was under way", async (_what, check) => {
   await using world = new FaultWorld();
-  const told = (await world.connect({ health: { ...QUICK, unhealthyAfter: 1 } })).ignoreQuality();
+  const told = (await world.connect({ health: { ...QUICK, ...check, unhealthyAfter: 1 } })).ignoreQuality();
   world.wire.conditions.roundTripMs = 900;
   for (let round = 0; round < 30; round++) {
     await world.pass(700 + 430 * round);
@@ -191,7 +194,7 @@ test("a paused connection's peer is not blamed, nor for the check that was under
     await world.pass(60_000);
     told.connection.resume();
   }
-  expect(world.wire.pinged).toBeGreaterThan(10);
+  expect(world.wire.pinged + world.wire.sent.length).toBeGreaterThan(10);
   // No answer that waited for the reading was measured.
   expect(told.connection.quality.roundTripMs).toBeLessThan(1_500);
   expect(told.healthSteps).toEqual([]);
