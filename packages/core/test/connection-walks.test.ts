@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import type { HealthStatus } from "../src/health/health-record.ts";
 import { type ConnectionState, Network, PolywireError } from "../src/index.ts";
 import { ManualClock } from "../src/testing.ts";
 import { turns } from "./opened-network.ts";
@@ -53,6 +54,12 @@ test("10,000 walks: no illegal change, every link's loss told once, and the end 
         previous = to;
         note(to);
       });
+      let health: HealthStatus = "unknown";
+      connection.on("health", ({ from, to }) => {
+        expect(from).toBe(health);
+        expect(to).not.toBe(from);
+        health = to;
+      });
       connection.on("connect", ({ generation }) => {
         links++;
         expect(generation).toBe(links);
@@ -79,6 +86,7 @@ test("10,000 walks: no illegal change, every link's loss told once, and the end 
       for (const each of steps) {
         act(each);
         await turns(1);
+        expect(connection.health.status).toBe(health);
         const isConnected = connection.state === "ready" || connection.state === "draining";
         expect(count(told, "connect") - count(told, "disconnect")).toBe(isConnected ? 1 : 0);
       }
@@ -87,6 +95,7 @@ test("10,000 walks: no illegal change, every link's loss told once, and the end 
       expect(told.at(-1)).toBe("close");
       expect(count(told, "close")).toBe(1);
       expect(count(told, "connect")).toBe(count(told, "disconnect"));
+      expect(health).toBe("unknown");
       expect(count(told, "reconnected")).toBe(Math.max(0, links - 1));
       wire.dials.length = 0;
       wire.all.length = 0;

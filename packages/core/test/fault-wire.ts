@@ -41,9 +41,11 @@ export interface Conditions {
   isBlackHole: boolean;
   /** The peer takes nothing: what is sent waits. */
   isClogged: boolean;
+  /** It has taken nothing for so long that nothing more may wait. */
+  isFull: boolean;
 }
 
-const CLEAR: Conditions = { roundTripMs: 5, jitterMs: 0, loss: 0, isBlackHole: false, isClogged: false };
+const CLEAR: Conditions = { roundTripMs: 5, jitterMs: 0, loss: 0, isBlackHole: false, isClogged: false, isFull: false };
 
 /** One link through the conditions of its wire, to a peer that echoes. */
 export class FaultLink implements Link {
@@ -77,6 +79,10 @@ export class FaultLink implements Link {
   send(payload: Payload | Prepared): SendResult {
     if (this.#isGone) {
       this.refusal = "closed";
+      return "refused";
+    }
+    if (this.#wire.conditions.isFull) {
+      this.refusal = "overflow";
       return "refused";
     }
     this.#wire.sent.push(payload as Payload);

@@ -160,6 +160,30 @@ test("F21: a resolver that is gone for a while is waited for", async () => {
   expect(connection.state).toBe("backoff");
 });
 
+test("F21: 30 s without a resolver: those with a link keep it, the others ask no more than once a second, and are back in 5 s", async () => {
+  await using there = world();
+  const { clock, wire } = there;
+  const { connection: established, told } = await connected(there);
+  const { connection } = await connected(there, { reconnect: { capMs: 4_000 } });
+  wire.outcome = () => new PolywireError("host-not-found", "no such name");
+  wire.last.gone();
+  const before = wire.dialled;
+  for (let second = 0; second < 30; second++) {
+    clock.advance(1_000);
+    await turns(1);
+  }
+  expect(wire.dialled - before).toBeLessThanOrEqual(30);
+  expect(wire.dialled - before).toBeGreaterThan(5);
+  wire.outcome = () => undefined;
+  for (let second = 0; second < 5; second++) {
+    clock.advance(1_000);
+    await turns(1);
+  }
+  expect(connection.state).toBe("ready");
+  expect(established.generation).toBe(1);
+  expect(told.at(-1)).toBe("connect 1");
+});
+
 test("the first dial of network.connect that fails is the end, whatever the error", async () => {
   await using there = world();
   const { network, wire } = there;

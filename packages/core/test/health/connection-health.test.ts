@@ -181,9 +181,12 @@ test("a link that becomes slower than what it was known for is measured anew, an
   expect(told.connection.health).toMatchObject({ checked: "healthy", failures: 0 });
 });
 
-test("a paused connection's peer is not blamed, nor for the check that was under way", async () => {
+test.each([
+  ["ping", {}],
+  ["payload", { check: { send: "?", expect: "?" } }],
+])("a paused connection's peer is not blamed, nor for the %s that was under way", async (_what, check) => {
   await using world = new FaultWorld();
-  const told = (await world.connect({ health: { ...QUICK, unhealthyAfter: 1 } })).ignoreQuality();
+  const told = (await world.connect({ health: { ...QUICK, ...check, unhealthyAfter: 1 } })).ignoreQuality();
   world.wire.conditions.roundTripMs = 900;
   for (let round = 0; round < 30; round++) {
     await world.pass(700 + 430 * round);
@@ -191,7 +194,9 @@ test("a paused connection's peer is not blamed, nor for the check that was under
     await world.pass(60_000);
     told.connection.resume();
   }
-  expect(world.wire.pinged).toBeGreaterThan(10);
+  expect(world.wire.pinged + world.wire.sent.length).toBeGreaterThan(10);
+  // No answer that waited for the reading was measured.
+  expect(told.connection.quality.roundTripMs).toBeLessThan(1_500);
   expect(told.healthSteps).toEqual([]);
   expect(told.connection.health).toMatchObject({ status: "healthy", failures: 0 });
   expect(told.connection.generation).toBe(1);
@@ -267,6 +272,30 @@ test("a rule of a payload check that throws is a failed check, and the message i
   });
   expect(new Set(delivered)).toEqual(new Set(["x"]));
   expect(told.connection.state).toBe("ready");
+});
+
+test("a payload that the link refuses is a failed check at once", async () => {
+  await using world = new FaultWorld(new FaultWire({ ping: "none" }));
+  const check = { send: "are you well?", expect: "yes" };
+  const told = (await world.connect({ health: { ...QUICK, check } })).ignoreQuality();
+  world.wire.conditions.isFull = true;
+  while (told.health.length === 0) await world.pass(500);
+  expect(told.health[0]).toMatchObject({ to: "degraded", error: { code: "limit-reached" } });
+  expect(told.connection.health.failures).toBe(1);
+});
+
+test("what was expected on one link is an ordinary message on the next", async () => {
+  await using world = new FaultWorld(new FaultWire({ ping: "none" }));
+  const told = (await world.connect({ health: { ...QUICK, check: { send: "?", expect: "yes" } } })).ignoreQuality();
+  const delivered: unknown[] = [];
+  told.connection.on("data", (payload) => void delivered.push(payload));
+  world.wire.conditions.isBlackHole = true;
+  while (world.wire.sent.length === 0) await world.pass(500);
+  world.wire.conditions.isBlackHole = false;
+  world.wire.last.breaks();
+  while (told.connection.state !== "ready") await world.pass(100);
+  world.wire.last.says("yes");
+  expect(delivered).toEqual(["yes"]);
 });
 
 test("a wrong answer is delivered, and the check fails; a silent peer behind it is replaced", async () => {

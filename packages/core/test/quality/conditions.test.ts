@@ -126,6 +126,26 @@ test("a peer that takes nothing for more than a second is fair at the best, unti
   expect(told.qualitySteps.slice(2)).toEqual(["fair > excellent for rtt"]);
 });
 
+test("what the last link's peer had not taken is not held against the next", async () => {
+  await using world = new FaultWorld();
+  const told = await world.connect();
+  world.wire.conditions.isClogged = true;
+  told.connection.send("waits");
+  world.wire.last.breaks();
+  world.wire.conditions.isClogged = false;
+  await world.pass(3 * WINDOW_MS);
+  expect(told.connection.generation).toBe(2);
+  expect(told.qualitySteps).toEqual(["unknown > excellent for rtt"]);
+});
+
+test("a check of the program's own does not break the silence", async () => {
+  await using world = new FaultWorld(new FaultWire({ ping: "none" }));
+  const told = await world.connect({ health: { intervalMs: 2_000, check: () => {} }, quality: { staleMs: 10_000 } });
+  await world.pass(11_000);
+  expect(told.qualitySteps).toEqual(["unknown > critical for silence"]);
+  expect(told.connection.health).toMatchObject({ status: "degraded", checked: "healthy" });
+});
+
 test("silence is critical where an option says so, and any word ends it", async () => {
   await using world = new FaultWorld(new FaultWire({ ping: "none" }));
   const told = await world.connect({ quality: { staleMs: 60_000 } });

@@ -169,6 +169,14 @@ test("an answer that comes late proves that the peer lives, and how far away it 
   expect(metered.meter.read().loss).toBeGreaterThan(0.05);
 });
 
+test("a sign of life that measures nothing makes two misses single ones all the same", () => {
+  const metered = new Metered().answers(20, 5).misses(1);
+  metered.meter.heard();
+  metered.misses(1);
+  expect(metered.level).toBe("poor");
+  expect(metered.meter.read().samples).toBe(22);
+});
+
 test("where messages are lost as a matter of course only three in a row are more than their share", () => {
   const metered = new Metered({ losesSingly: true }).answers(20, 5);
   metered.misses(2);
