@@ -334,6 +334,9 @@ describe("reading", () => {
     });
     expect(await bench.call("channels", { pattern: "kept:*" })).toEqual({ channels: { "kept:a": { num_clients: 1 } } });
     expect(await bench.call("channels", { pattern: "no*" })).toEqual({ channels: {} });
+    expect((await bench.refusal("channels", { pattern: "*".repeat(1_025) })).message).toMatch(
+      /pattern: has 1025 characters/,
+    );
     bench.clock.advance(90_000);
     const uid = expect.stringMatching(/^[\da-f-]{36}$/);
     const counts = {
