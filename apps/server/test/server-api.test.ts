@@ -158,6 +158,8 @@ test("G26: keys in a file change with it, and a file that is no good changes not
   const keys = new ApiKeyFile(file, { clock, logger });
   const before = keys.keys;
   expect(before).toEqual(["first-key-of-this-file"]);
+  clock.advance(1_000);
+  expect(keys.keys).toBe(before);
   fs.writeFileSync(file, "first-key-of-this-file\nsecond-key-of-this-file\n");
   expect(keys.keys).toBe(before);
   clock.advance(1_000);

@@ -11,10 +11,7 @@ const STREAM_HEADERS: readonly (readonly [name: string, value: string])[] = [
 /** How long a browser may keep the answer to its preflight, in seconds. */
 const PREFLIGHT_MAX_AGE = "300";
 
-/**
- * Answers requests, and lets pages of allowed origins read the answers. Who has gone, or was answered by the wire because
- * we took too long, needs none.
- */
+/** Answers requests, and lets pages of allowed origins read the answers. */
 export class Answerer {
   readonly #doorkeeper: Doorkeeper;
 
@@ -66,7 +63,8 @@ interface Answer {
   readonly text?: string | undefined;
 }
 
-function whileAsked<Result>({ signal }: Exchange, answer: () => Result): Result | undefined {
+/** Who has gone, or was answered by the wire because we took too long, needs no answer. */
+export function whileAsked<Result>({ signal }: Exchange, answer: () => Result): Result | undefined {
   if (signal.aborted) return undefined;
   try {
     return answer();

@@ -9,11 +9,13 @@ import { runAfterwards } from "./waiting.ts";
 
 /** Does what the server asks of sessions: of those on this process that it concerns. */
 export function carryOut(parts: HubParts, order: ControlCommand): void {
+  // Very many may be addressed, and very many excepted.
+  const except = new Set(order.kind === "disconnect" ? order.except : []);
   for (const session of parts.sessions.addressed(order)) {
     if (session.isClosed) continue;
     switch (order.kind) {
       case "disconnect":
-        if (order.except?.includes(session.id) !== true) session.disconnect(order.disconnect);
+        if (!except.has(session.id)) session.disconnect(order.disconnect);
         break;
       case "subscribe":
         session.whenConnected(() => subscribeByServer(session, order));

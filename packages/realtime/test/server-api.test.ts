@@ -236,6 +236,10 @@ describe("orders to sessions", () => {
     await test.advance(2_000);
     expect([one.disconnectCode, other.disconnectCode]).toEqual([3005, undefined]);
     await expect(test.hub.refresh("42", { ttlMs: -1 })).rejects.toThrow(/ttlMs is -1/);
+    await test.wait(test.hub.refresh("43", { ttlMs: 30_000 }));
+    expect(test.clock.pending).toBe(1);
+    other.session.closed();
+    expect(test.clock.pending).toBe(0);
   });
 
   it("refresh: what others are told of a client changes with its next subscription", async () => {

@@ -8,6 +8,9 @@ import type { ApiHub, ApiMethod, ApiPlace, Outcome } from "./method.ts";
 /** Most bytes of one answer, about: some large pages, or all members of large channels. */
 const MAX_ANSWER_BYTES = 16_777_216;
 
+/** Longest text of a peer's that is logged. */
+const LOGGED_CHARACTERS = 256;
+
 export interface CallsParts {
   readonly hub: ApiHub;
   readonly clock: Clock;
@@ -61,6 +64,6 @@ export class Calls implements ApiPlace {
   /** Somebody came without a key that is good. */
   unauthorized(path: string | undefined, address: string | undefined): void {
     this.#counts.unauthorized();
-    this.#logger.log("warn", "api", "refused: no valid key", { path, address });
+    this.#logger.log("warn", "api", "refused: no valid key", { path: path?.slice(0, LOGGED_CHARACTERS), address });
   }
 }

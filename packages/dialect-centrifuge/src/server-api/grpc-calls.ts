@@ -1,6 +1,9 @@
-import { type Exchange, PolywireError, type ResponseHead } from "@polywire/core";
+import { ACCEPTED, type Admission, type Exchange, type Peer, type ResponseHead } from "@polywire/core";
+import { whileAsked } from "../http-answers.ts";
 import { type ApiError, apiErrorOf, statusOf } from "./api-error.ts";
+import type { ApiKeys } from "./api-keys.ts";
 import type { Calls } from "./calls.ts";
+import type { Values } from "./fields.ts";
 import type { ApiMethod } from "./method.ts";
 import { METHODS } from "./methods.ts";
 import { API_PACKAGE, type ProtobufMessages, protobufName } from "./protobuf-messages.ts";
@@ -10,6 +13,9 @@ const SERVICE_PATH = `/${API_PACKAGE}.ServerApi/`;
 
 /** Carries the code of the API in the metadata of an error. */
 const CODE_HEADER = "polywire-api-error";
+
+const UNAUTHORIZED = 401;
+const NO_KEY = "the API key is missing or wrong";
 
 const BY_PATH: ReadonlyMap<string, ApiMethod> = new Map(
   Array.from(METHODS.values(), (method) => [`${SERVICE_PATH}${protobufName(method.name)}`, method]),
@@ -22,6 +28,7 @@ export function isGrpcPath(path: string | undefined): boolean {
 
 export interface GrpcCallsParts {
   readonly calls: Calls;
+  readonly keys: ApiKeys;
   readonly messages: ProtobufMessages;
   readonly maxMessageBytes: number;
 }
@@ -29,22 +36,36 @@ export interface GrpcCallsParts {
 /** Calls of gRPC. Errors are told as statuses. */
 export class GrpcCalls {
   readonly #calls: Calls;
+  readonly #keys: ApiKeys;
   readonly #messages: ProtobufMessages;
   readonly #maxMessageBytes: number;
 
-  constructor({ calls, messages, maxMessageBytes }: GrpcCallsParts) {
+  constructor({ calls, keys, messages, maxMessageBytes }: GrpcCallsParts) {
     this.#calls = calls;
+    this.#keys = keys;
     this.#messages = messages;
     this.#maxMessageBytes = maxMessageBytes;
   }
 
+  /** Once there is an exchange its message has been read: who has no key does not get that far. */
+  admit({ path, headers, address }: Peer): Admission {
+    if (this.#keys.allows(headers)) return ACCEPTED;
+    this.#calls.unauthorized(path, address);
+    return { accepted: false, status: UNAUTHORIZED, reason: NO_KEY };
+  }
+
   /** Fulfilled when the exchange is answered. */
   async serve(exchange: Exchange): Promise<void> {
+    // Who makes a handler of parts of ours may have left admission out.
+    if (!this.#keys.allows(exchange.headers)) {
+      this.#calls.unauthorized(exchange.path, exchange.peer.address);
+      return refuse(exchange, UNAUTHORIZED, { message: NO_KEY });
+    }
     const method = BY_PATH.get(exchange.path);
     if (method === undefined) return refuse(exchange, 501, { message: "there is no such method" });
     const typeName = protobufName(method.name);
     const body = await exchange.body.bytes(this.#maxMessageBytes);
-    let request: ReturnType<ProtobufMessages["read"]>;
+    let request: Values;
     try {
       request = this.#messages.read(body, `${typeName}Request`, method.request);
     } catch (thrown) {
@@ -54,7 +75,7 @@ export class GrpcCalls {
     }
     const { name, value } = await this.#calls.carryOut(method, request);
     if (name === "error") return fail(exchange, value as ApiError);
-    const answer = this.#messages.write(value as Record<string, unknown>, `${typeName}Result`, method.result);
+    const answer = this.#messages.write(value as Values, `${typeName}Result`, method.result);
     if (answer.length <= this.#maxMessageBytes) return respond(exchange, { status: 200 }, answer);
     const message = `the answer takes ${answer.length} of ${this.#maxMessageBytes} bytes: ask for less`;
     refuse(exchange, 429, { message });
@@ -72,12 +93,6 @@ function refuse(exchange: Exchange, status: number, { message, code }: { message
   respond(exchange, { status, headers });
 }
 
-/** Who has gone, or was answered by the wire because we took too long, needs no answer. */
 function respond(exchange: Exchange, head: ResponseHead, body?: Uint8Array): void {
-  if (exchange.signal.aborted) return;
-  try {
-    exchange.respond(head, body);
-  } catch (thrown) {
-    if (!PolywireError.is(thrown) || thrown.code !== "invalid-state") throw thrown;
-  }
+  whileAsked(exchange, () => exchange.respond(head, body));
 }

@@ -1,9 +1,11 @@
 import { type Exchange, type Headers, PolywireError } from "@polywire/core";
+import { whileAsked } from "../http-answers.ts";
 import { BodyReader } from "../request-body.ts";
 import { type ApiError, apiErrorOf, NOT_FOUND, statusOf } from "./api-error.ts";
 import type { ApiKeys } from "./api-keys.ts";
 import type { Calls } from "./calls.ts";
-import type { Outcome } from "./method.ts";
+import type { Values } from "./fields.ts";
+import type { ApiMethod, Outcome } from "./method.ts";
 import { METHODS } from "./methods.ts";
 import { openApiDocument } from "./openapi.ts";
 import { JsonRequestReader } from "./read-json.ts";
@@ -81,8 +83,8 @@ export class HttpCalls {
   }
 
   async #serveCall(exchange: Exchange, name: string, body: Uint8Array): Promise<void> {
-    const method = METHODS.get(name) as NonNullable<ReturnType<typeof METHODS.get>>;
-    let request: ReturnType<JsonRequestReader["read"]>;
+    const method = METHODS.get(name) as ApiMethod;
+    let request: Values;
     try {
       request = this.#reader.read(body, method.request);
     } catch (thrown) {
@@ -90,7 +92,7 @@ export class HttpCalls {
     }
     const outcome = await this.#calls.carryOut(method, request);
     if (outcome.name === "error") return this.#fail(exchange, outcome.value as ApiError);
-    respondJson(exchange, 200, this.#write(outcome, name));
+    respondJson(exchange, 200, this.#write(outcome, method));
   }
 
   /** The older form: a call on each line, `{"method": …, "params": …}`, and an answer on each line. */
@@ -109,12 +111,14 @@ export class HttpCalls {
       const read = lines.map((line) => {
         const { method: name, params } = this.#reader.readCommand(line);
         const method = METHODS.get(name);
-        return { name, method, request: method && this.#reader.readText(params, method.request) };
+        return { method, request: method && this.#reader.readText(params, method.request) };
       });
       let characters = 0;
-      for (const { name, method, request } of read) {
+      for (const { method, request } of read) {
         const isKnown = method !== undefined && request !== undefined;
-        const answer = isKnown ? this.#write(await this.#calls.carryOut(method, request), name) : errorText(NOT_FOUND);
+        const answer = isKnown
+          ? this.#write(await this.#calls.carryOut(method, request), method)
+          : errorText(NOT_FOUND);
         characters += answer.length;
         answers.push(characters > MAX_CHARACTERS ? errorText(TOO_MUCH) : answer);
       }
@@ -124,10 +128,9 @@ export class HttpCalls {
     respondJson(exchange, 200, answers.join("\n"));
   }
 
-  #write({ name, value }: Outcome, method: string): string {
+  #write({ name, value }: Outcome, { result }: ApiMethod): string {
     if (name === "error") return errorText(value as ApiError);
-    const { result } = METHODS.get(method) as NonNullable<ReturnType<typeof METHODS.get>>;
-    return `{"result":${this.#writer.write(value as Record<string, unknown>, result)}}`;
+    return `{"result":${this.#writer.write(value as Values, result)}}`;
   }
 
   /** What it describes is in every copy of this package: no secret. */
@@ -181,12 +184,6 @@ interface Answer {
   readonly text?: string;
 }
 
-/** Who has gone, or was answered by the wire because we took too long, needs no answer. */
 function respond(exchange: Exchange, status: number, { headers = [], text }: Answer): void {
-  if (exchange.signal.aborted) return;
-  try {
-    exchange.respond({ status, headers: new Map(headers) }, text);
-  } catch (thrown) {
-    if (!PolywireError.is(thrown) || thrown.code !== "invalid-state") throw thrown;
-  }
+  whileAsked(exchange, () => exchange.respond({ status, headers: new Map(headers) }, text));
 }

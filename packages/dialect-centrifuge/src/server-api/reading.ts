@@ -4,6 +4,9 @@ import { type ApiMethod, method, wrongField } from "./method.ts";
 /** Most bytes of data in one page of history: two of the largest pages and what is around them fit into a gRPC message. */
 const MAX_PAGE_BYTES = 2_097_152;
 
+/** No name is longer, and no pattern needs more signs than that. */
+const MAX_PATTERN_LENGTH = 1_024;
+
 const MILLISECONDS_PER_SECOND = 1_000;
 
 const channel = required(text("the channel"));
@@ -84,6 +87,9 @@ export const channels: ApiMethod = method({
     ),
   },
   run: async ({ pattern = "*" }, { hub }) => {
+    if (pattern.length > MAX_PATTERN_LENGTH) {
+      throw wrongField("pattern", `has ${pattern.length} characters: give ${MAX_PATTERN_LENGTH} at most`);
+    }
     const active = await hub.channels(pattern);
     return { channels: new Map(active.map(({ name, clients }) => [name, { num_clients: clients }])) };
   },

@@ -69,15 +69,10 @@ export function serverApi(hub: ApiHub, options: ServerApiOptions): ServerApiHand
   const maxRequestBytes = hub.linkLimits.maxMessageBytes;
   const maxMessageBytes = Math.max(maxRequestBytes, MIN_MESSAGE_BYTES);
   const http = new HttpCalls({ calls, keys, maxRequestBytes, version });
-  const grpc = new GrpcCalls({ calls, messages: new ProtobufMessages(), maxMessageBytes });
+  const grpc = new GrpcCalls({ calls, keys, messages: new ProtobufMessages(), maxMessageBytes });
   return {
     limits: { maxMessageBytes },
-    admit(peer) {
-      // Over gRPC the message has been read once there is an exchange: who has no key does not get that far.
-      if (!isGrpcPath(peer.path) || keys.allows(peer.headers)) return ACCEPTED;
-      calls.unauthorized(peer.path, peer.address);
-      return { accepted: false, status: 401, reason: "the API key is missing or wrong" };
-    },
+    admit: (peer) => (isGrpcPath(peer.path) ? grpc.admit(peer) : ACCEPTED),
     exchange: (exchange) => (isGrpcPath(exchange.path) ? grpc.serve(exchange) : http.serve(exchange)),
     stats: () => calls.stats,
     metrics: () => calls.metrics(),

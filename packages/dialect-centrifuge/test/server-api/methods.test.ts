@@ -1,3 +1,4 @@
+import { type Broker, MemoryBroker } from "@polywire/realtime";
 import { describe, expect, it } from "vitest";
 import { type ApiBench, apiBench } from "./api-bench.ts";
 
@@ -333,6 +334,9 @@ describe("reading", () => {
     });
     expect(await bench.call("channels", { pattern: "kept:*" })).toEqual({ channels: { "kept:a": { num_clients: 1 } } });
     expect(await bench.call("channels", { pattern: "no*" })).toEqual({ channels: {} });
+    expect((await bench.refusal("channels", { pattern: "*".repeat(1_025) })).message).toMatch(
+      /pattern: has 1025 characters/,
+    );
     bench.clock.advance(90_000);
     const uid = expect.stringMatching(/^[\da-f-]{36}$/);
     const counts = {
@@ -377,6 +381,34 @@ describe("batch", () => {
     expect(replies.at(-1)).toMatchObject({ publish: { offset: 1_024 } });
     const { status, body } = await bench.post("batch", { commands: [...commands, { info: {} }] });
     expect([status, body]).toMatchObject([400, { error: { code: 107, message: expect.stringContaining("commands") } }]);
+  });
+
+  it("waits for no call before the next when they run at once", async () => {
+    const inner = new MemoryBroker();
+    let release = (): void => {};
+    const published = new Promise<void>((resolve) => (release = resolve));
+    const { streams, presence, control } = inner;
+    // History is answered once something was published.
+    const broker: Broker = {
+      name: "waiting",
+      presence,
+      control,
+      streams: {
+        ...streams,
+        history: (channel, request, done) => void published.then(() => streams.history(channel, request, done)),
+        publish: (channel, draft, stream, done) => {
+          release();
+          streams.publish(channel, draft, stream, done);
+        },
+      },
+      start: (events) => inner.start(events),
+      close: () => inner.close(),
+    };
+    await using bench = await apiBench({ channels: CHANNELS, broker });
+    const commands = [{ history: { channel: "kept:a", limit: 1 } }, { publish: { channel: "kept:a", data: 1 } }];
+    expect(await bench.call("batch", { commands, parallel: true })).toMatchObject({
+      replies: [{ history: { offset: expect.any(Number) } }, { publish: { offset: 1 } }],
+    });
   });
 
   it("is an error where its answer would be too large, and the server goes on", { timeout: 30_000 }, async () => {

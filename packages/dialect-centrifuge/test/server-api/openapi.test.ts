@@ -1,12 +1,15 @@
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { openApiDocument } from "../../src/index.ts";
 import { METHODS } from "../../src/server-api/methods.ts";
 import { JsonRequestReader } from "../../src/server-api/read-json.ts";
 import { type ApiBench, apiBench } from "./api-bench.ts";
 import { SAMPLE_CHANNELS, SAMPLES, settle } from "./samples.ts";
+
+// Properties and schemas take their time on a busy machine.
+vi.setConfig({ testTimeout: 60_000 });
 
 type Schema = Readonly<Record<string, unknown>>;
 

@@ -1,10 +1,13 @@
 import { PolywireError } from "@polywire/core";
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { METHODS } from "../../src/server-api/methods.ts";
 import { ProtobufMessages, protobufName } from "../../src/server-api/protobuf-messages.ts";
 import { JsonRequestReader } from "../../src/server-api/read-json.ts";
 import { SAMPLES } from "./samples.ts";
+
+// Properties and schemas take their time on a busy machine.
+vi.setConfig({ testTimeout: 60_000 });
 
 /** Reads, or says what is wrong in the one way that is answered with 400. */
 function isReadOrRefused(read: () => unknown): boolean {
