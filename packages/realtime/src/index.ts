@@ -24,6 +24,7 @@ export type {
   PublishRequest,
   PublishVerdict,
   ReceivedMessage,
+  RefreshedBy,
   ServerSubscription,
   SubscriptionFeatures,
 } from "./options.ts";

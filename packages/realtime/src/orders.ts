@@ -1,5 +1,4 @@
 import type { ControlCommand, SubscribeOrder } from "./broker.ts";
-import { DISCONNECTS } from "./codes.ts";
 import type { HubParts } from "./hub-parts.ts";
 import type { Session } from "./session.ts";
 import { reserve } from "./subscribe-commands.ts";

@@ -1,9 +1,9 @@
 import { askAuthorize } from "./authorizing.ts";
-import { DISCONNECTS, ERRORS, UNSUBSCRIBES } from "./codes.ts";
+import { DISCONNECTS, ERRORS } from "./codes.ts";
 import { isDenied } from "./denied.ts";
 import { limited } from "./expiry.ts";
 import { runHook } from "./hooks.ts";
-import type { Authenticated, Authorized, Denied } from "./options.ts";
+import type { Authorized, Denied } from "./options.ts";
 import { before, renew } from "./renewal.ts";
 import type { Answer, RefreshResult } from "./requests.ts";
 import type { Session } from "./session.ts";

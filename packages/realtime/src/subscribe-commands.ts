@@ -1,11 +1,9 @@
 import { authorize } from "./authorizing.ts";
 import { fitsBytes } from "./channel-name.ts";
 import type { ChannelSettings } from "./channel-rules.ts";
-import { DISCONNECTS, ERRORS, type Unsubscribe } from "./codes.ts";
-import { isDenied } from "./denied.ts";
+import { DISCONNECTS, ERRORS } from "./codes.ts";
 import { limited } from "./expiry.ts";
-import { runHook } from "./hooks.ts";
-import type { Authorized, AuthorizeRequest, Denied, HubOptions } from "./options.ts";
+import type { Authorized } from "./options.ts";
 import { EVENT_FORM } from "./outlet.ts";
 import type { Answer, SubscribeRequest, SubscribeResult } from "./requests.ts";
 import { refreshSubscriptionByServer } from "./server-refresh.ts";
@@ -13,7 +11,6 @@ import type { Session } from "./session.ts";
 import { HOLE, type SubscribeWish, Subscribing } from "./subscribing.ts";
 import { Subscription } from "./subscription.ts";
 import { tagsFilter } from "./tags-filter.ts";
-import { isAuthorized } from "./verdicts.ts";
 import { runAfterwards, waitFor } from "./waiting.ts";
 
 /** A client's wish to be in a channel. */

@@ -117,7 +117,10 @@ test("the network tells each change once, as the connection does, and the snapsh
   expect(onNetwork.slice(1)).toHaveLength(ofConnection.length);
   for (const change of ofConnection) expect(onNetwork).toContainEqual(change);
   const [snapshot] = world.network.inspect().connections;
-  expect(snapshot).toMatchObject({ health: told.health.at(-1)?.to, quality: { level: told.quality.at(-1)?.to } });
+  expect(snapshot).toMatchObject({
+    health: { status: told.health.at(-1)?.to },
+    quality: { level: told.quality.at(-1)?.to },
+  });
 });
 
 test("a loss is told in one order: state, quality, health, then disconnect and reconnecting; a return: state, health, connect", async () => {
