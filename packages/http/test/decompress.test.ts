@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync, type InputType, zstdCompressSync } from "node:zlib";
+import { makeCertificate } from "@polywire/conformance/testing";
 import { Network, PolywireError } from "@polywire/core";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -103,6 +104,29 @@ describe("compressed responses", () => {
     expect(Buffer.from(await response.body.bytes())).toEqual(body);
     expect(server.accepted).toEqual([undefined]);
   });
+});
+
+test("over HTTP/2 as well, from a listener of our own", async () => {
+  const { cert, key } = makeCertificate({ name: "server", hosts: ["127.0.0.1"] });
+  await using network = new Network({ protocols: [http()] });
+  const accepted: (string | undefined)[] = [];
+  const headers = new Map([["content-encoding", "br"]]);
+  const listener = await network.listen(
+    "https://127.0.0.1:0/",
+    {
+      exchange(exchange) {
+        accepted.push(exchange.headers.get("accept-encoding"));
+        exchange.respond({ status: 200, headers }, brotliCompressSync("in fewer bytes"));
+      },
+    },
+    { tls: { cert, key } },
+  );
+  const options = { decompress: true, http2: true, tls: { ca: cert } };
+  const exchanger = await network.open(`https://127.0.0.1:${listener.endpoint.port}`, options);
+  const response = await exchanger.request({ method: "GET", path: "/" });
+  expect(Buffer.from(await response.body.bytes()).toString()).toBe("in fewer bytes");
+  expect(response.headers.has("content-encoding")).toBe(false);
+  expect(accepted).toEqual(["zstd, br, gzip, deflate"]);
 });
 
 describe("hostile bodies", () => {
