@@ -52,7 +52,7 @@ function renew(session: Session, verdict: Authenticated, answer: Answer<RefreshR
   session.expiry?.set(ttlMs);
   answer(undefined, ttlMs === undefined ? {} : { ttlMs });
   // Whoever was let in by a capability that is gone is let in no longer.
-  for (const { isByCapability, channel } of [...(session.subscriptions?.values() ?? [])]) {
+  for (const { isByCapability, channel } of session.subscriptions?.values() ?? []) {
     if (isByCapability && !mayEnter(session, channel)) unsubscribeByServer(session, channel.name, UNSUBSCRIBES.server);
   }
 }
