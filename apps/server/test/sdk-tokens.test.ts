@@ -351,6 +351,28 @@ describe.each(ENCODINGS)("the official SDK with tokens, in $name", ({ make, data
   });
 });
 
+test("a server whose tokens are less safe than they could be says so as it starts, and one whose are not does not", async () => {
+  const warnings = ({ logged }: TokenServer): unknown[] =>
+    logged.filter(({ component }) => component === "tokens").map(({ warning }) => warning);
+  await using strict = await TokenServer.start();
+  expect(warnings(strict)).toEqual([]);
+  await using relaxed = await TokenServer.start({
+    POLYWIRE_CLIENT_TOKEN_HMAC_SECRET: "secret",
+    POLYWIRE_CLIENT_TOKEN_ALLOW_WEAK_KEY: "true",
+    POLYWIRE_CLIENT_TOKEN_REQUIRE_EXPIRY: "false",
+    POLYWIRE_CLIENT_ALLOW_ANONYMOUS: "true",
+  });
+  expect(warnings(relaxed)).toEqual([
+    expect.stringContaining("requireExpiry is false"),
+    expect.stringContaining("allowWeakKey is true"),
+  ]);
+  // The specification's own token, which is relaxed in both.
+  const token =
+    "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpYXQiOjE3MzgwNzg4MjR9.MTb3higWfFW04E9-8wmTFOcf4MEm-rMDQaNKJ1VU_n4";
+  using client = using(new Centrifuge(relaxed.url, { ...OPTIONS, token }));
+  await connected(client);
+});
+
 /** Who signs tokens elsewhere, and publishes the keys to verify them with. */
 class Issuer implements AsyncDisposable {
   requests = 0;
