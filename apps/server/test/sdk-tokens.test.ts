@@ -1,4 +1,7 @@
 import { createHmac, generateKeyPairSync } from "node:crypto";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { issueToken, type TokenContent } from "@polywire/auth-jwt";
 import { type LogFields, silentLogger } from "@polywire/core";
 import { Centrifuge, type Options } from "centrifuge";
@@ -28,11 +31,8 @@ class TokenServer implements AsyncDisposable {
 
   static async start(environment: Record<string, string> = {}): Promise<TokenServer> {
     const started = new TokenServer();
-    const { config } = loadConfig(undefined, {
-      POLYWIRE_CLIENT_TOKEN_HMAC_SECRET: SECRET,
-      POLYWIRE_CHANNELS: CHANNELS,
-      ...environment,
-    });
+    const key = "POLYWIRE_CLIENT_TOKEN_JWKS_URL" in environment ? {} : { POLYWIRE_CLIENT_TOKEN_HMAC_SECRET: SECRET };
+    const { config } = loadConfig(undefined, { POLYWIRE_CHANNELS: CHANNELS, ...key, ...environment });
     const here = listenAddress("127.0.0.1", 0);
     const anywhere = { listen: [{ ...here, pong: true }], internal: [here] };
     const logger = {
@@ -313,6 +313,23 @@ describe.each(ENCODINGS)("the official SDK with tokens, in $name", ({ make, data
     expect((await heard).data).toEqual(data("hello"));
   });
 
+  test("goes by the keys that an issuer publishes, the new ones as well", async () => {
+    await using issuer = await Issuer.start();
+    issuer.publish("first");
+    await using server = await TokenServer.start({ POLYWIRE_CLIENT_TOKEN_JWKS_URL: issuer.url });
+    using client = using(make(server.url, { token: await issuer.token("first", server.clock) }));
+    await connected(client);
+    issuer.publish("second");
+    await server.clock.pass(30_000);
+    using other = using(make(server.url, { token: await issuer.token("second", server.clock) }));
+    await connected(other);
+    using late = using(make(server.url, { token: await issuer.token("first", server.clock) }));
+    const ended = next<Ended>(late, "disconnected");
+    late.connect();
+    expect(await ended).toMatchObject({ code: 3500 });
+    expect(issuer.requests).toBe(2);
+  });
+
   test("is ended with 3504 when its user has as many clients as the configuration allows", async () => {
     await using server = await TokenServer.start({ POLYWIRE_LIMITS_CLIENTS_PER_USER: "1" });
     const token = await server.token({ user: "42" });
@@ -342,6 +359,66 @@ describe.each(ENCODINGS)("the official SDK with tokens, in $name", ({ make, data
     expect(await ended).toMatchObject({ code: 3500 });
   });
 });
+
+test("a server whose tokens are less safe than they could be says so as it starts, and one whose are not does not", async () => {
+  const warnings = ({ logged }: TokenServer): unknown[] =>
+    logged.filter(({ component }) => component === "tokens").map(({ warning }) => warning);
+  await using strict = await TokenServer.start();
+  expect(warnings(strict)).toEqual([]);
+  await using relaxed = await TokenServer.start({
+    POLYWIRE_CLIENT_TOKEN_HMAC_SECRET: "secret",
+    POLYWIRE_CLIENT_TOKEN_ALLOW_WEAK_KEY: "true",
+    POLYWIRE_CLIENT_TOKEN_REQUIRE_EXPIRY: "false",
+    POLYWIRE_CLIENT_ALLOW_ANONYMOUS: "true",
+  });
+  expect(warnings(relaxed)).toEqual([
+    expect.stringContaining("requireExpiry is false"),
+    expect.stringContaining("allowWeakKey is true"),
+  ]);
+  // The specification's own token, which is relaxed in both.
+  const token =
+    "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpYXQiOjE3MzgwNzg4MjR9.MTb3higWfFW04E9-8wmTFOcf4MEm-rMDQaNKJ1VU_n4";
+  using client = using(new Centrifuge(relaxed.url, { ...OPTIONS, token }));
+  await connected(client);
+});
+
+/** Who signs tokens elsewhere, and publishes the keys to verify them with. */
+class Issuer implements AsyncDisposable {
+  requests = 0;
+  readonly #keys = new Map(
+    ["first", "second"].map((name) => [name, generateKeyPairSync("ec", { namedCurve: "P-256" })]),
+  );
+  #published: object[] = [];
+  readonly #server = createServer((_, response) => {
+    this.requests++;
+    response.end(JSON.stringify({ keys: this.#published }));
+  });
+
+  static async start(): Promise<Issuer> {
+    const issuer = new Issuer();
+    await once(issuer.#server.listen(0, "127.0.0.1"), "listening");
+    return issuer;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/keys`;
+  }
+
+  /** This key, and no other. */
+  publish(name: string): void {
+    this.#published = [{ ...this.#keys.get(name)?.publicKey.export({ format: "jwk" }), kid: name }];
+  }
+
+  token(name: string, clock: TestClock): Promise<string> {
+    const privateKey = this.#keys.get(name)?.privateKey.export({ type: "pkcs8", format: "pem" }) as string;
+    return issueToken({ user: "42", ttlMs: 60_000 }, { privateKey, keyId: name }, { clock });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#server.closeAllConnections();
+    await once(this.#server.close(), "close");
+  }
+}
 
 function unsigned(header: object, claims: object): string {
   const text = [header, claims].map((part) => Buffer.from(JSON.stringify(part)).toString("base64url")).join(".");

@@ -44,6 +44,8 @@ export type TokenKeys = Pick<TokenOptions, "key" | "previousKey" | "subscription
 interface Keyrings {
   readonly connection: Keyring;
   readonly subscription: Keyring;
+  /** Some are an issuer's, who may sign for others as well. */
+  readonly hasKeySet: boolean;
 }
 
 /**
@@ -72,12 +74,15 @@ export class Tokens implements Service {
     if (this.#options.logger !== undefined) this.#warn();
   }
 
-  /** What was relaxed, one sentence each; empty when nothing was. */
+  /** What is less safe than it could be, one sentence each; empty when nothing is. */
   get warnings(): readonly string[] {
-    const { requireExpiry, allowWeakKey } = this.#options;
+    const { requireExpiry, allowWeakKey, audience } = this.#options;
     return [
       ...(requireExpiry ? [] : ["requireExpiry is false: a token that leaks is good for ever"]),
       ...(allowWeakKey ? ["allowWeakKey is true: whoever guesses the secret signs tokens of any user"] : []),
+      ...(this.#keyrings.hasKeySet && audience === undefined
+        ? ["there is no audience: what the issuer signs for any other program is a token here"]
+        : []),
     ];
   }
 
@@ -173,8 +178,8 @@ export class Tokens implements Service {
       },
       {
         name: "polywire.token.relaxed",
-        description: "Safeguards that the program has switched off.",
-        unit: "{option}",
+        description: "Safeguards that are off.",
+        unit: "{safeguard}",
         kind: "gauge",
         points: [{ attributes: {}, value: this.warnings.length }],
       },
@@ -190,13 +195,14 @@ export class Tokens implements Service {
       previousKey && { path: "previousKey", key: previousKey },
       options,
     );
-    if (subscriptionKey === undefined) return { connection, subscription: connection };
+    const hasKeySet = key.jwksUrl !== undefined || subscriptionKey?.jwksUrl !== undefined;
+    if (subscriptionKey === undefined) return { connection, subscription: connection, hasKeySet };
     const subscription = new Keyring(
       { path: "subscriptionKey", key: subscriptionKey },
       previousSubscriptionKey && { path: "previousSubscriptionKey", key: previousSubscriptionKey },
       options,
     );
-    return { connection, subscription };
+    return { connection, subscription, hasKeySet };
   }
 
   async #connection(token: string, nowMs: number): Promise<ConnectionClaims | Refusal> {

@@ -53,7 +53,7 @@ const clockOf = (): ManualClock => new ManualClock();
 
 function tokensOf(issuer: Issuer, clock: ManualClock, logged: unknown[] = []): Tokens {
   const logger = { log: (...line: unknown[]) => void logged.push(line) };
-  return new Tokens({ key: { jwksUrl: issuer.url }, clock, logger });
+  return new Tokens({ key: { jwksUrl: issuer.url }, audience: "chat", clock, logger });
 }
 
 function signed(
@@ -64,7 +64,7 @@ function signed(
 ): Promise<string> {
   const key = keyId === undefined ? { privateKey } : { privateKey, keyId };
   const options = algorithm === undefined ? { clock } : { clock, algorithm };
-  return issueToken({ user: "42", ttlMs: 7_200_000 }, key, options);
+  return issueToken({ user: "42", audience: "chat", ttlMs: 7_200_000 }, key, options);
 }
 
 async function verdictOf(tokens: Tokens, token: string): Promise<string> {
@@ -165,7 +165,7 @@ describe("keys that an issuer publishes", () => {
     const clock = clockOf();
     let told = Promise.withResolvers<unknown>();
     const logger = { log: (...line: unknown[]) => told.resolve(line) };
-    const tokens = new Tokens({ key: { jwksUrl: issuer.url }, clock, logger });
+    const tokens = new Tokens({ key: { jwksUrl: issuer.url }, audience: "chat", clock, logger });
     const token = await signed(p256, "e", clock);
     expect(await verdictOf(tokens, token)).toBe("accepted");
     issuer.answer = (response) => response.writeHead(500).end();
@@ -250,6 +250,12 @@ describe("keys that an issuer publishes", () => {
     await asked.promise;
     await tokens.close();
     expect(await verdict).toEqual({ error: ERRORS.internal });
+  });
+
+  it("are told as a warning where no audience says which of the issuer's tokens are meant", () => {
+    const jwksUrl = "https://keys.example.com/";
+    expect(new Tokens({ key: { jwksUrl } }).warnings).toEqual([expect.stringContaining("there is no audience")]);
+    expect(new Tokens({ key: { jwksUrl }, audience: "chat" }).warnings).toEqual([]);
   });
 
   it.each([

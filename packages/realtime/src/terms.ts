@@ -1,7 +1,9 @@
 import { Capabilities } from "./capabilities.ts";
 import type { Action, Authenticated } from "./options.ts";
 
+/** What most clients have: shared, so that it costs none of them anything. */
 const NOTHING: Capabilities = new Capabilities([]);
+const NO_CHANNELS: ReadonlySet<string> = new Set();
 
 /** What a program said of a client beyond who it is. Most clients have none. */
 export class Terms {
@@ -39,5 +41,6 @@ export function termsOf(verdict: Authenticated): Terms | undefined {
 
 /** The channels that the program wants the client to be in. */
 export function serverChannels({ channels = [], subscriptions }: Authenticated): ReadonlySet<string> {
+  if (channels.length === 0 && subscriptions === undefined) return NO_CHANNELS;
   return new Set([...channels, ...(subscriptions?.keys() ?? [])]);
 }
