@@ -1,9 +1,7 @@
 import { Tokens } from "@polywire/auth-jwt";
 import type { Clock } from "@polywire/core";
-import type { HubOptions } from "@polywire/realtime";
 import type { ClientConfig } from "./config/schema.ts";
 import { readTokenKeys } from "./config/token-keys.ts";
-import { admitAnonymous } from "./display-name.ts";
 
 /** Who decides about clients: by their tokens, if there are keys for some; else everybody is let in, as nobody in particular. */
 export function clientTokens(client: ClientConfig, clock: Clock): Tokens | undefined {
@@ -23,20 +21,4 @@ export function clientTokens(client: ClientConfig, clock: Clock): Tokens | undef
     maxTokenBytes: maxBytes,
     clock,
   });
-}
-
-/** The hub's hooks. */
-export function tokenHooks(
-  tokens: Tokens | undefined,
-  { allowAnonymous }: ClientConfig,
-): Pick<HubOptions, "authenticate" | "authorize"> {
-  if (tokens === undefined) return { authenticate: admitAnonymous };
-  const { authenticate, authorize } = tokens;
-  return {
-    authenticate: (request) => {
-      const isNobody = request.token === undefined && allowAnonymous;
-      return isNobody ? admitAnonymous(request) : authenticate(request);
-    },
-    authorize,
-  };
 }

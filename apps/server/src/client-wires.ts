@@ -49,6 +49,8 @@ export interface ClientWiresOptions {
   readonly network: ServerNetwork;
   readonly clock: Clock;
   readonly allowedOrigins: readonly string[];
+  /** Headers of clients that somebody wants to see. */
+  readonly keepHeaders: readonly string[];
   readonly maxClients: number;
 }
 
@@ -171,8 +173,8 @@ export class ClientWires {
     const key = JSON.stringify(speech);
     let dialect = this.#dialects.get(key);
     if (dialect === undefined) {
-      const { hub, allowedOrigins, clock } = this.#options;
-      dialect = centrifuge(hub, { ...speech, allowedOrigins, clock });
+      const { hub, allowedOrigins, keepHeaders, clock } = this.#options;
+      dialect = centrifuge(hub, { ...speech, allowedOrigins, keepHeaders, clock });
       this.#dialects.set(key, dialect);
     }
     return dialect;

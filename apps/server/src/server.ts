@@ -1,10 +1,12 @@
 import { createRequire } from "node:module";
 import { hostname } from "node:os";
 import { type Clock, type Logger, type MetricFamily, PolywireError, systemClock } from "@polywire/core";
+import { HttpHooks } from "@polywire/hooks-http";
 import { PROMETHEUS_CONTENT_TYPE, prometheusText } from "@polywire/metrics";
 import { Hub } from "@polywire/realtime";
 import { ApiWires } from "./api-wires.ts";
-import { clientTokens, tokenHooks } from "./client-tokens.ts";
+import { clientHooks } from "./client-hooks.ts";
+import { clientTokens } from "./client-tokens.ts";
 import {
   type BoundAddress,
   ClientWires,
@@ -15,6 +17,7 @@ import {
 } from "./client-wires.ts";
 import type { ListenAddress } from "./config/address.ts";
 import { hasApi } from "./config/api.ts";
+import { hookOptions } from "./config/hook-settings.ts";
 import type { ConfiguredListener, PublicListener, ServerConfig } from "./config/schema.ts";
 import { openFileLimit, socketsWithin } from "./file-descriptors.ts";
 import { pageRoutes } from "./page.ts";
@@ -105,8 +108,9 @@ class PolywireServer implements RunningServer {
     this.#logger = logger;
     this.#clock = clock;
     const tokens = clientTokens(config.client, clock);
-    this.#hub = new Hub({ ...hubOptions(config), ...tokenHooks(tokens, config.client), logger, clock });
-    const services = tokens === undefined ? [this.#hub] : [this.#hub, tokens];
+    const backend = config.hooks && new HttpHooks({ ...hookOptions(config.hooks), logger, clock });
+    this.#hub = new Hub({ ...hubOptions(config), ...clientHooks({ tokens, backend }, config.client), logger, clock });
+    const services = [this.#hub, tokens, backend].filter((service) => service !== undefined);
     this.#network = serverNetwork({ services, logger: networkLogger(logger), clock });
   }
 
@@ -130,6 +134,7 @@ class PolywireServer implements RunningServer {
       network: this.#network,
       clock: this.#clock,
       allowedOrigins: client.allowedOrigins,
+      keepHeaders: this.#config.hooks?.clientHeaders ?? [],
       maxClients: limits.clients,
     });
     try {

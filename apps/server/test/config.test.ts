@@ -481,7 +481,7 @@ test("keys may lie in a file that others cannot read, one on each line", () => {
     return load(`api: { keyFile: ${file} }`);
   };
   expect(read("sixteen-letters-1\n\n sixteen-letters-2 \n").config.api).toEqual({ keys: [], keyFile: file });
-  expect(problem(() => read("\n"))).toContain("api.keyFile: holds no key");
+  expect(problem(() => read("\n"))).toContain(`api.keyFile: ${file}: is empty`);
   const line = problem(() => read("sixteen-letters-1\nc4n4ry\n"));
   expect(line).toContain(`polywire.yaml: api.keyFile: ${file}: line 2 has 6 characters`);
   expect(line).not.toContain("c4n4ry");

@@ -1,9 +1,9 @@
-import { readFileSync } from "node:fs";
 import { PolywireError } from "@polywire/core";
 import { checkApiKey } from "@polywire/dialect-centrifuge";
 import { isWorldReadable } from "./certificates.ts";
 import type { Problem } from "./problem.ts";
 import type { ApiConfig, ServerConfig } from "./schema.ts";
+import { readSecretFile } from "./secret.ts";
 import { kindOf } from "./values.ts";
 
 /** Most keys: enough for each caller to have its own, and an old one. */
@@ -31,14 +31,7 @@ export function readApiKeys(raw: unknown): readonly string[] {
  * @throws Error with a sentence for people.
  */
 export function readApiKeyFile(file: string): readonly string[] {
-  let text: string;
-  try {
-    text = readFileSync(file, "utf8");
-  } catch (thrown) {
-    const { code } = thrown as NodeJS.ErrnoException;
-    const why = code === "ENOENT" ? "no such file" : code === "EACCES" ? "not readable: check its permissions" : code;
-    throw new Error(`${file}: ${why}`, { cause: thrown });
-  }
+  const text = readSecretFile(file);
   if (text.length > MAX_FILE_BYTES) throw new Error(`${file}: is larger than 64 KiB: that is no list of keys`);
   const lines = text.split("\n").map((line) => line.trim());
   const keys = lines.filter((line) => line !== "");

@@ -1,4 +1,5 @@
 import { findApiDoubts, findApiProblem } from "./api.ts";
+import { findHookDoubts, findHookProblem } from "./hook-settings.ts";
 import { findListenerDoubts, findListenerProblem } from "./listeners.ts";
 import type { Problem } from "./problem.ts";
 import type { ChannelConfig, ServerConfig } from "./schema.ts";
@@ -9,7 +10,8 @@ export function findContradiction(config: ServerConfig): Problem | undefined {
   return (
     findListenerProblem(config) ??
     findApiProblem(config) ??
-    findTokenProblem(config.client) ??
+    findTokenProblem(config) ??
+    findHookProblem(config.hooks) ??
     findUnusedPrivacy(config) ??
     findUnreachableChannel(config.channels) ??
     findChannelContradiction(config.channels) ??
@@ -23,7 +25,13 @@ export function findDoubts(config: ServerConfig): Problem[] {
   if (config.client.allowedOrigins.includes("*")) {
     doubts.push({ key: "client.allowedOrigins", message: '"*" lets pages of any origin connect as their visitor' });
   }
-  return [...doubts, ...findListenerDoubts(config), ...findApiDoubts(config), ...findTokenDoubts(config.client)];
+  return [
+    ...doubts,
+    ...findListenerDoubts(config),
+    ...findApiDoubts(config),
+    ...findTokenDoubts(config.client),
+    ...findHookDoubts(config.hooks),
+  ];
 }
 
 function findUnreachableChannel(channels: readonly ChannelConfig[]): Problem | undefined {
@@ -83,10 +91,12 @@ function findChannelContradiction(channels: readonly ChannelConfig[]): Problem |
   return undefined;
 }
 
-function findUnusedPrivacy({ client, channels }: ServerConfig): Problem | undefined {
+function findUnusedPrivacy({ client, hooks, channels }: ServerConfig): Problem | undefined {
   const index = channels.findIndex(({ kind }) => kind === "private");
   if (index === -1 || client.token !== undefined) return undefined;
-  return { key: `channels[${index}].kind`, message: '"private" needs client.token: without it nobody could subscribe' };
+  if (hooks?.connect !== undefined || hooks?.subscribe !== undefined) return undefined;
+  const message = '"private" needs client.token or hooks.subscribe: without them nobody could subscribe';
+  return { key: `channels[${index}].kind`, message };
 }
 
 function findLimitContradiction({ client, limits }: ServerConfig): Problem | undefined {

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { type ListenAddress, readInternalAddress, readListenAddress } from "./address.ts";
 import { hasApi, readApiKeys } from "./api.ts";
 import type { TlsFiles } from "./certificates.ts";
+import { completeHooks, type HooksConfig, hooksSchema } from "./hook-settings.ts";
 import { readOrigin } from "./origin.ts";
 import { type ListedSetting, listSettings, setting } from "./setting.ts";
 import {
@@ -30,6 +31,8 @@ export interface ServerConfig {
   readonly internal: readonly ConfiguredListener[];
   readonly client: ClientConfig;
   readonly api: ApiConfig;
+  /** Absent: no backend is asked. */
+  readonly hooks?: HooksConfig | undefined;
   readonly channels: readonly ChannelConfig[];
   readonly limits: LimitsConfig;
   readonly log: LogConfig;
@@ -337,6 +340,7 @@ const configSchema = z.strictObject({
       keyFile: fileName("file with the keys instead, one on each line; read again when it changes").optional(),
     })
     .prefault({}),
+  hooks: hooksSchema,
   channels: z
     .array(channelSchema)
     .min(1)
@@ -416,6 +420,7 @@ function completeConfig(checked: z.output<typeof configSchema>): ServerConfig {
       expiryGraceMs: expiryGrace,
     },
     api,
+    hooks: completeHooks(checked.hooks),
     channels: channels.map(({ history, ...rest }) => ({
       ...rest,
       history: history && { size: history.size, ttlMs: history.ttl },

@@ -1,8 +1,8 @@
-import { readFileSync } from "node:fs";
 import { type PreviousKey, type TokenKey, type TokenKeys, tokenKeyProblem } from "@polywire/auth-jwt";
 import { isWorldReadable } from "./certificates.ts";
 import type { Problem } from "./problem.ts";
-import type { ClientConfig } from "./schema.ts";
+import type { ClientConfig, ServerConfig } from "./schema.ts";
+import { readSecretFile } from "./secret.ts";
 import type { KeyConfig, KeysConfig } from "./token-settings.ts";
 
 const FILE_SUFFIX = "File";
@@ -38,14 +38,15 @@ export function readTokenKeys({ token, subscriptionToken }: ClientConfig): Token
 }
 
 /** What is wrong with the keys, if anything: how many there are, their files, or the keys themselves. */
-export function findTokenProblem(client: ClientConfig): Problem | undefined {
+export function findTokenProblem({ client, hooks }: Pick<ServerConfig, "client" | "hooks">): Problem | undefined {
   const { token, subscriptionToken } = client;
   if (token === undefined) {
     if (subscriptionToken !== undefined) {
       return { key: "client.subscriptionToken", message: "needs client.token: without it nobody has a name" };
     }
-    if (client.allowAnonymous) return undefined;
-    return { key: "client.allowAnonymous", message: "must be true without client.token, or nobody could connect" };
+    if (client.allowAnonymous || hooks?.connect !== undefined) return undefined;
+    const message = "must be true without client.token and hooks.connect, or nobody could connect";
+    return { key: "client.allowAnonymous", message };
   }
   try {
     for (const { path, key } of keyedKeys(client)) {
@@ -109,19 +110,12 @@ function readKey(path: string, config: KeyConfig): TokenKey {
   return { [name.slice(0, -FILE_SUFFIX.length)]: readKeyFile(`${path}.${name}`, value) };
 }
 
-/** A key has one line end after it, because editors put it there. */
 function readKeyFile(key: string, file: string): string {
-  let text: string;
   try {
-    text = readFileSync(file, "utf8");
+    return readSecretFile(file);
   } catch (thrown) {
-    const { code } = thrown as NodeJS.ErrnoException;
-    const why = code === "ENOENT" ? "no such file" : code === "EACCES" ? "not readable: check its permissions" : code;
-    throw new KeyMistake(key, `${file}: ${why}`);
+    throw new KeyMistake(key, (thrown as Error).message);
   }
-  const secret = text.replace(/\r?\n$/, "");
-  if (secret === "") throw new KeyMistake(key, `${file}: is empty`);
-  return secret;
 }
 
 function configuredName(key: KeyConfig, option: keyof TokenKey): string {

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { Secret } from "./secret.ts";
+import { readSecret, type Secret } from "./secret.ts";
 import { setting } from "./setting.ts";
 import { formatDuration, formatSize, kindOf, readBoolean, readDuration, readSize, readText } from "./values.ts";
 
@@ -70,14 +70,6 @@ function pem(what: string) {
   return setting({ form: "text", description: `${what}, in PEM`, default: "" }, (raw) =>
     readText(raw, MAX_KEY_CHARACTERS),
   ).optional();
-}
-
-function readSecret(raw: unknown): Secret {
-  // Not repeated, whatever it is.
-  if (typeof raw !== "string") throw new Error(`must be a text, not ${kindOf(raw)}`);
-  if (raw === "") throw new Error("is empty");
-  if (raw.length > MAX_KEY_CHARACTERS) throw new Error(`is longer than ${MAX_KEY_CHARACTERS} characters`);
-  return new Secret(raw);
 }
 
 const keyShape = {
