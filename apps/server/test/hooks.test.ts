@@ -24,7 +24,7 @@ class Backend(http.server.BaseHTTPRequestHandler):
         event = self.headers["x-polywire-event"]
         question = json.loads(self.rfile.read(int(self.headers["content-length"])))
         if self.headers["authorization"] != "Bearer between you and me":
-            return self.answer({"disconnect": {"code": 4401, "reason": "who are you?"}})
+            return self.answer({"disconnect": {"code": 4501, "reason": "who are you?"}})
         self.answer(getattr(self, event)(question))
 
     def connect(self, question):
@@ -159,7 +159,7 @@ test("whom the backend does not know is told what the backend says; a wrong secr
   const ada = client(wrong, "session=ada");
   const ended = new Promise((resolve) => void ada.on("disconnected", ({ code }) => resolve(code)));
   ada.connect();
-  expect(await ended).toBe(4401);
+  expect(await ended).toBe(4501);
 });
 
 test("a backend that is down is an error that passes: clients come in once it is there", async () => {
