@@ -34,7 +34,7 @@ export interface FixedKey {
   readonly algorithms: readonly string[];
 }
 
-/** @throws PolywireError `invalid-argument` unless it is exactly one key; which one it is shows in no message. */
+/** @throws PolywireError `invalid-argument` unless it is exactly one key; nothing of a key is in it. */
 export function checkKeyOption(path: string, given: TokenKey, moreNames: readonly string[] = []): void {
   // Not shown: whoever gives no object gives the key itself.
   if (typeof given !== "object" || given === null) {
