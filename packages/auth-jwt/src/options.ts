@@ -131,9 +131,8 @@ function checkKeys({ key, previousKey, subscriptionKey, previousSubscriptionKey 
   if (subscriptionKey !== undefined) checkKeyOption("subscriptionKey", subscriptionKey);
   for (const [name, previous] of Object.entries({ previousKey, previousSubscriptionKey })) {
     if (previous === undefined) continue;
-    checkObjectOption(name, previous);
-    const { untilMs, ...rest } = previous;
-    checkKeyOption(name, rest);
+    checkKeyOption(name, previous, ["untilMs"]);
+    const { untilMs } = previous;
     if (!Number.isFinite(untilMs)) throw wrongOption(`${name}.untilMs`, untilMs, "give milliseconds since 1970");
   }
   if (previousSubscriptionKey === undefined || subscriptionKey !== undefined) return;

@@ -1,5 +1,5 @@
 import { createPublicKey, type KeyObject } from "node:crypto";
-import { checkObjectOption, checkOptionNames, PolywireError } from "@polywire/core";
+import { checkOptionNames, PolywireError } from "@polywire/core";
 import type { TokenKey } from "./options.ts";
 
 type KeyKind = keyof TokenKey;
@@ -34,10 +34,13 @@ export interface FixedKey {
   readonly algorithms: readonly string[];
 }
 
-/** @throws PolywireError `invalid-argument` unless it is exactly one key; which one it is shows in no message. */
-export function checkKeyOption(path: string, given: TokenKey): void {
-  checkObjectOption(path, given);
-  checkOptionNames(path, given, KINDS);
+/** @throws PolywireError `invalid-argument` unless it is exactly one key; nothing of a key is in it. */
+export function checkKeyOption(path: string, given: TokenKey, moreNames: readonly string[] = []): void {
+  // Not shown: whoever gives no object gives the key itself.
+  if (typeof given !== "object" || given === null) {
+    throw new PolywireError("invalid-argument", `${path} is no object: give one with one of ${KINDS.join(", ")}`);
+  }
+  checkOptionNames(path, given, [...KINDS, ...moreNames]);
   const kinds = KINDS.filter((kind) => given[kind] !== undefined);
   if (kinds.length === 1) return;
   const found = kinds.length === 0 ? "none" : kinds.join(" and ");

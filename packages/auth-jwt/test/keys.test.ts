@@ -94,11 +94,13 @@ describe("a key that cannot be used", () => {
     ["none", {}, "key has none: give one of hmacSecret"],
     ["two", { hmacSecret: SECRET, rsaPublicKey: rsa.publicKey }, "key has hmacSecret and rsaPublicKey: give one of"],
     ["an unknown one", { hmacSecrets: SECRET }, 'unknown option "key.hmacSecrets": did you mean "hmacSecret"?'],
-    ["a text", SECRET, "key is"],
+    ["a text", SECRET, "key is no object: give one with one of hmacSecret"],
+    ["nothing", undefined, "key is no object"],
   ])("%s is an error that names it and does not show it", (_, key, message) => {
     const error = thrownBy(() => tokensWith({ key: key as TokenKey }));
     expect(error.code).toBe("invalid-argument");
-    if (typeof key !== "string") expect(error.message).toContain(message);
+    expect(error.message).toContain(message);
+    expect(error.message).not.toContain(SECRET);
     for (const part of Object.values(typeof key === "object" ? (key as object) : {})) {
       if (typeof part === "string" && part !== "") expect(error.message).not.toContain(part);
     }
@@ -115,6 +117,7 @@ describe("a key that cannot be used", () => {
     expect(message({ previousSubscriptionKey: { hmacSecret: SECRET, ...until } })).toContain(
       "there is no subscriptionKey",
     );
+    expect(message({ previousKey: SECRET as never })).toMatch(/^previousKey is no object/);
     expect(message({ previousKey: { hmacSecret: SECRET, untilMs: Number.NaN } })).toContain(
       "previousKey.untilMs is NaN",
     );
@@ -173,7 +176,7 @@ describe("keys that are replaced while the server runs", () => {
   it("stay as they are when the new ones cannot be used", async () => {
     const tokens = tokensWith({});
     expect(() => tokens.replaceKeys({ key: { hmacSecret: "weak" } })).toThrow("key.hmacSecret has 4 bytes");
-    expect(() => tokens.replaceKeys({} as TokenOptions)).toThrow("key is undefined");
+    expect(() => tokens.replaceKeys({} as TokenOptions)).toThrow("key is no object");
     expect(await verdictOf(tokens, await issued({ hmacSecret: SECRET }))).toBe("accepted");
   });
 });
