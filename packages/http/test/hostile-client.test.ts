@@ -82,7 +82,7 @@ test("H17: a sender of chunks without end is read no more than 64 KiB past the l
   let isClosed = false;
   connection.on("close", () => (isClosed = true));
   while (!isClosed) {
-    for (let count = 0; count < 8; count++) client.socket.write(chunk);
+    for (let count = 0; count < 200; count++) client.socket.write(chunk);
     await new Promise((resolve) => void setImmediate(resolve));
   }
   expect(connection.bytesRead).toBeGreaterThan(maxBodyBytes);
