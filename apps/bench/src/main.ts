@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { release } from "node:os";
+import { benchCrowd, type CrowdOptions, readCrowdOptions } from "./crowd/main.ts";
 import { type GeneratorProgram, generatorProgram } from "./load/generator.ts";
 import { type Placement, placement, processorName } from "./machine.ts";
 import { benchManager, type ManagerOptions, readManagerOptions } from "./manager/main.ts";
@@ -109,11 +110,25 @@ async function mainOfManager(argv: readonly string[]): Promise<number> {
   return await benchManager(managerOptions);
 }
 
+/** Thousands of clients on one process. */
+async function mainOfCrowd(argv: readonly string[]): Promise<number> {
+  let crowdOptions: CrowdOptions;
+  try {
+    crowdOptions = readCrowdOptions(argv);
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : String(error)}\n\n${usage}`);
+    return 2;
+  }
+  return await benchCrowd(crowdOptions);
+}
+
 const [group, ...groupArguments] = process.argv.slice(2);
 if (group === "wires") {
   process.exitCode = await mainOfWires(groupArguments);
 } else if (group === "manager") {
   process.exitCode = await mainOfManager(groupArguments);
+} else if (group === "crowd") {
+  process.exitCode = await mainOfCrowd(groupArguments);
 } else {
   const options = parse();
   process.exitCode = options === undefined ? 2 : await main(options);

@@ -17,7 +17,8 @@ export interface Options {
 export const usage: string = `usage: npm run bench -- [group] [options]
 
   Groups: speed (what is served to clients; the default), wires (each wire against its own library; takes --quick,
-  --runs, --only, --json and --source) and manager (connections against bare links; takes --runs and --source).
+  --runs, --only, --json and --source) manager (connections against bare links; takes --runs and --source) and crowd
+  (thousands of clients that come, go and recover; takes --clients, --minutes, --quick and --source).
 
   --quick            small counts, two rounds: under a minute, not to be quoted
   --runs N           rounds; in each, every scenario meets every server once (default 5)
