@@ -162,20 +162,14 @@ export interface SubscribeOrder {
   /** Keeps the client's position, or makes it recover, also where the channel's rule does not. The channel needs a history. */
   readonly positioned?: boolean;
   readonly recoverable?: boolean;
-  /**
-   * How long the subscription lasts, a year at most; after that and a grace of 25 s it ends the session with 3006, and
-   * whoever comes back is not in the channel.
-   */
+  /** How long the subscription lasts: it ends the session with 3006, and whoever comes back is not in the channel. */
   readonly ttlMs?: number;
 }
 
 /** What changes about a session that is there. */
 export interface RefreshOrder {
-  /**
-   * How long the session lasts from now on, a year at most; after that and a grace of 25 s it ends with 3005. 0 lifts an
-   * end that was set.
-   */
-  readonly ttlMs?: number | undefined;
+  /** How long the session lasts from now on: it ends with 3005. 0 lifts an end that was set. */
+  readonly ttlMs?: number;
   /** JSON text about the client, shown to others from its next subscription and publication on. At most 2 KiB. */
   readonly connectionInfo?: Uint8Array;
 }

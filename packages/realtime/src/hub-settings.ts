@@ -49,7 +49,6 @@ export const DEFAULT_HUB_LIMITS: HubLimits = {
   jsonDepth: 1_024,
   connectTimeoutMs: 10_000,
   hookTimeoutMs: 5_000,
-  expiryGraceMs: 25_000,
 };
 
 const DEFAULT_PING_INTERVAL_MS = 25_000;

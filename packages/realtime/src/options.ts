@@ -101,8 +101,6 @@ export interface HubLimits {
   readonly connectTimeoutMs: number;
   /** Milliseconds that a program's hook may take. 5,000. */
   readonly hookTimeoutMs: number;
-  /** Milliseconds that a client has for a refresh once its time, or that of a subscription, is over. 25,000. */
-  readonly expiryGraceMs: number;
 }
 
 export interface PingOptions {

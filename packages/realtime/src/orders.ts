@@ -1,5 +1,6 @@
 import type { ControlCommand, SubscribeOrder } from "./broker.ts";
-import { limited } from "./expiry.ts";
+import { DISCONNECTS } from "./codes.ts";
+import { Expiry } from "./expiry.ts";
 import type { HubParts } from "./hub-parts.ts";
 import type { Session } from "./session.ts";
 import { reserve, runAfterwards, unsubscribeByServer } from "./subscribe-commands.ts";
@@ -25,7 +26,7 @@ export function carryOut(parts: HubParts, order: ControlCommand): void {
         session.whenConnected(() => session.message(order.data, order.format));
         break;
       case "refresh":
-        session.whenConnected(() => session.refreshed({ ...order, ttlMs: limited(order.ttlMs) }));
+        session.whenConnected(() => session.refreshed(order));
         break;
     }
   }
@@ -47,7 +48,12 @@ function subscribeByServer(session: Session, order: SubscribeOrder & { readonly 
   const subscribing = new Subscribing(subscription, { positioned, recoverable, since, data }, (error) => {
     if (error === undefined) {
       tellSubscribed(subscribing);
-      if (subscription.stage === "live") subscription.limit(limited(ttlMs));
+      if (ttlMs !== undefined && subscription.stage === "live") {
+        subscription.expiry = new Expiry(session.parts.wheel, () =>
+          session.disconnect(DISCONNECTS.subscriptionExpired),
+        );
+        subscription.expiry.begin(ttlMs);
+      }
     } else subscription.end();
     runAfterwards(subscription);
   });

@@ -9,6 +9,9 @@ const MAX_KEY_LENGTH = 256;
 /** Most characters of a version's epoch. */
 const MAX_EPOCH_LENGTH = 256;
 
+/** The longest time that anything lasts: a year. */
+const MAX_TTL_MS = 31_536_000_000;
+
 /** All sessions of a user (`"42"`, or `""` for everybody anonymous), or one session. */
 export type Target = string | { readonly client: string; readonly user?: string };
 
@@ -70,10 +73,10 @@ export function checkInfo(name: string, info: Uint8Array | undefined): void {
   throw new PolywireError("invalid-argument", `${name}: give JSON text of ${MAX_INFO_BYTES} bytes at most`);
 }
 
-/** @throws PolywireError `invalid-argument` unless it is `least` or more. */
+/** @throws PolywireError `invalid-argument` unless it is `least` to a year. */
 export function checkTtl(ttlMs: number | undefined, least: 0 | 1): void {
-  if (ttlMs === undefined || (Number.isFinite(ttlMs) && ttlMs >= least)) return;
-  throw wrongOption("ttlMs", ttlMs, `give ${least} or more milliseconds`);
+  if (ttlMs === undefined || (Number.isFinite(ttlMs) && ttlMs >= least && ttlMs <= MAX_TTL_MS)) return;
+  throw wrongOption("ttlMs", ttlMs, `give ${least} to ${MAX_TTL_MS} milliseconds`);
 }
 
 /** What the broker's callback gets, as a promise. */

@@ -45,8 +45,6 @@ export class Session implements ClientSession {
   info: ClientInfo;
   /** Who the user is has been decided. */
   isIdentified = false;
-  /** Its time is limited. */
-  expiry: Expiry | undefined = undefined;
   /** By channel, those under way included. Made with the first. */
   subscriptions: Map<string, Subscription> | undefined = undefined;
   /** Orders of the server that came before the connect was answered. */
@@ -57,6 +55,8 @@ export class Session implements ClientSession {
   bytesInFlight = 0;
   #origin: Origin | undefined;
   readonly #liveness: Liveness;
+  /** Where the server has set an end. */
+  #expiry: Expiry | undefined = undefined;
   #gone: AbortController | undefined = undefined;
 
   constructor(outlet: Outlet, origin: Origin, parts: HubParts) {
@@ -190,9 +190,9 @@ export class Session implements ClientSession {
   refreshed({ ttlMs, connectionInfo }: RefreshOrder): void {
     if (connectionInfo !== undefined) this.info = { ...this.info, connectionInfo };
     if (ttlMs === undefined) return;
-    if (ttlMs === 0) this.expiry?.set(undefined);
-    else if (this.expiry !== undefined) this.expiry.set(ttlMs);
-    else this.expiry = new Expiry(this.parts, ttlMs, () => this.disconnect(DISCONNECTS.connectionExpired));
+    this.#expiry ??= new Expiry(this.parts.wheel, () => this.disconnect(DISCONNECTS.connectionExpired));
+    if (ttlMs === 0) this.#expiry.lift();
+    else this.#expiry.begin(ttlMs);
   }
 
   /** Something below broke a promise; going on would leave the client with a gap. */
@@ -313,7 +313,7 @@ export class Session implements ClientSession {
     this.orders = undefined;
     this.parts.counters.sessionsEnded++;
     this.#liveness.end();
-    this.expiry?.cancel();
+    this.#expiry?.lift();
     this.parts.sessions.remove(this);
   }
 

@@ -1,7 +1,7 @@
 import type { ClientInfo, Publication } from "@polywire/core";
 import type { ChannelState } from "./channel-state.ts";
-import { DISCONNECTS, UNSUBSCRIBES, type Unsubscribe } from "./codes.ts";
-import { Expiry } from "./expiry.ts";
+import type { Unsubscribe } from "./codes.ts";
+import type { Expiry } from "./expiry.ts";
 import { HeldPublications } from "./held-publications.ts";
 import { EVENT_FORM, type MembershipEvent, type PublicationEvent } from "./outlet.ts";
 import { judge } from "./position-gate.ts";
@@ -45,10 +45,10 @@ export class Subscription {
   #base: Publication | undefined = undefined;
   info: ClientInfo;
   isPresent = false;
-  /** Its time is limited. */
-  expiry: Expiry | undefined = undefined;
   isJoinTold = false;
   held: HeldPublications | undefined = undefined;
+  /** Where the server has set an end. */
+  expiry: Expiry | undefined = undefined;
   afterwards: Afterwards | undefined = undefined;
 
   constructor(session: Session, channel: ChannelState, { isServerSide }: { readonly isServerSide: boolean }) {
@@ -102,22 +102,12 @@ export class Subscription {
     if (this.#isLive()) this.channel.tellJoin(this);
   }
 
-  /** It lasts so long from now on. */
-  limit(ttlMs: number | undefined): void {
-    if (ttlMs !== undefined) this.expiry = new Expiry(this.session.parts, ttlMs, () => this.#expired());
-  }
-
-  #expired(): void {
-    if (this.isServerSide) this.session.disconnect(DISCONNECTS.subscriptionExpired);
-    else this.endByServer(UNSUBSCRIBES.subscriptionExpired);
-  }
-
   /** Leaves the channel; nothing is told any more. Idempotent. */
   end(): void {
     if (this.stage === "ended") return;
     this.stage = "ended";
-    this.expiry?.cancel();
     this.held = undefined;
+    this.expiry?.lift();
     this.session.subscriptions?.delete(this.channel.name);
     this.channel.leave(this);
   }

@@ -35,7 +35,6 @@ describe("hub settings", () => {
         jsonDepth: 1_024,
         connectTimeoutMs: 10_000,
         hookTimeoutMs: 5_000,
-        expiryGraceMs: 25_000,
       },
       pings: { intervalMs: 25_000, timeoutMs: 8_000 },
       version: "",

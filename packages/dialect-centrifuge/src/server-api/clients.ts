@@ -18,6 +18,9 @@ import { type ApiMethod, method, wrongField } from "./method.ts";
 
 const MILLISECONDS_PER_SECOND = 1_000;
 
+/** The longest that anything lasts: a year. */
+const MAX_TTL_MS = 31_536_000_000;
+
 /** What others are told of a client. */
 const MAX_INFO_BYTES = 2_048;
 
@@ -49,7 +52,7 @@ export const subscribe: ApiMethod = method({
     channel: required(text("what they are subscribed to")),
     info: data("JSON about the client for others in this channel, 2 KiB at most"),
     data: data("JSON that the client is told with the subscription"),
-    expire_at: count("Unix time in seconds: 25 s after it the session ends with 3006"),
+    expire_at: count("Unix time in seconds at which the session ends with 3006"),
     recover_since: object(
       { offset: count("its offset"), epoch: text("its epoch") },
       "the position after which publications are recovered",
@@ -131,7 +134,7 @@ export const refresh: ApiMethod = method({
   request: {
     ...TARGET,
     expired: flag("they end now, with 3005"),
-    expire_at: integer("Unix time in seconds: 25 s after it they end with 3005; 0 or left out: they do not"),
+    expire_at: integer("Unix time in seconds at which they end with 3005; 0 or left out: they do not"),
     info: data("JSON about the client for others, from its next subscription on; 2 KiB at most"),
   },
   result: NOTHING,
@@ -160,6 +163,6 @@ function showable({ bytes }: ApiData): Uint8Array {
 
 function timeUntil(unixSeconds: number, clock: Clock): number {
   const leftMs = unixSeconds * MILLISECONDS_PER_SECOND - clock.wallTime();
-  if (leftMs > 0) return leftMs;
+  if (leftMs > 0) return Math.min(leftMs, MAX_TTL_MS);
   throw wrongField("expire_at", "is in the past");
 }

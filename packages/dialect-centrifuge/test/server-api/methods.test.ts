@@ -183,7 +183,7 @@ describe("the sessions of a user", () => {
     const override = { force_positioning: { value: true } };
     await bench.call("subscribe", { user: "42", channel: "bytes", override, expire_at: NOW_SECONDS + 60 });
     expect(await client.next()).toMatchObject({ push: { channel: "bytes", subscribe: { positioned: true } } });
-    await bench.pass(86_000);
+    await bench.pass(61_000);
     expect(await client.closed).toMatchObject({ code: 3006, reason: "subscription expired" });
   });
 
@@ -219,7 +219,7 @@ describe("the sessions of a user", () => {
     const [one, other, third] = [await member(bench, "42"), await member(bench, "43"), await member(bench, "44")];
     for (const user of ["42", "43"]) await bench.call("refresh", { user, expire_at: NOW_SECONDS + 30, info: { a: 1 } });
     await bench.call("refresh", { user: "43" });
-    await bench.pass(56_000);
+    await bench.pass(31_000);
     expect(await one.client.closed).toMatchObject({ code: 3005, reason: "connection expired" });
     expect(await other.client.ask({ subscribe: { channel: "kept:a" } })).toHaveProperty("subscribe");
     expect(await bench.call("presence", { channel: "kept:a" })).toEqual({
