@@ -68,20 +68,19 @@ describe("the server API at internal addresses", () => {
   test("publishes to everyone, who are put into a broadcast channel as they connect", async () => {
     const channels = [{ ...defaultRule(), match: "alerts", kind: "broadcast" as const }];
     await using server = await serve({ channels });
-    const heard = new Promise<PublicationContext>((resolve) => {
-      void visitor(server, resolve).then(async (client) => {
-        await server.call("publish", { channel: "alerts", data: { text: "hello" } });
-        client.on("disconnected", () => {});
-      });
-    });
-    expect(await heard).toMatchObject({ channel: "alerts", data: { text: "hello" } });
+    const heard = Promise.withResolvers<PublicationContext>();
+    const client = await visitor(server, heard.resolve);
+    await server.call("publish", { channel: "alerts", data: { text: "hello" } });
+    expect(await heard.promise).toMatchObject({ channel: "alerts", data: { text: "hello" } });
     expect(await (await server.call("channels", {})).json()).toEqual({
       result: { channels: { alerts: { num_clients: 1 } } },
     });
     expect(await (await server.call("info", {})).json()).toMatchObject({
       result: { nodes: [{ name: os.hostname(), version: expect.stringMatching(/^\d/), num_clients: 1 }] },
     });
+    const ended = new Promise((resolve) => void client.once("disconnected", resolve));
     expect(await (await server.call("disconnect", { user: "" })).json()).toEqual({ result: {} });
+    expect(await ended).toEqual({ code: 3503, reason: "force disconnect" });
   });
 
   test("H37: is for those with a key, on every path, and without a key in the configuration there is none", async () => {
@@ -147,6 +146,16 @@ describe("the server API at internal addresses", () => {
     const tooLarge = await server.call("publish", { channel: "chat:a", data: "x".repeat(4 * 1_048_576) });
     expect(tooLarge.status).toBe(413);
   });
+});
+
+test.skipIf(!hasProgram("curl", "--version"))("the README's curl publishes", async () => {
+  await using server = await serve();
+  const readme = fs.readFileSync(path.join(import.meta.dirname, "../README.md"), "utf8");
+  const command = /^curl .*\/api\/publish (?:.*\\\n)*.*$/m.exec(readme)?.[0] ?? "";
+  const moved = command.replace("http://127.0.0.1:9000", server.internal.http ?? "");
+  const env = { ...process.env, POLYWIRE_API_KEY: KEY };
+  const { stdout } = await promisify(execFile)("bash", ["-c", moved], { env });
+  expect(JSON.parse(stdout)).toEqual({ result: { offset: 1, epoch: expect.any(String) } });
 });
 
 test("G26: keys in a file change with it, and a file that is no good changes nothing", () => {
