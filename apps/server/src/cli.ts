@@ -7,6 +7,7 @@ import { addProbeCommand } from "./commands/probe.ts";
 import { addPubCommand } from "./commands/pub.ts";
 import { addSubCommand } from "./commands/sub.ts";
 import { type LoadedConfig, loadConfig } from "./config/load.ts";
+import { Reloads } from "./reloads.ts";
 import { startServer, VERSION } from "./server.ts";
 import { serveUntilSignal } from "./signals.ts";
 
@@ -60,6 +61,7 @@ const SERVE_HELP = `
 Every key of the configuration is also an environment variable:
 limits.messageBytes is POLYWIRE_LIMITS_MESSAGE_BYTES.
 
+SIGHUP reads the configuration and the certificates anew.
 SIGTERM or SIGINT stops the server politely; a second one stops it at once.`;
 
 async function serve(file: string | undefined, host: CommandHost): Promise<number> {
@@ -69,8 +71,10 @@ async function serve(file: string | undefined, host: CommandHost): Promise<numbe
   const logger = createLogger(config.log);
   for (const doubt of doubts) logger.log("warn", "config", "probably not meant", { doubt });
   try {
-    const server = await startServer(config, { logger, metrics: () => logger.metrics() });
-    return await serveUntilSignal(server, { logger, signals: host.signals, exit: host.exit });
+    const reloads = new Reloads(() => loadConfig(file, host.environment), logger);
+    const server = await startServer(config, { logger, metrics: () => [...logger.metrics(), ...reloads.metrics()] });
+    const reload = (): void => reloads.reload(server);
+    return await serveUntilSignal(server, { logger, signals: host.signals, exit: host.exit, reload });
   } catch (thrown) {
     return await cannotServe(thrown, { logger, host });
   } finally {

@@ -64,9 +64,11 @@ export interface BoundAddress {
   readonly server?: NodeServer | undefined;
 }
 
-/** A server of Node's, whatever it speaks; those of HTTP alone can close their connections. */
+/** A server of Node's, whatever it speaks. Those of HTTP alone can close their connections. */
 export interface NodeServer {
   prependListener(event: "connection", listener: (socket: Socket) => void): unknown;
+  /** Where it speaks TLS: handshakes from now on use these; connections that there are stay as they are. */
+  setSecureContext?(material: TlsMaterial): void;
   closeAllConnections?(): void;
 }
 
@@ -83,9 +85,17 @@ type Speech = Required<Pick<CentrifugeOptions, "format" | "delimited" | "pong">>
 export class ClientWires {
   readonly #options: ClientWiresOptions;
   readonly #dialects = new Map<string, CentrifugeHandler>();
+  #allowedOrigins: readonly string[];
 
   constructor(options: ClientWiresOptions) {
     this.#options = options;
+    this.#allowedOrigins = options.allowedOrigins;
+  }
+
+  /** From now on pages of these origins may connect. */
+  allowOrigins(allowedOrigins: readonly string[]): void {
+    this.#allowedOrigins = allowedOrigins;
+    for (const dialect of this.#dialects.values()) dialect.allowOrigins(allowedOrigins);
   }
 
   /**
@@ -171,8 +181,8 @@ export class ClientWires {
     const key = JSON.stringify(speech);
     let dialect = this.#dialects.get(key);
     if (dialect === undefined) {
-      const { hub, allowedOrigins, clock } = this.#options;
-      dialect = centrifuge(hub, { ...speech, allowedOrigins, clock });
+      const { hub, clock } = this.#options;
+      dialect = centrifuge(hub, { ...speech, allowedOrigins: this.#allowedOrigins, clock });
       this.#dialects.set(key, dialect);
     }
     return dialect;

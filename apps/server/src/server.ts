@@ -1,16 +1,20 @@
 import { createRequire } from "node:module";
+import { createSecureContext } from "node:tls";
 import { type Clock, type Logger, type MetricFamily, PolywireError, systemClock } from "@polywire/core";
 import { PROMETHEUS_CONTENT_TYPE, prometheusText } from "@polywire/metrics";
-import { Hub } from "@polywire/realtime";
+import { Hub, type HubOptions } from "@polywire/realtime";
 import {
   type BoundAddress,
   ClientWires,
   type ExchangeClients,
   listenSite,
+  type NodeServer,
   type ServerNetwork,
   serverNetwork,
 } from "./client-wires.ts";
 import type { ListenAddress } from "./config/address.ts";
+import { readCertificates, type TlsMaterial } from "./config/certificates.ts";
+import { splitChange } from "./config/restart.ts";
 import type { ConfiguredListener, PublicListener, ServerConfig } from "./config/schema.ts";
 import { admitAnonymous } from "./display-name.ts";
 import { openFileLimit, socketsWithin } from "./file-descriptors.ts";
@@ -42,6 +46,14 @@ export interface RunningServer {
   readonly listen: readonly ListenAddress[];
   /** Internal addresses. */
   readonly internal: readonly ListenAddress[];
+  /**
+   * Goes on with another configuration, as far as that is possible while it runs; sessions stay connected. Certificates
+   * are read anew, whether or not their files have other names.
+   *
+   * @returns the keys whose change waits for a restart.
+   * @throws PolywireError; then nothing has changed.
+   */
+  reload(config: ServerConfig): readonly string[];
   /**
    * Stops accepting at once, ends every session with 3001, and is fulfilled when all sockets are closed, after 25 s at
    * the latest. Idempotent.
@@ -76,13 +88,17 @@ interface SocketBudgets {
 }
 
 class PolywireServer implements RunningServer {
-  readonly #config: ServerConfig;
+  /** The one in force. */
+  #config: ServerConfig;
   readonly #logger: Logger;
   readonly #clock: Clock;
   readonly #hub: Hub;
   readonly #network: ServerNetwork;
   readonly #moreMetrics: () => readonly MetricFamily[];
   readonly #bound: BoundPlace[] = [];
+  /** Those that its listeners were made for. */
+  readonly #mostClients: number;
+  #wires: ClientWires | undefined;
   #budgets: SocketBudgets | undefined;
   #isReady = false;
   #stopped: Promise<void> | undefined;
@@ -90,6 +106,7 @@ class PolywireServer implements RunningServer {
   constructor(config: ServerConfig, options: ServerOptions) {
     const { logger, clock = systemClock, metrics = () => [] } = options;
     this.#config = config;
+    this.#mostClients = config.limits.clients;
     this.#moreMetrics = metrics;
     this.#logger = logger;
     this.#clock = clock;
@@ -110,13 +127,13 @@ class PolywireServer implements RunningServer {
     this.#budgets = budgets;
     const page = pageRoutes();
     const { client, limits } = this.#config;
-    const wires = new ClientWires({
+    const wires = (this.#wires = new ClientWires({
       hub: this.#hub,
       network: this.#network,
       clock: this.#clock,
       allowedOrigins: client.allowedOrigins,
       maxClients: limits.clients,
-    });
+    }));
     try {
       for (const place of placesOf(this.#config)) {
         const bound = await bind(place.listener, () => this.#listenAt(place, wires, page));
@@ -132,6 +149,17 @@ class PolywireServer implements RunningServer {
     for (const each of this.#bound) this.#logListener(each);
   }
 
+  reload(wanted: ServerConfig): readonly string[] {
+    const { inForce, needRestart } = splitChange(this.#config, wanted, this.#mostClients);
+    const certificates = this.#readCertificates(inForce);
+    const { channels = [], limits = {} } = hubOptions(inForce);
+    this.#hub.reconfigure({ channels, limits, authenticate: admitAnonymous });
+    for (const { server, material } of certificates) server.setSecureContext?.(material);
+    this.#wires?.allowOrigins(inForce.client.allowedOrigins);
+    this.#config = inForce;
+    return needRestart;
+  }
+
   stop(): Promise<void> {
     this.#stopped ??= this.#stop();
     return this.#stopped;
@@ -142,6 +170,18 @@ class PolywireServer implements RunningServer {
     await this.#network.close({ timeoutMs: STOP_TIMEOUT_MS });
     // What is left of HTTP: requests that never came to their end.
     for (const { bound } of this.#bound) bound.server?.closeAllConnections?.();
+  }
+
+  /** What the listeners of a configuration with the same addresses need for TLS, all of it before any of it is used. */
+  #readCertificates({ listen, internal }: ServerConfig): { server: NodeServer; material: TlsMaterial }[] {
+    const listeners = new Map([...internal, ...listen].map((listener) => [listener.url, listener]));
+    return this.#bound.flatMap(({ place, bound: { server } }) => {
+      const { tls } = listeners.get(place.listener.url) ?? place.listener;
+      if (tls === undefined || server === undefined) return [];
+      const material = readCertificates(tls);
+      createSecureContext(material);
+      return [{ server, material }];
+    });
   }
 
   #listenAt(place: Place, wires: ClientWires, page: ReadonlyMap<string, Route>): Promise<BoundAddress> {
@@ -247,7 +287,7 @@ function placesOf({ listen, internal }: ServerConfig): Place[] {
   return [...outside, ...apart.map((listener) => ({ isPublic: false as const, isInternal: true as const, listener }))];
 }
 
-function hubOptions({ channels, client, limits }: ServerConfig): ConstructorParameters<typeof Hub>[0] {
+function hubOptions({ channels, client, limits }: ServerConfig): HubOptions {
   return {
     channels: channels.map(({ history, delta, ...rule }) => ({
       ...rule,

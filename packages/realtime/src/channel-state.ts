@@ -29,7 +29,10 @@ export class ChannelState implements WheelEntry {
   readonly name: string;
   /** Stands for the name; never given to another channel of the hub, nor to this one again. */
   readonly id: number;
-  readonly settings: ChannelSettings;
+  /** Those of the rule that covers the channel, or that did. */
+  settings: ChannelSettings;
+  /** False when the hub was given other rules, none of which covers the channel: nobody can enter it any more. */
+  isCovered = true;
   readonly subscribers: Subscription[] = [];
   wheelPlace: WheelPlace | undefined = undefined;
   readonly #parts: HubParts;

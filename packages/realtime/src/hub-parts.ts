@@ -11,11 +11,12 @@ import type { TimerWheel } from "./timer-wheel.ts";
 
 /** What the sessions and channels of one hub share. */
 export interface HubParts {
-  readonly settings: HubSettings;
+  /** Replaced as a whole, never changed. */
+  settings: HubSettings;
   readonly clock: Clock;
   readonly random: Random;
   readonly broker: Broker;
-  readonly rules: ChannelRules;
+  rules: ChannelRules;
   readonly channels: Channels;
   readonly sessions: Sessions;
   readonly wheel: TimerWheel;

@@ -68,6 +68,11 @@ const OPTION_KEYS: readonly (keyof HubOptions)[] = [
   "random",
 ];
 
+/** The options that a hub takes while it runs. */
+export type HubChanges = Pick<HubOptions, "channels" | "limits" | "authenticate" | "authorize">;
+
+const CHANGE_KEYS: readonly (keyof HubChanges)[] = ["channels", "limits", "authenticate", "authorize"];
+
 /**
  * All optional in, complete out; the given object is not changed and not kept.
  *
@@ -96,6 +101,18 @@ export function completeHubOptions(options: HubOptions = {}): HubSettings {
     random,
     broker: options.broker ?? new MemoryBroker(random === undefined ? { clock } : { clock, random }),
   };
+}
+
+/**
+ * Those settings with what is given instead; what is not given is as if it had never been.
+ *
+ * @throws PolywireError `invalid-argument` naming the option that is unknown or wrong.
+ */
+export function changedHubSettings(before: HubSettings, changes: HubChanges): HubSettings {
+  checkObjectOption("the hub's changes", changes);
+  checkOptionNames("", changes, CHANGE_KEYS);
+  const { channels, limits, authenticate, authorize } = completeHubOptions({ ...changes, broker: before.broker });
+  return { ...before, channels, limits, authenticate, authorize };
 }
 
 function completeHubLimits(given: Partial<HubLimits> = {}): HubLimits {

@@ -23,7 +23,7 @@ import { drainSessions } from "./draining.ts";
 import { HubChannel } from "./hub-channel.ts";
 import { hubFamilies } from "./hub-metrics.ts";
 import type { HubParts } from "./hub-parts.ts";
-import { completeHubOptions } from "./hub-settings.ts";
+import { completeHubOptions, type HubChanges } from "./hub-settings.ts";
 import { collectStats, type HubStats } from "./hub-stats.ts";
 import { idsFrom } from "./identity.ts";
 import { Journal } from "./journal.ts";
@@ -31,6 +31,7 @@ import type { HubOptions, Origin } from "./options.ts";
 import { carryOut } from "./orders.ts";
 import type { Outlet } from "./outlet.ts";
 import { checkTags, encodeData } from "./publication-data.ts";
+import { reconfigure } from "./reconfiguring.ts";
 import { addressOf, answerOf, type PublishOptions, type Target } from "./server-calls.ts";
 import { Session } from "./session.ts";
 import { Sessions } from "./sessions.ts";
@@ -157,6 +158,18 @@ export class Hub implements Service, SessionHost {
     const { limits } = this.#parts.settings;
     const encoded = encodeData(data, { channel: "a client", rule, limits, format: options.format });
     await this.#order({ ...addressOf(target), kind: "message", ...encoded });
+  }
+
+  /**
+   * Goes on with other rules, limits and hooks than it was made with; what is not given is as if it had never been. Sessions
+   * stay. Subscribers of channels that have become something else are told to subscribe anew, which clients do at once;
+   * limits hold for what comes from now on, and those of links (`publicationBytes` upwards, `outboundBytesPerSession`)
+   * for links of listeners that are bound from now on.
+   *
+   * @throws PolywireError `invalid-argument` naming the option; then nothing has changed.
+   */
+  reconfigure(changes: HubChanges): void {
+    reconfigure(this.#parts, changes);
   }
 
   /** Who is in the channel, on every process. */

@@ -2,6 +2,7 @@
 
 export { type ClientError, DISCONNECTS, type Disconnect, ERRORS, UNSUBSCRIBES, type Unsubscribe } from "./codes.ts";
 export { Hub } from "./hub.ts";
+export type { HubChanges } from "./hub-settings.ts";
 export type { HubStats } from "./hub-stats.ts";
 export { MemoryBroker, type MemoryBrokerOptions } from "./memory-broker.ts";
 export type {
