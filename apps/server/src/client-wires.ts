@@ -62,6 +62,8 @@ export interface BoundAddress {
   readonly serves: Readonly<Record<string, string>>;
   /** Node's server below it, whose sockets can be counted: every wire has one but UDP, whose clients share one socket. */
   readonly server?: NodeServer | undefined;
+  /** Stops accepting at once; clients that are here stay. */
+  close(): Promise<unknown>;
 }
 
 /** A server of Node's, whatever it speaks. Those of HTTP alone can close their connections. */
@@ -126,11 +128,13 @@ export class ClientWires {
     const site = siteFor({ paths: EXCHANGE_PATHS, upgradePaths: UPGRADE_PATHS, handler: dialect });
     const bound = await listenSite(network, listener, site);
     const { server, address } = bound;
+    const upgrades: Listener[] = [];
     for (const path of UPGRADE_PATHS) {
       const url = `${address.url.replace(/^http/, "ws")}${path}`;
-      await network.listen(url as "ws://127.0.0.1", dialect, { server, limits: this.#limits });
+      upgrades.push(await network.listen(url as "ws://127.0.0.1", dialect, { server, limits: this.#limits }));
     }
-    return { ...bound, serves: { page: "/", ...SHOWN_PATHS, health: "/health" } };
+    const serves = { page: "/", ...SHOWN_PATHS, health: "/health" };
+    return { ...bound, serves, close: () => closeAll(bound, ...upgrades) };
   }
 
   async #listenTcp(listener: PublicListener): Promise<BoundAddress> {
@@ -143,7 +147,7 @@ export class ClientWires {
     });
     const clients = format === "json" ? "commands and replies in JSON, one on each line" : "Protobuf after its length";
     const serves = { clients: pong ? clients : `${clients}, no pings` };
-    return { address: boundAddress(listener, bound), serves, server: bound.server };
+    return { address: boundAddress(listener, bound), serves, server: bound.server, close: () => bound.close() };
   }
 
   async #listenUdp(listener: PublicListener): Promise<BoundAddress> {
@@ -152,8 +156,9 @@ export class ClientWires {
     const url = listener.url as "udp://127.0.0.1";
     const reliable = await network.listen(url, dialect, { mode: "reliable", limits: this.#limits });
     const address = boundAddress(listener, reliable);
-    await network.listen(address.url as "udp://127.0.0.1", dialect, { mode: "plain" });
-    return { address, serves: { clients: "reliable form", sensors: "one datagram for each publish" } };
+    const plain = await network.listen(address.url as "udp://127.0.0.1", dialect, { mode: "plain" });
+    const serves = { clients: "reliable form", sensors: "one datagram for each publish" };
+    return { address, serves, close: () => closeAll(reliable, plain) };
   }
 
   async #listenGrpc(listener: PublicListener): Promise<BoundAddress> {
@@ -167,9 +172,9 @@ export class ClientWires {
     });
     const address = boundAddress(listener, links);
     // It shares the port, and with that the TLS of the first.
-    await network.listen(url(address.url, "Consume"), exchangesOf(dialect));
+    const calls = await network.listen(url(address.url, "Consume"), exchangesOf(dialect));
     const serves = { clients: `${GRPC_SERVICE}/Connect`, listeners: `${GRPC_SERVICE}/Consume` };
-    return { address, serves, server: links.server };
+    return { address, serves, server: links.server, close: () => closeAll(links, calls) };
   }
 
   get #limits(): { readonly maxLinks: number } {
@@ -200,7 +205,12 @@ export async function listenSite(
     address: boundAddress(listener, bound),
     serves: { health: "/health", metrics: "/metrics" },
     server: bound.server,
+    close: () => bound.close(),
   };
+}
+
+function closeAll(...listeners: readonly Pick<BoundAddress, "close">[]): Promise<unknown> {
+  return Promise.all(listeners.map((listener) => listener.close()));
 }
 
 function boundAddress(listener: ConfiguredListener, { endpoint }: Listener): ListenAddress {

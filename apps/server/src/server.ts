@@ -1,6 +1,6 @@
 import { createRequire } from "node:module";
 import { createSecureContext } from "node:tls";
-import { type Clock, type Logger, type MetricFamily, PolywireError, systemClock } from "@polywire/core";
+import { Cancellation, type Clock, type Logger, type MetricFamily, PolywireError, systemClock } from "@polywire/core";
 import { PROMETHEUS_CONTENT_TYPE, prometheusText } from "@polywire/metrics";
 import { Hub, type HubOptions } from "@polywire/realtime";
 import {
@@ -28,9 +28,6 @@ const SPARE_SOCKETS = 256;
 /** Sockets of the internal addresses, which stay reachable when the public ones are full. */
 const INTERNAL_SOCKETS = 64;
 
-/** Ends well within the half minute that those who stop servers usually wait. */
-const STOP_TIMEOUT_MS = 25_000;
-
 export const VERSION: string = (createRequire(import.meta.url)("../package.json") as { version: string }).version;
 
 export interface ServerOptions {
@@ -55,8 +52,8 @@ export interface RunningServer {
    */
   reload(config: ServerConfig): readonly string[];
   /**
-   * Stops accepting at once, ends every session with 3001, and is fulfilled when all sockets are closed, after 25 s at
-   * the latest. Idempotent.
+   * Stops accepting at once, ends every session with 3001, spread over the time of `shutdown`, and is fulfilled when all
+   * sockets are closed, after `shutdown.timeout` at the latest. The internal addresses tell how it goes meanwhile. Idempotent.
    */
   stop(): Promise<void>;
 }
@@ -152,8 +149,8 @@ class PolywireServer implements RunningServer {
   reload(wanted: ServerConfig): readonly string[] {
     const { inForce, needRestart } = splitChange(this.#config, wanted, this.#mostClients);
     const certificates = this.#readCertificates(inForce);
-    const { channels = [], limits = {} } = hubOptions(inForce);
-    this.#hub.reconfigure({ channels, limits, authenticate: admitAnonymous });
+    const { channels = [], limits = {}, draining = {} } = hubOptions(inForce);
+    this.#hub.reconfigure({ channels, limits, draining, authenticate: admitAnonymous });
     for (const { server, material } of certificates) server.setSecureContext?.(material);
     this.#wires?.allowOrigins(inForce.client.allowedOrigins);
     this.#config = inForce;
@@ -167,7 +164,13 @@ class PolywireServer implements RunningServer {
 
   async #stop(): Promise<void> {
     this.#isReady = false;
-    await this.#network.close({ timeoutMs: STOP_TIMEOUT_MS });
+    const { timeoutMs } = this.#config.shutdown;
+    const endsAtMs = this.#clock.now() + timeoutMs;
+    const patience = new Cancellation({ clock: this.#clock, timeoutMs, purpose: "stop the server" });
+    for (const { place, bound } of this.#bound) if (place.isPublic) void bound.close();
+    await this.#hub.drain(patience.signal);
+    patience.release();
+    await this.#network.close({ timeoutMs: Math.max(1, endsAtMs - this.#clock.now()) });
     // What is left of HTTP: requests that never came to their end.
     for (const { bound } of this.#bound) bound.server?.closeAllConnections?.();
   }
@@ -287,7 +290,7 @@ function placesOf({ listen, internal }: ServerConfig): Place[] {
   return [...outside, ...apart.map((listener) => ({ isPublic: false as const, isInternal: true as const, listener }))];
 }
 
-function hubOptions({ channels, client, limits }: ServerConfig): HubOptions {
+function hubOptions({ channels, client, limits, shutdown }: ServerConfig): HubOptions {
   return {
     channels: channels.map(({ history, delta, ...rule }) => ({
       ...rule,
@@ -309,6 +312,7 @@ function hubOptions({ channels, client, limits }: ServerConfig): HubOptions {
       connectTimeoutMs: client.connectTimeoutMs,
     },
     pings: { intervalMs: client.pingIntervalMs, timeoutMs: client.pongTimeoutMs },
+    draining: { sessionsPerSecond: shutdown.clientsPerSecond, spreadMs: shutdown.spreadMs },
     version: VERSION,
     authenticate: admitAnonymous,
   };

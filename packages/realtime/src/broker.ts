@@ -16,6 +16,8 @@ import type { Disconnect, Unsubscribe } from "./codes.ts";
  */
 export interface Broker {
   readonly name: string;
+  /** What is published is gone with this process: a hub that is about to end takes no more of it. Absent: no. */
+  readonly isVolatile?: boolean;
   readonly streams: Streams;
   readonly presence: PresenceStore;
   readonly control: Control;

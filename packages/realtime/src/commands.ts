@@ -45,7 +45,11 @@ export function publish(session: Session, publication: ClientPublication, answer
   }
   if (checked.data.length > limits.publicationBytes) return answer(ERRORS.badRequest, undefined);
   const draft: Draft = { data: checked.data, format, info: isSubscribed ? subscription.info : session.info };
-  session.parts.broker.streams.publish(channel, draft, rule.stream, (error) => {
+  const { broker, publishGate } = session.parts;
+  // About to end: the client may publish again where it comes back.
+  if (!publishGate.enter()) return answer(ERRORS.tooManyRequests, undefined);
+  broker.streams.publish(channel, draft, rule.stream, (error) => {
+    publishGate.leave();
     if (error === undefined) return answer(undefined, undefined);
     answer(failed(session, { call: "publish", channel, error }), undefined);
   });

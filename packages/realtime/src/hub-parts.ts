@@ -6,6 +6,7 @@ import type { Counters } from "./counters.ts";
 import type { HubSettings } from "./hub-settings.ts";
 import type { CreateId } from "./identity.ts";
 import type { Journal } from "./journal.ts";
+import type { PublishGate } from "./publish-gate.ts";
 import type { Sessions } from "./sessions.ts";
 import type { TimerWheel } from "./timer-wheel.ts";
 
@@ -19,6 +20,7 @@ export interface HubParts {
   rules: ChannelRules;
   readonly channels: Channels;
   readonly sessions: Sessions;
+  readonly publishGate: PublishGate;
   readonly wheel: TimerWheel;
   readonly counters: Counters;
   readonly journal: Journal;

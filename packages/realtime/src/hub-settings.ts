@@ -12,7 +12,7 @@ import {
 } from "@polywire/core";
 import type { Broker } from "./broker.ts";
 import { MemoryBroker } from "./memory-broker.ts";
-import type { ChannelRule, HubLimits, HubOptions, PingOptions, Procedure } from "./options.ts";
+import type { ChannelRule, DrainOptions, HubLimits, HubOptions, PingOptions, Procedure } from "./options.ts";
 
 /** A hub's options, complete. */
 export interface HubSettings {
@@ -20,6 +20,7 @@ export interface HubSettings {
   readonly broker: Broker;
   readonly limits: HubLimits;
   readonly pings: PingOptions;
+  readonly draining: DrainOptions;
   readonly version: string;
   readonly authenticate: HubOptions["authenticate"] | undefined;
   readonly authorize: HubOptions["authorize"] | undefined;
@@ -53,11 +54,14 @@ export const DEFAULT_HUB_LIMITS: HubLimits = {
 const DEFAULT_PING_INTERVAL_MS = 25_000;
 const DEFAULT_PONG_TIMEOUT_MS = 8_000;
 
+const DEFAULT_DRAINING: DrainOptions = { sessionsPerSecond: 500, spreadMs: 20_000 };
+
 const OPTION_KEYS: readonly (keyof HubOptions)[] = [
   "channels",
   "broker",
   "limits",
   "pings",
+  "draining",
   "version",
   "authenticate",
   "authorize",
@@ -69,9 +73,9 @@ const OPTION_KEYS: readonly (keyof HubOptions)[] = [
 ];
 
 /** The options that a hub takes while it runs. */
-export type HubChanges = Pick<HubOptions, "channels" | "limits" | "authenticate" | "authorize">;
+export type HubChanges = Pick<HubOptions, "channels" | "limits" | "draining" | "authenticate" | "authorize">;
 
-const CHANGE_KEYS: readonly (keyof HubChanges)[] = ["channels", "limits", "authenticate", "authorize"];
+const CHANGE_KEYS: readonly (keyof HubChanges)[] = ["channels", "limits", "draining", "authenticate", "authorize"];
 
 /**
  * All optional in, complete out; the given object is not changed and not kept.
@@ -91,6 +95,7 @@ export function completeHubOptions(options: HubOptions = {}): HubSettings {
     channels,
     limits: completeHubLimits(options.limits),
     pings: completePings(options.pings),
+    draining: completeDraining(options.draining),
     version,
     authenticate,
     authorize,
@@ -111,8 +116,9 @@ export function completeHubOptions(options: HubOptions = {}): HubSettings {
 export function changedHubSettings(before: HubSettings, changes: HubChanges): HubSettings {
   checkObjectOption("the hub's changes", changes);
   checkOptionNames("", changes, CHANGE_KEYS);
-  const { channels, limits, authenticate, authorize } = completeHubOptions({ ...changes, broker: before.broker });
-  return { ...before, channels, limits, authenticate, authorize };
+  const complete = completeHubOptions({ ...changes, broker: before.broker });
+  const { channels, limits, draining, authenticate, authorize } = complete;
+  return { ...before, channels, limits, draining, authenticate, authorize };
 }
 
 function completeHubLimits(given: Partial<HubLimits> = {}): HubLimits {
@@ -140,6 +146,15 @@ function completePings(given: Partial<PingOptions> = {}): PingOptions {
   checkCountOption("pings.timeoutMs", timeoutMs, MAX_DELAY_MS);
   if (timeoutMs < intervalMs) return { intervalMs, timeoutMs };
   throw wrongOption("pings.timeoutMs", timeoutMs, `give less than pings.intervalMs, which is ${intervalMs}`);
+}
+
+function completeDraining(given: Partial<DrainOptions> = {}): DrainOptions {
+  checkObjectOption("draining", given);
+  checkOptionNames("draining", given, Object.keys(DEFAULT_DRAINING));
+  const { sessionsPerSecond, spreadMs } = { ...DEFAULT_DRAINING, ...given };
+  checkCountOption("draining.sessionsPerSecond", sessionsPerSecond);
+  checkCountOption("draining.spreadMs", spreadMs, MAX_DELAY_MS);
+  return { sessionsPerSecond, spreadMs };
 }
 
 function completeProcedures(given: HubOptions["procedures"] = {}): ReadonlyMap<string, Procedure> {

@@ -31,6 +31,7 @@ import type { HubOptions, Origin } from "./options.ts";
 import { carryOut } from "./orders.ts";
 import type { Outlet } from "./outlet.ts";
 import { checkTags, encodeData } from "./publication-data.ts";
+import { PublishGate } from "./publish-gate.ts";
 import { reconfigure } from "./reconfiguring.ts";
 import { addressOf, answerOf, type PublishOptions, type Target } from "./server-calls.ts";
 import { Session } from "./session.ts";
@@ -73,6 +74,7 @@ export class Hub implements Service, SessionHost {
       rules: new ChannelRules(settings.channels, settings.limits),
       channels,
       sessions: new Sessions(),
+      publishGate: new PublishGate(),
       wheel: new TimerWheel(clock, { report: (error) => journal.write("error", "a timer's work failed", { error }) }),
       counters: new Counters(),
       journal,
@@ -110,7 +112,7 @@ export class Hub implements Service, SessionHost {
    * Publishes. Data may be anything that has a JSON form, a string for the format `text`, or the bytes themselves.
    *
    * @returns where it is in the channel's stream, if there is one, and what became of it on this process.
-   * @throws PolywireError `invalid-argument`, `too-large`, or what the broker says.
+   * @throws PolywireError `invalid-argument`, `too-large`, `not-available` while the hub drains, or what the broker says.
    */
   async publish(channel: string, data: unknown, options: PublishOptions = {}): Promise<Receipt> {
     const rule = this.#rule(channel);
@@ -123,8 +125,17 @@ export class Hub implements Service, SessionHost {
       ...(info === undefined ? {} : { info }),
     };
     const stream = options.skipHistory === true ? undefined : rule.stream;
+    const { broker, publishGate } = this.#parts;
+    if (!publishGate.enter()) {
+      throw new PolywireError("not-available", "the hub takes no more publications, for it is about to end", {
+        retryable: true,
+      });
+    }
     const { position, local } = await answerOf<Published>((done) =>
-      this.#parts.broker.streams.publish(channel, draft, stream, done),
+      broker.streams.publish(channel, draft, stream, (error, published) => {
+        publishGate.leave();
+        done(error, published);
+      }),
     );
     return position === undefined ? { local } : { position, local };
   }
@@ -255,7 +266,11 @@ export class Hub implements Service, SessionHost {
     this.#start();
   }
 
-  /** Takes no more sessions and ends those there are with 3001, some hundred a second; at once when the signal fires. */
+  /**
+   * Takes no more sessions and ends those there are with 3001, spread over time (`draining`); at once when the signal fires.
+   * Where what the broker keeps ends with the process it takes no more publications either, so that whatever was
+   * acknowledged has been told to all who were subscribed.
+   */
   drain(signal: AbortSignal): Promise<void> {
     if (this.#state === "closed") return Promise.resolve();
     this.#state = "draining";

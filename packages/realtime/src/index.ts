@@ -12,6 +12,7 @@ export type {
   AuthorizeRequest,
   ChannelRule,
   Denied,
+  DrainOptions,
   HubLimits,
   HubOptions,
   Origin,

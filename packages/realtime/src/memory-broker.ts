@@ -63,6 +63,7 @@ export interface MemoryBrokerOptions {
  */
 export class MemoryBroker implements Broker {
   readonly name: string = "memory";
+  readonly isVolatile: boolean = true;
   readonly streams: Streams;
   readonly presence: PresenceStore;
   readonly control: Control;

@@ -10,6 +10,7 @@ export interface HubOptions {
   readonly broker?: Broker;
   readonly limits?: Partial<HubLimits>;
   readonly pings?: Partial<PingOptions>;
+  readonly draining?: Partial<DrainOptions>;
   /** Told to clients when they connect. */
   readonly version?: string;
   /** Decides who a client is, 5 s at most. By default everybody is an anonymous user. */
@@ -106,6 +107,14 @@ export interface PingOptions {
   readonly intervalMs: number;
   /** Milliseconds to wait for the pong; less than the interval. 8,000. */
   readonly timeoutMs: number;
+}
+
+/** How the sessions of a hub that ends are spread over time, so that they come back elsewhere without a stampede. */
+export interface DrainOptions {
+  /** Sessions ended in a second. 500. */
+  readonly sessionsPerSecond: number;
+  /** Longest time in milliseconds for all of them: with so many that it would take longer, more are ended in a second. 20,000. */
+  readonly spreadMs: number;
 }
 
 /** Where a session comes from. */

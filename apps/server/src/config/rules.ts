@@ -72,7 +72,10 @@ function findChannelContradiction(channels: readonly ChannelConfig[]): Problem |
   return undefined;
 }
 
-function findLimitContradiction({ client, limits }: ServerConfig): Problem | undefined {
+function findLimitContradiction({ client, limits, shutdown }: ServerConfig): Problem | undefined {
+  if (shutdown.spreadMs > shutdown.timeoutMs) {
+    return { key: "shutdown.spread", message: "must be shutdown.timeout at most" };
+  }
   if (client.pongTimeoutMs >= client.pingIntervalMs) {
     return { key: "client.pongTimeout", message: "must be less than client.pingInterval" };
   }

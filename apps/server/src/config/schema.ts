@@ -22,6 +22,7 @@ export interface ServerConfig {
   readonly client: ClientConfig;
   readonly channels: readonly ChannelConfig[];
   readonly limits: LimitsConfig;
+  readonly shutdown: ShutdownConfig;
   readonly log: LogConfig;
 }
 
@@ -71,6 +72,12 @@ export interface LimitsConfig {
   readonly recoverySize: number;
   readonly presenceMembers: number;
   readonly joinLeaveMembers: number;
+}
+
+export interface ShutdownConfig {
+  readonly clientsPerSecond: number;
+  readonly spreadMs: number;
+  readonly timeoutMs: number;
 }
 
 export interface LogConfig {
@@ -316,6 +323,20 @@ const configSchema = z.strictObject({
       joinLeaveMembers: wholeNumber("members above which joins and leaves are no longer told", 100, 1_000_000),
     })
     .prefault({}),
+  shutdown: z
+    .strictObject({
+      clientsPerSecond: wholeNumber("clients ended in a second once the server stops", 500, 1_000_000),
+      spread: duration(
+        "longest time for all of them: with so many that it would take longer, more in a second",
+        20_000,
+        {
+          min: 100,
+          max: 3_600_000,
+        },
+      ),
+      timeout: duration("what is not over by then is cut off", 25_000, { min: 100, max: 7_200_000 }),
+    })
+    .prefault({}),
   log: z
     .strictObject({
       level: choice("`trace`, `debug`, `info`, `warn`, `error` or `silent`", LOG_LEVELS, "info"),
@@ -350,7 +371,7 @@ export function checkConfig(raw: unknown): { readonly config: ServerConfig } | {
 
 /** The checked values under the names that the server uses. */
 function completeConfig(checked: z.output<typeof configSchema>): ServerConfig {
-  const { listen, internal, client, channels, limits, log } = checked;
+  const { listen, internal, client, channels, limits, shutdown, log } = checked;
   const { pingInterval, pongTimeout, connectTimeout, ...otherClient } = client;
   return {
     listen: listen.map(({ url, pong, tls }) => ({ ...url, pong, tls })),
@@ -366,6 +387,11 @@ function completeConfig(checked: z.output<typeof configSchema>): ServerConfig {
       history: history && { size: history.size, ttlMs: history.ttl },
     })),
     limits,
+    shutdown: {
+      clientsPerSecond: shutdown.clientsPerSecond,
+      spreadMs: shutdown.spread,
+      timeoutMs: shutdown.timeout,
+    },
     log,
   };
 }
