@@ -1,4 +1,4 @@
-import { type Logger, type MetricFamily, PolywireError } from "@polywire/core";
+import { type MetricFamily, PolywireError } from "@polywire/core";
 import type { LogWriter } from "@polywire/log";
 import type { LoadedConfig } from "./config/load.ts";
 import type { RunningServer } from "./server.ts";
@@ -9,34 +9,35 @@ type ReloadResult = "applied" | "restart needed" | "refused";
 /** Has a running server take its configuration anew, and counts how that went. */
 export class Reloads {
   readonly #load: () => LoadedConfig;
-  readonly #logger: Logger & Pick<LogWriter, "setLevels">;
+  readonly #levels: Pick<LogWriter, "setLevels">;
   readonly #counts: Record<ReloadResult, number> = { applied: 0, "restart needed": 0, refused: 0 };
   #last: ReloadResult = "applied";
 
   /** @param load reads and checks the configuration, from the same places as at the start. */
-  constructor(load: () => LoadedConfig, logger: Logger & Pick<LogWriter, "setLevels">) {
+  constructor(load: () => LoadedConfig, levels: Pick<LogWriter, "setLevels">) {
     this.#load = load;
-    this.#logger = logger;
+    this.#levels = levels;
   }
 
   /** Never throws: with a bad configuration everything stays as it is, and the log says which key is to blame. */
-  reload(server: Pick<RunningServer, "reload">): void {
+  reload(server: Pick<RunningServer, "reload" | "logger">): void {
+    const { logger } = server;
     try {
       const { config, file = "defaults", doubts } = this.#load();
       const needRestart = server.reload(config);
-      this.#logger.setLevels(config.log);
-      for (const doubt of doubts) this.#logger.log("warn", "config", "probably not meant", { doubt });
+      this.#levels.setLevels(config.log);
+      for (const doubt of doubts) logger.log("warn", "config", "probably not meant", { doubt });
       if (needRestart.length === 0) {
         this.#finish("applied");
-        this.#logger.log("info", "config", "reloaded", { file });
+        logger.log("info", "config", "reloaded", { file });
       } else {
         this.#finish("restart needed");
-        this.#logger.log("warn", "config", "reloaded, but for what needs a restart", { file, needRestart });
+        logger.log("warn", "config", "reloaded, but for what needs a restart", { file, needRestart });
       }
     } catch (thrown) {
       this.#finish("refused");
       const { message } = PolywireError.from(thrown, "invalid-argument");
-      this.#logger.log("error", "config", "not reloaded: everything stays as it was", { problem: message });
+      logger.log("error", "config", "not reloaded: everything stays as it was", { problem: message });
     }
   }
 

@@ -1,8 +1,9 @@
 import { createRequire } from "node:module";
 import { createSecureContext } from "node:tls";
 import { Cancellation, type Clock, type Logger, type MetricFamily, PolywireError, systemClock } from "@polywire/core";
+import { redactText } from "@polywire/log";
 import { PROMETHEUS_CONTENT_TYPE, prometheusText } from "@polywire/metrics";
-import { Hub, type HubOptions } from "@polywire/realtime";
+import { type ChannelRule, ERRORS, Hub, type HubOptions, type SystemLogLine } from "@polywire/realtime";
 import {
   type BoundAddress,
   ClientWires,
@@ -15,12 +16,15 @@ import {
 import type { ListenAddress } from "./config/address.ts";
 import { readCertificates, type TlsMaterial } from "./config/certificates.ts";
 import { splitChange } from "./config/restart.ts";
-import type { ConfiguredListener, PublicListener, ServerConfig } from "./config/schema.ts";
+import type { ChannelConfig, ConfiguredListener, PublicListener, ServerConfig } from "./config/schema.ts";
 import { admitAnonymous } from "./display-name.ts";
 import { openFileLimit, socketsWithin } from "./file-descriptors.ts";
 import { pageRoutes } from "./page.ts";
 import { jsonRoute, type Route, type SiteOptions, site, textRoute } from "./site.ts";
 import { SocketBudget } from "./socket-budget.ts";
+
+/** The system's own channels. */
+const SYSTEM_PREFIX = "$system:";
 
 /** Sockets beyond the clients: pages being loaded, handshakes. */
 const SPARE_SOCKETS = 256;
@@ -43,6 +47,8 @@ export interface RunningServer {
   readonly listen: readonly ListenAddress[];
   /** Internal addresses. */
   readonly internal: readonly ListenAddress[];
+  /** Its log. Whatever writes here is heard by those who watch `$system:log`, too. */
+  readonly logger: Logger;
   /**
    * Goes on with another configuration, as far as that is possible while it runs; sessions stay connected. Certificates
    * are read anew, whether or not their files have other names.
@@ -87,7 +93,7 @@ interface SocketBudgets {
 class PolywireServer implements RunningServer {
   /** The one in force. */
   #config: ServerConfig;
-  readonly #logger: Logger;
+  readonly logger: Logger;
   readonly #clock: Clock;
   readonly #hub: Hub;
   readonly #network: ServerNetwork;
@@ -105,10 +111,10 @@ class PolywireServer implements RunningServer {
     this.#config = config;
     this.#mostClients = config.limits.clients;
     this.#moreMetrics = metrics;
-    this.#logger = logger;
+    this.logger = watchedLogger(logger, (line) => this.#hub.tellLog(line));
     this.#clock = clock;
-    this.#hub = new Hub({ ...hubOptions(config), logger, clock });
-    this.#network = serverNetwork({ services: [this.#hub], logger: networkLogger(logger), clock });
+    this.#hub = new Hub({ ...hubOptions(config), logger: this.logger, clock });
+    this.#network = serverNetwork({ services: [this.#hub], logger: networkLogger(this.logger), clock });
   }
 
   get listen(): readonly ListenAddress[] {
@@ -149,8 +155,14 @@ class PolywireServer implements RunningServer {
   reload(wanted: ServerConfig): readonly string[] {
     const { inForce, needRestart } = splitChange(this.#config, wanted, this.#mostClients);
     const certificates = this.#readCertificates(inForce);
-    const { channels = [], limits = {}, draining = {} } = hubOptions(inForce);
-    this.#hub.reconfigure({ channels, limits, draining, authenticate: admitAnonymous });
+    const { channels = [], limits = {}, draining = {}, authenticate, authorize } = hubOptions(inForce);
+    this.#hub.reconfigure({
+      channels,
+      limits,
+      draining,
+      ...(authenticate && { authenticate }),
+      ...(authorize && { authorize }),
+    });
     for (const { server, material } of certificates) server.setSecureContext?.(material);
     this.#wires?.allowOrigins(inForce.client.allowedOrigins);
     this.#config = inForce;
@@ -193,7 +205,7 @@ class PolywireServer implements RunningServer {
     const own = place.isPublic ? page : new Map([["/metrics", metrics]]);
     const siteWith = (clients?: ExchangeClients): ReturnType<typeof site> => {
       const routes = new Map([...own, ["/health", health]]);
-      const options: SiteOptions = { routes, clients, logger: this.#logger };
+      const options: SiteOptions = { routes, clients, logger: this.logger };
       return site(options);
     };
     return place.isPublic
@@ -220,8 +232,8 @@ class PolywireServer implements RunningServer {
     const openFiles = openFileLimit();
     const wanted = clients + SPARE_SOCKETS;
     const possible = socketsWithin(openFiles) - INTERNAL_SOCKETS;
-    const telling = { logger: this.#logger, clock: this.#clock };
-    this.#logger.log("info", "server", "starting", {
+    const telling = { logger: this.logger, clock: this.#clock };
+    this.logger.log("info", "server", "starting", {
       version: VERSION,
       node: process.versions.node,
       clients,
@@ -229,7 +241,7 @@ class PolywireServer implements RunningServer {
     });
     if (openFiles !== undefined && wanted > possible) {
       const message = "fewer open files than clients: raise them with ulimit -n, or lower limits.clients";
-      this.#logger.log("warn", "server", message, { clients, openFiles, needed: openFiles + wanted - possible });
+      this.logger.log("warn", "server", message, { clients, openFiles, needed: openFiles + wanted - possible });
     }
     return {
       public: new SocketBudget("public", Math.max(1, Math.min(wanted, possible)), telling),
@@ -241,7 +253,7 @@ class PolywireServer implements RunningServer {
     const { isPublic, isInternal, listener } = place;
     const audience = isPublic ? (isInternal ? "public and internal" : "public") : "internal";
     const tls = listener.tls === undefined ? "off" : "on";
-    this.#logger.log("info", "server", "listening", { address: bound.address.url, audience, tls, ...bound.serves });
+    this.logger.log("info", "server", "listening", { address: bound.address.url, audience, tls, ...bound.serves });
   }
 }
 
@@ -277,6 +289,17 @@ function networkLogger(logger: Logger): Logger {
   };
 }
 
+/** Warnings and errors are told to those who watch the server's log from afar, too. */
+function watchedLogger(logger: Logger, tell: (line: SystemLogLine) => void): Logger {
+  return {
+    isEnabled: (level, component) => logger.isEnabled?.(level, component) ?? true,
+    log(level, component, message, fields) {
+      logger.log(level, component, message, fields);
+      if (level === "warn" || level === "error") tell({ level, component, message: redactText(message) });
+    },
+  };
+}
+
 /** Each address once: an internal one may equal a public one. */
 function placesOf({ listen, internal }: ServerConfig): Place[] {
   // Port 0 is any free port, so two of them are two places.
@@ -292,11 +315,7 @@ function placesOf({ listen, internal }: ServerConfig): Place[] {
 
 function hubOptions({ channels, client, limits, shutdown }: ServerConfig): HubOptions {
   return {
-    channels: channels.map(({ history, delta, ...rule }) => ({
-      ...rule,
-      ...(history === undefined ? {} : { history }),
-      ...(delta === undefined ? {} : { delta }),
-    })),
+    channels: channels.map(channelRule),
     limits: {
       sessions: limits.clients,
       channelsPerSession: limits.channelsPerClient,
@@ -315,5 +334,14 @@ function hubOptions({ channels, client, limits, shutdown }: ServerConfig): HubOp
     draining: { sessionsPerSecond: shutdown.clientsPerSecond, spreadMs: shutdown.spreadMs },
     version: VERSION,
     authenticate: admitAnonymous,
+    // A rule for the system's channels says that every client may subscribe.
+    authorize: ({ channel }) =>
+      channel.startsWith(SYSTEM_PREFIX) ? { allowed: true } : { error: ERRORS.permissionDenied },
   };
+}
+
+function channelRule({ history, delta, subscribe: _everybody, ...rule }: ChannelConfig): ChannelRule {
+  const { match, kind } = rule;
+  if (kind === "system") return { match, kind };
+  return { ...rule, ...(history && { history }), ...(delta && { delta }) };
 }

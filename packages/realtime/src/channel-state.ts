@@ -63,8 +63,9 @@ export class ChannelState implements WheelEntry {
 
   get isFull(): boolean {
     const { subscribersPerChannel } = this.#parts.settings.limits;
+    const { kind } = this.settings;
     const subscribers = this.#claims - (this.#listeners?.length ?? 0);
-    return this.settings.kind !== "broadcast" && subscribers >= subscribersPerChannel;
+    return kind !== "broadcast" && kind !== "system" && subscribers >= subscribersPerChannel;
   }
 
   claim(): void {
@@ -87,6 +88,7 @@ export class ChannelState implements WheelEntry {
   add(subscription: Subscription): void {
     subscription.index = this.subscribers.length;
     this.subscribers.push(subscription);
+    if (this.settings.kind === "system") return this.#parts.system.entered(this.name);
     if (this.#isKeptUp || (this.settings.stream === undefined && !this.settings.hasPresence)) return;
     this.#isKeptUp = true;
     // Spread, for after a restart all channels come back at once.

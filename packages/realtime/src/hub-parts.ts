@@ -8,6 +8,7 @@ import type { CreateId } from "./identity.ts";
 import type { Journal } from "./journal.ts";
 import type { PublishGate } from "./publish-gate.ts";
 import type { Sessions } from "./sessions.ts";
+import type { SystemChannels } from "./system-channels.ts";
 import type { TimerWheel } from "./timer-wheel.ts";
 
 /** What the sessions and channels of one hub share. */
@@ -24,5 +25,6 @@ export interface HubParts {
   readonly wheel: TimerWheel;
   readonly counters: Counters;
   readonly journal: Journal;
+  readonly system: SystemChannels;
   readonly createId: CreateId;
 }

@@ -36,6 +36,7 @@ import { reconfigure } from "./reconfiguring.ts";
 import { addressOf, answerOf, type PublishOptions, type Target } from "./server-calls.ts";
 import { Session } from "./session.ts";
 import { Sessions } from "./sessions.ts";
+import { SystemChannels, type SystemLogLine } from "./system-channels.ts";
 import { TimerWheel } from "./timer-wheel.ts";
 import { largestMessageBytes } from "./wire-size.ts";
 
@@ -78,8 +79,10 @@ export class Hub implements Service, SessionHost {
       wheel: new TimerWheel(clock, { report: (error) => journal.write("error", "a timer's work failed", { error }) }),
       counters: new Counters(),
       journal,
+      system: new SystemChannels(),
       createId: idsFrom(random),
     };
+    this.#parts.system.connect(this.#parts);
     channels.connect(this.#parts);
   }
 
@@ -116,6 +119,9 @@ export class Hub implements Service, SessionHost {
    */
   async publish(channel: string, data: unknown, options: PublishOptions = {}): Promise<Receipt> {
     const rule = this.#rule(channel);
+    if (rule.kind === "system") {
+      throw new PolywireError("invalid-argument", `"${channel}" is the system's: the hub alone publishes to it`);
+    }
     const { format, tags, idempotencyKey, info } = options;
     const encoded = encodeData(data, { channel, rule, limits: this.#parts.settings.limits, format });
     const draft: Draft = {
@@ -181,6 +187,14 @@ export class Hub implements Service, SessionHost {
    */
   reconfigure(changes: HubChanges): void {
     reconfigure(this.#parts, changes);
+  }
+
+  /**
+   * Takes a line of the program's log for those who are subscribed to `$system:log`, if anybody is. It is told within a second,
+   * once with its number if it comes often. Its fields are not taken, for they may hold what clients must not see.
+   */
+  tellLog(line: SystemLogLine): void {
+    this.#parts.system.log(line);
   }
 
   /** Who is in the channel, on every process. */

@@ -23,6 +23,7 @@ export type {
 } from "./options.ts";
 export type { PublishOptions, Target } from "./server-calls.ts";
 export type { StandardSchema } from "./standard-schema.ts";
+export type { SystemLogLine } from "./system-channels.ts";
 
 // ————— What integrators use: dialects and brokers. —————
 

@@ -32,10 +32,11 @@ export interface ChannelRule {
   readonly match: string;
   /**
    * `public`: any connected client may subscribe. `private`: only whom `authorize` lets, or whom the name itself lists
-   * after `#`. `broadcast`: everyone is subscribed at connect, and only the server publishes. `system` is not a kind a
-   * rule can give.
+   * after `#`. `broadcast`: everyone is subscribed at connect, and only the server publishes. `system`: the hub's own
+   * channels, `$system:connections`, `$system:channels`, `$system:health` and `$system:log`, for whom `authorize` lets; a
+   * rule for them has nothing but `match`.
    */
-  readonly kind?: "public" | "private" | "broadcast";
+  readonly kind?: "public" | "private" | "broadcast" | "system";
   /** Which clients may publish: none (the default), those subscribed, or any. */
   readonly publish?: "server" | "subscribers" | "clients";
   /** What publications hold: JSON (the default, checked when published) or any bytes. */

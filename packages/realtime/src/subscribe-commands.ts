@@ -112,8 +112,12 @@ export function waitFor(subscription: Subscription, command: () => void): void {
   commands.push(command);
 }
 
-/** Whether the rule lets this user in without asking anybody: the channel is not private, or its name lists the user. */
+/**
+ * Whether the rule lets this user in without asking anybody: the channel is neither private nor the system's, or it is
+ * private and its name lists the user.
+ */
 export function needsNoToken(rule: ChannelSettings, name: string, user: string): boolean {
+  if (rule.kind === "system") return false;
   return rule.kind !== "private" || (user !== "" && rule.usersOf(name).includes(user));
 }
 

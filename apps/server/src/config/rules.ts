@@ -1,6 +1,7 @@
 import { findListenerDoubts, findListenerProblem } from "./listeners.ts";
 import type { Problem } from "./problem.ts";
 import type { ChannelConfig, ServerConfig } from "./schema.ts";
+import { findSystemChannelDoubt, findSystemChannelProblem } from "./system-channels.ts";
 
 /** What no single value shows: keys that contradict one another. The first contradiction, if any. */
 export function findContradiction(config: ServerConfig): Problem | undefined {
@@ -18,13 +19,19 @@ export function findDoubts(config: ServerConfig): Problem[] {
   if (config.client.allowedOrigins.includes("*")) {
     doubts.push({ key: "client.allowedOrigins", message: '"*" lets pages of any origin connect as their visitor' });
   }
+  for (const [index, channel] of config.channels.entries()) {
+    const doubt = findSystemChannelDoubt(`channels[${index}]`, channel);
+    if (doubt !== undefined) doubts.push(doubt);
+  }
   return [...doubts, ...findListenerDoubts(config)];
 }
 
 function findUnreachableChannel(channels: readonly ChannelConfig[]): Problem | undefined {
-  for (const [index, { match }] of channels.entries()) {
+  for (const [index, { match, kind }] of channels.entries()) {
     const key = `channels[${index}].match`;
-    const earlier = channels.slice(0, index).findIndex((other) => covers(other.match, match));
+    const earlier = channels
+      .slice(0, index)
+      .findIndex((other) => (other.kind === "system") === (kind === "system") && covers(other.match, match));
     if (earlier === -1) continue;
     const above = `channels[${earlier}].match ${JSON.stringify(channels[earlier]?.match)}`;
     if (channels[earlier]?.match === match) return { key, message: `${JSON.stringify(match)} is the same as ${above}` };
@@ -59,6 +66,8 @@ function covers(wide: string, narrow: string): boolean {
 
 function findChannelContradiction(channels: readonly ChannelConfig[]): Problem | undefined {
   for (const [index, channel] of channels.entries()) {
+    const systemProblem = findSystemChannelProblem(`channels[${index}]`, channel);
+    if (systemProblem !== undefined) return systemProblem;
     if (channel.recovery !== false && channel.history === undefined) {
       return {
         key: `channels[${index}].recovery`,

@@ -48,6 +48,8 @@ export interface ClientConfig {
 export interface ChannelConfig {
   readonly match: string;
   readonly kind: ChannelKind;
+  /** Who may subscribe to the system's channels; absent for all others. */
+  readonly subscribe?: "clients" | undefined;
   readonly publish: "server" | "subscribers" | "clients";
   readonly data: "json" | "binary";
   readonly history?: { readonly size: number; readonly ttlMs: number } | undefined;
@@ -90,11 +92,10 @@ type LogLevelName = (typeof LOG_LEVELS)[number];
 type ChannelKind = (typeof KINDS)[number];
 
 const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "silent"] as const;
-const KINDS = ["public"] as const;
+const KINDS = ["public", "system"] as const;
 /** Kinds that mean nothing here yet, and what they wait for. */
 const LATER_KINDS: ReadonlyMap<unknown, string> = new Map([
   ["private", "it needs client tokens"],
-  ["system", "the server has none to offer yet"],
   ["broadcast", "it needs the server API"],
 ]);
 const PUBLISHERS = ["server", "subscribers", "clients"] as const;
@@ -214,9 +215,17 @@ const channelSchema = z.strictObject({
     readText(raw, 255),
   ),
   kind: setting(
-    { form: "text", description: "`public`: any client may subscribe", default: "public" },
+    {
+      form: "text",
+      description: "`public`: any client may subscribe; `system`: the server's own, `$system:*`",
+      default: "public",
+    },
     readKind,
   ).default("public"),
+  subscribe: setting(
+    { form: "text", description: "for `system`: `clients`, every client may subscribe", default: "" },
+    readSubscribe,
+  ).optional(),
   publish: choice("who may publish: `server`, `subscribers` or `clients`", PUBLISHERS, "server"),
   data: choice("what publications hold: `json` or `binary`", DATA_KINDS, "json"),
   history: historySchema.optional(),
@@ -243,8 +252,14 @@ const channelSchema = z.strictObject({
 function readKind(raw: unknown): ChannelKind {
   const reason = LATER_KINDS.get(raw);
   if (reason !== undefined) throw new Error(`${JSON.stringify(raw)} is not supported in this version: ${reason}`);
-  if (raw !== "public") throw new Error('must be "public"');
-  return raw;
+  const kind = KINDS.find((one) => one === raw);
+  if (kind === undefined) throw new Error('must be "public" or "system"');
+  return kind;
+}
+
+function readSubscribe(raw: unknown): "clients" {
+  if (raw === "clients") return raw;
+  throw new Error('must be "clients"');
 }
 
 function readRecovery(raw: unknown): boolean | "cache" {
