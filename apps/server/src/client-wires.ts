@@ -1,6 +1,15 @@
 import type { Server } from "node:http";
 import type { Socket } from "node:net";
-import { type Clock, type Handler, type Listener, Network, type NetworkOptions } from "@polywire/core";
+import {
+  type Admission,
+  type Clock,
+  type Handler,
+  type Listener,
+  type Logger,
+  Network,
+  type NetworkOptions,
+  type Peer,
+} from "@polywire/core";
 import { type CentrifugeHandler, type CentrifugeOptions, centrifuge } from "@polywire/dialect-centrifuge";
 import { type GrpcProtocol, grpc } from "@polywire/grpc";
 import { type HttpListener, type HttpProtocol, http } from "@polywire/http";
@@ -35,6 +44,9 @@ const SHOWN_PATHS = {
   sse: HTTP_PATHS.sse,
 } as const;
 
+/** Longest text of a peer's that is logged. */
+const LOGGED_CHARACTERS = 256;
+
 const GRPC_SERVICE = "/polywire.centrifuge.v1.Centrifuge";
 
 /** Clients that come as requests: the paths that are theirs, and who answers them. */
@@ -48,6 +60,7 @@ export interface ClientWiresOptions {
   readonly hub: Hub;
   readonly network: ServerNetwork;
   readonly clock: Clock;
+  readonly logger: Logger;
   readonly allowedOrigins: readonly string[];
   readonly maxClients: number;
 }
@@ -181,13 +194,28 @@ export class ClientWires {
     return { maxLinks: this.#options.maxClients };
   }
 
+  /** Writes into the log who was refused before there was a session, and why. */
+  #audited(dialect: CentrifugeHandler): CentrifugeHandler {
+    const { logger } = this.#options;
+    const admit = (peer: Peer): Admission => {
+      const verdict = dialect.admit(peer);
+      if (verdict.accepted) return verdict;
+      const { status, reason } = verdict;
+      const { address, headers } = peer;
+      const origin = headers?.get("origin")?.slice(0, LOGGED_CHARACTERS);
+      logger.log("info", "audit", `peer refused: ${reason}`, { status, address, origin });
+      return verdict;
+    };
+    return { ...dialect, admit };
+  }
+
   /** One for each way of speaking: what goes to many of its clients is encoded once. */
   #dialect(speech: Speech): CentrifugeHandler {
     const key = JSON.stringify(speech);
     let dialect = this.#dialects.get(key);
     if (dialect === undefined) {
       const { hub, clock } = this.#options;
-      dialect = centrifuge(hub, { ...speech, allowedOrigins: this.#allowedOrigins, clock });
+      dialect = this.#audited(centrifuge(hub, { ...speech, allowedOrigins: this.#allowedOrigins, clock }));
       this.#dialects.set(key, dialect);
     }
     return dialect;

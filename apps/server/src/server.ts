@@ -134,6 +134,7 @@ class PolywireServer implements RunningServer {
       hub: this.#hub,
       network: this.#network,
       clock: this.#clock,
+      logger: this.logger,
       allowedOrigins: client.allowedOrigins,
       maxClients: limits.clients,
     }));

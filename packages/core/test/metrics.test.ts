@@ -175,7 +175,7 @@ test("peers that were refused are counted, whether the check answers at once or 
   await network.listen("memory://later", { link: echo, admit: async () => refused });
   await expect(network.connect("memory://now")).rejects.toThrow(PolywireError);
   await expect(network.connect("memory://later")).rejects.toThrow(PolywireError);
-  expect(figures(network, "polywire.admission.refusals")).toEqual({ memory: 2 });
+  expect(figures(network, "polywire.admission.refusals")).toEqual({ "memory 403": 2 });
 });
 
 test("services add their figures, and one that throws takes nobody else's away", async () => {

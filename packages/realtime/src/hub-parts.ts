@@ -7,6 +7,7 @@ import type { HubSettings } from "./hub-settings.ts";
 import type { CreateId } from "./identity.ts";
 import type { Journal } from "./journal.ts";
 import type { PublishGate } from "./publish-gate.ts";
+import type { Refusals } from "./refusals.ts";
 import type { Sessions } from "./sessions.ts";
 import type { SystemChannels } from "./system-channels.ts";
 import type { TimerWheel } from "./timer-wheel.ts";
@@ -25,6 +26,7 @@ export interface HubParts {
   readonly wheel: TimerWheel;
   readonly counters: Counters;
   readonly journal: Journal;
+  readonly refusals: Refusals;
   readonly system: SystemChannels;
   readonly createId: CreateId;
 }

@@ -33,6 +33,7 @@ import type { Outlet } from "./outlet.ts";
 import { checkTags, encodeData } from "./publication-data.ts";
 import { PublishGate } from "./publish-gate.ts";
 import { reconfigure } from "./reconfiguring.ts";
+import { Refusals } from "./refusals.ts";
 import { addressOf, answerOf, type PublishOptions, type Target } from "./server-calls.ts";
 import { Session } from "./session.ts";
 import { Sessions } from "./sessions.ts";
@@ -79,6 +80,7 @@ export class Hub implements Service, SessionHost {
       wheel: new TimerWheel(clock, { report: (error) => journal.write("error", "a timer's work failed", { error }) }),
       counters: new Counters(),
       journal,
+      refusals: new Refusals(journal),
       system: new SystemChannels(),
       createId: idsFrom(random),
     };
@@ -261,7 +263,7 @@ export class Hub implements Service, SessionHost {
 
   /** The same numbers as figures of its network. */
   metrics(): readonly MetricFamily[] {
-    return hubFamilies(this.stats());
+    return [...hubFamilies(this.stats()), ...this.#parts.refusals.families()];
   }
 
   inspect(): Readonly<Record<string, unknown>> {

@@ -1,6 +1,13 @@
-import type { Admission } from "../contract/peer.ts";
+import type { Admission, Refused } from "../contract/peer.ts";
 import type { MetricFamily } from "./family.ts";
 import { Tally } from "./tally.ts";
+
+/** Which status a check may give is the program's: any that is none counts as this. */
+const NO_STATUS = "500";
+
+function statusOf({ status }: Refused): string {
+  return Number.isInteger(status) && status >= 400 && status <= 599 ? String(status) : NO_STATUS;
+}
 
 /** Who came to the listeners of a network: the peers that were refused, and the requests. */
 export class ReceptionCounts {
@@ -24,7 +31,10 @@ export class ReceptionCounts {
         description: "Peers that were refused before their handshake ended.",
         unit: "{peer}",
         kind: "counter",
-        points: this.#refused.points((protocol) => ({ "network.protocol.name": protocol })),
+        points: this.#refused.points((protocol, status) => ({
+          "network.protocol.name": protocol,
+          "http.response.status_code": Number(status),
+        })),
       },
       {
         name: "polywire.exchange.server.requests",
@@ -38,7 +48,7 @@ export class ReceptionCounts {
 
   #judged(protocol: string, admission: Admission): Admission {
     // What a check answers is the program's: it may be anything.
-    if (admission?.accepted === false) this.#refused.add(protocol);
+    if (admission?.accepted === false) this.#refused.add(protocol, statusOf(admission));
     return admission;
   }
 }
