@@ -1,4 +1,4 @@
-import { PolywireError } from "@polywire/core";
+import { type MetricFamily, PolywireError } from "@polywire/core";
 import { createLogger, type LogWriter } from "@polywire/log";
 import { Command, CommanderError } from "commander";
 import { type CommandHost, EXIT_USAGE, oneError } from "./command-host.ts";
@@ -7,6 +7,7 @@ import { addProbeCommand } from "./commands/probe.ts";
 import { addPubCommand } from "./commands/pub.ts";
 import { addSubCommand } from "./commands/sub.ts";
 import { type LoadedConfig, loadConfig } from "./config/load.ts";
+import { ProcessFigures } from "./process-figures.ts";
 import { Reloads } from "./reloads.ts";
 import { startServer, VERSION } from "./server.ts";
 import { serveUntilSignal } from "./signals.ts";
@@ -70,14 +71,17 @@ async function serve(file: string | undefined, host: CommandHost): Promise<numbe
   const { config, doubts } = loaded;
   const logger = createLogger(config.log);
   for (const doubt of doubts) logger.log("warn", "config", "probably not meant", { doubt });
+  const figures = new ProcessFigures();
   try {
     const reloads = new Reloads(() => loadConfig(file, host.environment), logger);
-    const server = await startServer(config, { logger, metrics: () => [...logger.metrics(), ...reloads.metrics()] });
+    const metrics = (): MetricFamily[] => [...logger.metrics(), ...reloads.metrics(), ...figures.metrics()];
+    const server = await startServer(config, { logger, metrics });
     const reload = (): void => reloads.reload(server);
     return await serveUntilSignal(server, { logger, signals: host.signals, exit: host.exit, reload });
   } catch (thrown) {
     return await cannotServe(thrown, { logger, host });
   } finally {
+    figures.close();
     await logger.flush();
   }
 }

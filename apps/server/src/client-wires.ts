@@ -10,12 +10,17 @@ import {
   type NetworkOptions,
   type Peer,
 } from "@polywire/core";
-import { type CentrifugeHandler, type CentrifugeOptions, centrifuge } from "@polywire/dialect-centrifuge";
+import {
+  type CentrifugeHandler,
+  type CentrifugeOptions,
+  type CentrifugeStats,
+  centrifuge,
+} from "@polywire/dialect-centrifuge";
 import { type GrpcProtocol, grpc } from "@polywire/grpc";
 import { type HttpListener, type HttpProtocol, http } from "@polywire/http";
 import type { Hub } from "@polywire/realtime";
 import { type TcpProtocol, tcp } from "@polywire/tcp";
-import { type UdpProtocol, udp } from "@polywire/udp";
+import { type UdpDrops, type UdpProtocol, udp } from "@polywire/udp";
 import { type WsProtocol, ws } from "@polywire/ws";
 import { type ListenAddress, listenAddress } from "./config/address.ts";
 import { readCertificates, type TlsMaterial } from "./config/certificates.ts";
@@ -75,6 +80,8 @@ export interface BoundAddress {
   readonly serves: Readonly<Record<string, string>>;
   /** Node's server below it, whose sockets can be counted: every wire has one but UDP, whose clients share one socket. */
   readonly server?: NodeServer | undefined;
+  /** Datagrams that were dropped, and why, where there are any. */
+  readonly drops?: Readonly<UdpDrops>;
   /** Stops accepting at once; clients that are here stay. */
   close(): Promise<unknown>;
 }
@@ -111,6 +118,11 @@ export class ClientWires {
   allowOrigins(allowedOrigins: readonly string[]): void {
     this.#allowedOrigins = allowedOrigins;
     for (const dialect of this.#dialects.values()) dialect.allowOrigins(allowedOrigins);
+  }
+
+  /** Plain numbers of each way of speaking. */
+  stats(): CentrifugeStats[] {
+    return [...this.#dialects.values()].map((dialect) => dialect.stats());
   }
 
   /**
@@ -171,7 +183,7 @@ export class ClientWires {
     const address = boundAddress(listener, reliable);
     const plain = await network.listen(address.url as "udp://127.0.0.1", dialect, { mode: "plain" });
     const serves = { clients: "reliable form", sensors: "one datagram for each publish" };
-    return { address, serves, close: () => closeAll(reliable, plain) };
+    return { address, serves, drops: reliable.server.drops, close: () => closeAll(reliable, plain) };
   }
 
   async #listenGrpc(listener: PublicListener): Promise<BoundAddress> {

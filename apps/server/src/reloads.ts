@@ -54,7 +54,7 @@ export class Reloads {
       {
         name: "polywire.config.current",
         description: "1 if all of the configuration is in force, 0 if some of it waits for a restart or to be mended.",
-        unit: "1",
+        unit: "{state}",
         kind: "gauge",
         points: [{ attributes: {}, value: this.#last === "applied" ? 1 : 0 }],
       },

@@ -14,12 +14,13 @@ import {
   serverNetwork,
 } from "./client-wires.ts";
 import type { ListenAddress } from "./config/address.ts";
-import { readCertificates, type TlsMaterial } from "./config/certificates.ts";
+import { endOf, readCertificates, type TlsMaterial } from "./config/certificates.ts";
 import { splitChange } from "./config/restart.ts";
 import type { ChannelConfig, ConfiguredListener, PublicListener, ServerConfig } from "./config/schema.ts";
 import { admitAnonymous } from "./display-name.ts";
 import { openFileLimit, socketsWithin } from "./file-descriptors.ts";
 import { pageRoutes } from "./page.ts";
+import { serverFamilies } from "./server-figures.ts";
 import { jsonRoute, type Route, type SiteOptions, site, textRoute } from "./site.ts";
 import { SocketBudget } from "./socket-budget.ts";
 
@@ -85,6 +86,13 @@ interface BoundPlace {
   readonly bound: BoundAddress;
 }
 
+/** A bound server that speaks TLS, with what it shows. */
+interface Certified {
+  readonly server: NodeServer;
+  readonly material: TlsMaterial;
+  readonly address: string;
+}
+
 interface SocketBudgets {
   readonly public: SocketBudget;
   readonly internal: SocketBudget;
@@ -103,6 +111,7 @@ class PolywireServer implements RunningServer {
   readonly #mostClients: number;
   #wires: ClientWires | undefined;
   #budgets: SocketBudgets | undefined;
+  #certificateEnds: ReadonlyMap<string, number> = new Map();
   #isReady = false;
   #stopped: Promise<void> | undefined;
 
@@ -149,6 +158,7 @@ class PolywireServer implements RunningServer {
       await this.stop();
       throw thrown;
     }
+    this.#noteCertificates(this.#readCertificates(this.#config));
     this.#isReady = true;
     for (const each of this.#bound) this.#logListener(each);
   }
@@ -165,6 +175,7 @@ class PolywireServer implements RunningServer {
       ...(authorize && { authorize }),
     });
     for (const { server, material } of certificates) server.setSecureContext?.(material);
+    this.#noteCertificates(certificates);
     this.#wires?.allowOrigins(inForce.client.allowedOrigins);
     this.#config = inForce;
     return needRestart;
@@ -189,15 +200,19 @@ class PolywireServer implements RunningServer {
   }
 
   /** What the listeners of a configuration with the same addresses need for TLS, all of it before any of it is used. */
-  #readCertificates({ listen, internal }: ServerConfig): { server: NodeServer; material: TlsMaterial }[] {
+  #readCertificates({ listen, internal }: ServerConfig): Certified[] {
     const listeners = new Map([...internal, ...listen].map((listener) => [listener.url, listener]));
-    return this.#bound.flatMap(({ place, bound: { server } }) => {
+    return this.#bound.flatMap(({ place, bound: { server } }): Certified[] => {
       const { tls } = listeners.get(place.listener.url) ?? place.listener;
       if (tls === undefined || server === undefined) return [];
       const material = readCertificates(tls);
       createSecureContext(material);
-      return [{ server, material }];
+      return [{ server, material, address: place.listener.url }];
     });
+  }
+
+  #noteCertificates(certificates: readonly Certified[]): void {
+    this.#certificateEnds = new Map(certificates.map(({ address, material }) => [address, endOf(material)]));
   }
 
   #listenAt(place: Place, wires: ClientWires, page: ReadonlyMap<string, Route>): Promise<BoundAddress> {
@@ -215,7 +230,19 @@ class PolywireServer implements RunningServer {
   }
 
   #metrics(): string {
-    return prometheusText([...this.#network.metrics(), ...this.#moreMetrics()]);
+    return prometheusText([
+      ...this.#network.metrics(),
+      ...serverFamilies({
+        version: VERSION,
+        isReady: this.#isReady,
+        limits: this.#config.limits,
+        sockets: new Map(Object.entries(this.#budgets ?? {})),
+        dialects: this.#wires?.stats() ?? [],
+        udpDrops: this.#bound.flatMap(({ bound: { drops } }) => drops ?? []),
+        certificateEnds: this.#certificateEnds,
+      }),
+      ...this.#moreMetrics(),
+    ]);
   }
 
   /** Live: this answers. Ready: clients are welcome. What the server holds is told to the internal address alone. */

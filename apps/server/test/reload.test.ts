@@ -196,11 +196,11 @@ describe("SIGHUP", TIMEOUT, () => {
       'polywire_config_reloads_total{polywire_reload_result="applied"} 0',
       'polywire_config_reloads_total{polywire_reload_result="restart needed"} 0',
       'polywire_config_reloads_total{polywire_reload_result="refused"} 1',
-      "polywire_config_current_ratio 0",
+      "polywire_config_current 0",
     ]);
     server.write({});
     await server.reload();
-    expect(await server.figures("polywire_config_current")).toEqual(["polywire_config_current_ratio 1"]);
+    expect(await server.figures("polywire_config_current")).toEqual(["polywire_config_current 1"]);
     expect(server.command.output.match(/not reloaded/g)).toHaveLength(1);
   });
 

@@ -2,6 +2,7 @@ import type {
   ClientInfo,
   DataFormat,
   LocalDelivery,
+  MetricFamily,
   PolywireError,
   Position,
   PresenceStats,
@@ -26,6 +27,8 @@ export interface Broker {
   close(): Promise<void>;
   /** A snapshot of plain data. */
   inspect?(): Readonly<Record<string, unknown>>;
+  /** Figures of what it holds and has to let go, as `polywire.broker.…`, beside those of the hub. */
+  metrics?(): readonly MetricFamily[];
 }
 
 /** The end of an asynchronous call: either an error or a result. */

@@ -263,7 +263,8 @@ export class Hub implements Service, SessionHost {
 
   /** The same numbers as figures of its network. */
   metrics(): readonly MetricFamily[] {
-    return [...hubFamilies(this.stats()), ...this.#parts.refusals.families()];
+    const { refusals, broker } = this.#parts;
+    return [...hubFamilies(this.stats()), ...refusals.families(), ...(broker.metrics?.() ?? [])];
   }
 
   inspect(): Readonly<Record<string, unknown>> {
