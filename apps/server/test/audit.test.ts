@@ -1,5 +1,10 @@
 import { once } from "node:events";
-import type { LogFields, Logger } from "@polywire/core";
+import fs from "node:fs";
+import net from "node:net";
+import os from "node:os";
+import path from "node:path";
+import { makeCertificate } from "@polywire/conformance/testing";
+import { type LogFields, type Logger, silentLogger } from "@polywire/core";
 import { expect, test } from "vitest";
 import { WebSocket } from "ws";
 import { listenAddress } from "../src/config/address.ts";
@@ -37,4 +42,34 @@ test("who is refused is in the log's component audit, from the handshake on, wit
   );
   client.terminate();
   await server.stop();
+});
+
+test("who is turned away before anybody judges is counted, on every wire of streams", async () => {
+  const directory = fs.mkdtempSync(path.join(os.tmpdir(), "polywire-audit-"));
+  const { cert, key } = makeCertificate({ name: "polywire", hosts: ["127.0.0.1"] });
+  const tls = { certFile: path.join(directory, "cert.pem"), keyFile: path.join(directory, "key.pem") };
+  fs.writeFileSync(tls.certFile, cert);
+  fs.writeFileSync(tls.keyFile, key, { mode: 0o600 });
+  const { config } = loadConfig(undefined, {});
+  const listen = (["http", "https", "tcps", "grpcs"] as const).map((scheme) => ({
+    ...listenAddress("127.0.0.1", 0, scheme),
+    pong: true,
+    ...(scheme === "http" ? {} : { tls }),
+  }));
+  const internal = [listenAddress("127.0.0.1", 0)];
+  const server = await startServer({ ...config, listen, internal }, { logger: silentLogger });
+  for (const { port } of server.listen) {
+    const stranger = net.connect(port, "127.0.0.1").on("error", () => {});
+    stranger.write("nonsense\r\n\r\n");
+    await once(stranger.resume(), "close");
+  }
+  const metrics = await (await fetch(`http://127.0.0.1:${server.internal[0]?.port}/metrics`)).text();
+  const counted = metrics.split("\n").filter((line) => line.startsWith("polywire_listener_turned_away_total{"));
+  expect(counted.toSorted()).toEqual([
+    'polywire_listener_turned_away_total{network_protocol_name="grpc",polywire_turned_away_cause="malformed"} 1',
+    'polywire_listener_turned_away_total{network_protocol_name="http",polywire_turned_away_cause="malformed"} 2',
+    'polywire_listener_turned_away_total{network_protocol_name="tcp",polywire_turned_away_cause="malformed"} 1',
+  ]);
+  await server.stop();
+  fs.rmSync(directory, { recursive: true });
 });

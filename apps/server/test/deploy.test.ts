@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import fs from "node:fs";
+import net from "node:net";
 import os from "node:os";
 import path from "node:path";
 import { hasProgram, makeCertificate } from "@polywire/conformance/testing";
@@ -44,7 +45,9 @@ beforeAll(async () => {
   client.on("open", () => client.send('{"id":1,"connect":{}}\n{"id":2,"publish":{"channel":"a","data":1}}'));
   await once(client, "message");
   client.terminate();
-  await fetch(`http://127.0.0.1:${internal}/health`);
+  const stranger = net.connect(secure, "127.0.0.1");
+  stranger.write("this is no TLS\r\n\r\n");
+  await once(stranger.resume(), "close");
   const text = await (await fetch(`http://127.0.0.1:${internal}/metrics`)).text();
   for (const [, name = "", kind] of text.matchAll(/^# TYPE (\S+) (\S+)$/gm)) {
     const series = kind === "histogram" ? ["_bucket", "_sum", "_count"] : [""];
@@ -124,7 +127,9 @@ describe("the Grafana dashboard", () => {
 
   test("shows everything that the hub, the broker and the server count", () => {
     const asked = charts.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr)).join(" ");
-    const ours = [...told.names].filter((name) => /^polywire_(hub|broker|server|config|log|admission)_/.test(name));
+    const ours = [...told.names].filter((name) =>
+      /^polywire_(hub|broker|server|config|log|admission|listener_turned)_/.test(name),
+    );
     expect(ours.length).toBeGreaterThan(40);
     expect(ours.filter((name) => !new RegExp(`\\b${name}\\b`).test(asked))).toEqual([]);
   });
@@ -189,8 +194,7 @@ describe("the systemd unit", () => {
     expect(Number(service.get("LimitNOFILE"))).toBeGreaterThan(limits.clients + SPARE_FILES);
     expect(service.get("ExecReload")).toEqual(["/bin/kill -HUP $MAINPID"]);
     expect(service.get("RestartPreventExitStatus")).toEqual(["2"]);
-    for (const command of ["ExecStart", "ExecStartPre"])
-      expect(service.get(command)?.[0]).toMatch(/^\/usr\/bin\/env polywire /);
+    expect(service.get("ExecStart")).toEqual(["/usr/bin/env polywire serve --config /etc/polywire/polywire.yaml"]);
   });
 
   test.skipIf(!hasProgram("systemd-analyze", "--version"))("is one that systemd takes", () => {

@@ -1,7 +1,6 @@
 import {
   type Endpoint,
   type Link,
-  type LinkLimits,
   type ListenContext,
   PolywireError,
   type Protocol,
@@ -57,7 +56,7 @@ export function http(): HttpProtocol {
       async listen(endpoint, serve, context) {
         requireHost(endpoint);
         const options = completeListenOptions(endpoint);
-        const requests = await serversOf(context).find(endpoint, options, context.limits);
+        const requests = await serversOf(context).find(endpoint, options, context);
         return new RequestListener(endpoint, serve, { context, options, requests });
       },
     },
@@ -69,9 +68,9 @@ class NetworkServers {
   readonly #own = new SharedServers<RequestServer>(({ scheme }) => (scheme === "https" ? 443 : 80));
   readonly #shared = new Map<object, RequestServer>();
 
-  async find(endpoint: Endpoint, options: CompleteListenOptions, limits: LinkLimits): Promise<RequestServer> {
+  async find(endpoint: Endpoint, options: CompleteListenOptions, context: ListenContext): Promise<RequestServer> {
     if (options.server !== undefined) return this.#share(options.server, endpoint);
-    const own = await this.#own.find(endpoint, (closed) => RequestServer.open(endpoint, { options, limits, closed }));
+    const own = await this.#own.find(endpoint, (closed) => RequestServer.open(endpoint, { options, context, closed }));
     if (own.scheme !== endpoint.scheme) throw invalid(endpoint, `the port speaks ${own.scheme} already`);
     if (options.tls !== undefined && options.tls !== own.tls) {
       throw invalid(endpoint, "the port has other tls options already: leave tls out to share it");

@@ -2,7 +2,15 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse, S
 import { createSecureServer, type Http2Session } from "node:http2";
 import { createServer as createTlsServer } from "node:https";
 import type { Socket } from "node:net";
-import { type Endpoint, type LinkLimits, listenAt, PolywireError, type SharedServer } from "@polywire/core";
+import {
+  type Endpoint,
+  type LinkLimits,
+  type ListenContext,
+  listenAt,
+  PolywireError,
+  type SharedServer,
+  type TurnedAway,
+} from "@polywire/core";
 import type { CompleteListenOptions } from "./options.ts";
 import { canonicalTarget, MAX_TARGET_LENGTH, type Target } from "./target.ts";
 
@@ -26,6 +34,8 @@ export interface Door {
   ): void;
 }
 
+type ServerContext = Pick<ListenContext, "limits" | "turnedAway">;
+
 /** One HTTP server with the listeners on it, by path. */
 export class RequestServer implements SharedServer {
   readonly server: Server;
@@ -35,6 +45,7 @@ export class RequestServer implements SharedServer {
   readonly #isOwn: boolean;
   readonly #maxConnections: number;
   readonly #idleTimeoutMs: number;
+  readonly #turnedAway: ServerContext["turnedAway"];
   readonly #closed: () => void;
   readonly #connections = new Set<Socket>();
   readonly #sessions = new Set<Http2Session>();
@@ -48,6 +59,7 @@ export class RequestServer implements SharedServer {
       isOwn,
       maxConnections,
       idleTimeoutMs,
+      turnedAway,
       closed,
     }: {
       readonly scheme: string;
@@ -55,6 +67,7 @@ export class RequestServer implements SharedServer {
       readonly isOwn: boolean;
       readonly maxConnections: number;
       readonly idleTimeoutMs: number;
+      readonly turnedAway: ServerContext["turnedAway"];
       readonly closed: () => void;
     },
   ) {
@@ -64,21 +77,25 @@ export class RequestServer implements SharedServer {
     this.#isOwn = isOwn;
     this.#maxConnections = maxConnections;
     this.#idleTimeoutMs = idleTimeoutMs;
+    this.#turnedAway = turnedAway;
     this.#closed = closed;
     sharers.set(server, (sharers.get(server) ?? 0) + 1);
     server.on("request", this.#onRequest);
     server.on("checkContinue", this.#onCheckContinue);
     if (!isOwn) return;
     server.on("connection", this.#onConnection);
-    server.on("clientError", onClientError);
+    server.on("clientError", (error: Error & { code?: string }, socket: Socket) => {
+      onClientError(error, socket, turnedAway);
+    });
     server.on("session", this.#onSession);
   }
 
   /** Fulfilled when bound. `closed` is called when the last listener has gone. */
   static async open(
     endpoint: Endpoint,
-    { options, limits, closed }: { options: CompleteListenOptions; limits: LinkLimits; closed: () => void },
+    { options, context, closed }: { options: CompleteListenOptions; context: ServerContext; closed: () => void },
   ): Promise<RequestServer> {
+    const { limits } = context;
     const server = makeServer(endpoint, options, limits);
     const { scheme } = endpoint;
     const own = new RequestServer(server, {
@@ -86,6 +103,7 @@ export class RequestServer implements SharedServer {
       tls: options.tls,
       isOwn: true,
       maxConnections: limits.maxLinks,
+      turnedAway: (cause) => context.turnedAway(cause),
       idleTimeoutMs: options.keepAliveTimeoutMs,
       closed,
     });
@@ -97,7 +115,9 @@ export class RequestServer implements SharedServer {
   /** A server that the program made and shares with us. */
   static share(server: Server, scheme: string, closed: () => void): RequestServer {
     const [maxConnections, idleTimeoutMs] = [Number.POSITIVE_INFINITY, 0];
-    return new RequestServer(server, { scheme, tls: undefined, isOwn: false, maxConnections, idleTimeoutMs, closed });
+    const parts = { scheme, tls: undefined, isOwn: false, maxConnections, idleTimeoutMs, closed };
+    // Its connections are the program's: it judges them.
+    return new RequestServer(server, { ...parts, turnedAway: () => {} });
   }
 
   get port(): number | undefined {
@@ -140,6 +160,7 @@ export class RequestServer implements SharedServer {
 
   readonly #onConnection = (socket: Socket): void => {
     if (this.#connections.size >= this.#maxConnections) {
+      this.#turnedAway("full");
       socket.destroy();
       return;
     }
@@ -277,12 +298,19 @@ function makeServer(endpoint: Endpoint, options: CompleteListenOptions, limits: 
   }
 }
 
-function onClientError(error: Error & { code?: string }, socket: Socket): void {
+function onClientError(
+  error: Error & { code?: string },
+  socket: Socket,
+  turnedAway: (cause: TurnedAway) => void,
+): void {
   socket.on("error", destroySocket);
+  const { code = "" } = error;
+  if (code === "ERR_HTTP_REQUEST_TIMEOUT") turnedAway("late");
+  else if (code.startsWith("HPE_") || code.startsWith("ERR_SSL_")) turnedAway("malformed");
   if (!socket.writable || socket.bytesWritten > 0) socket.destroy();
-  else if (error.code === "HPE_HEADER_OVERFLOW") refuseSocket(socket, 431, "headers are over 16 KiB");
-  else if (error.code === "ERR_HTTP_REQUEST_TIMEOUT") refuseSocket(socket, 408, "the request took too long");
-  else if (error.code?.startsWith("HPE_") === true) refuseSocket(socket, 400, "this is no HTTP request");
+  else if (code === "HPE_HEADER_OVERFLOW") refuseSocket(socket, 431, "headers are over 16 KiB");
+  else if (code === "ERR_HTTP_REQUEST_TIMEOUT") refuseSocket(socket, 408, "the request took too long");
+  else if (code.startsWith("HPE_")) refuseSocket(socket, 400, "this is no HTTP request");
   else socket.destroy();
 }
 

@@ -1,4 +1,5 @@
 import type { Admission, Refused } from "../contract/peer.ts";
+import type { TurnedAway } from "../contract/protocol.ts";
 import type { MetricFamily } from "./family.ts";
 import { Tally } from "./tally.ts";
 
@@ -13,6 +14,7 @@ function statusOf({ status }: Refused): string {
 export class ReceptionCounts {
   readonly #refused = new Tally();
   readonly #requests = new Tally();
+  readonly #turnedAway = new Tally();
 
   /** Hands the verdict on, counted when it is there. It never rejects. */
   judged(protocol: string, verdict: Admission | Promise<Admission>): Admission | Promise<Admission> {
@@ -22,6 +24,10 @@ export class ReceptionCounts {
 
   requested(protocol: string): void {
     this.#requests.add(protocol);
+  }
+
+  turnedAway(protocol: string, cause: TurnedAway): void {
+    this.#turnedAway.add(protocol, cause);
   }
 
   families(): MetricFamily[] {
@@ -34,6 +40,17 @@ export class ReceptionCounts {
         points: this.#refused.points((protocol, status) => ({
           "network.protocol.name": protocol,
           "http.response.status_code": Number(status),
+        })),
+      },
+      {
+        name: "polywire.listener.turned_away",
+        description:
+          "Peers that were turned away without being judged: too many at once, too slow, or speaking something else.",
+        unit: "{peer}",
+        kind: "counter",
+        points: this.#turnedAway.points((protocol, cause) => ({
+          "network.protocol.name": protocol,
+          "polywire.turned_away.cause": cause,
         })),
       },
       {
