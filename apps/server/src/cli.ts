@@ -11,6 +11,7 @@ import { ProcessFigures } from "./process-figures.ts";
 import { Reloads } from "./reloads.ts";
 import { startServer, VERSION } from "./server.ts";
 import { serveUntilSignal } from "./signals.ts";
+import { Terminal } from "./terminal.ts";
 
 /** Runs the `polywire` command; fulfilled with its exit code. */
 export async function runCommand(commandArguments: readonly string[], host: CommandHost): Promise<number> {
@@ -76,8 +77,9 @@ async function serve(file: string | undefined, host: CommandHost): Promise<numbe
     const reloads = new Reloads(() => loadConfig(file, host.environment), logger);
     const metrics = (): MetricFamily[] => [...logger.metrics(), ...reloads.metrics(), ...figures.metrics()];
     const server = await startServer(config, { logger, metrics });
+    const terminal = new Terminal();
     const reload = (): void => reloads.reload(server);
-    return await serveUntilSignal(server, { logger, signals: host.signals, exit: host.exit, reload });
+    return await serveUntilSignal(server, { logger, signals: host.signals, exit: host.exit, reload, terminal });
   } catch (thrown) {
     return await cannotServe(thrown, { logger, host });
   } finally {

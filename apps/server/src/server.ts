@@ -23,6 +23,7 @@ import { pageRoutes } from "./page.ts";
 import { serverFamilies } from "./server-figures.ts";
 import { jsonRoute, type Route, type SiteOptions, site, textRoute } from "./site.ts";
 import { SocketBudget } from "./socket-budget.ts";
+import { Standstill } from "./standstill.ts";
 
 /** The system's own channels. */
 const SYSTEM_PREFIX = "$system:";
@@ -105,6 +106,7 @@ class PolywireServer implements RunningServer {
   readonly #clock: Clock;
   readonly #hub: Hub;
   readonly #network: ServerNetwork;
+  readonly #standstill: Standstill;
   readonly #moreMetrics: () => readonly MetricFamily[];
   readonly #bound: BoundPlace[] = [];
   /** Those that its listeners were made for. */
@@ -123,6 +125,7 @@ class PolywireServer implements RunningServer {
     this.logger = watchedLogger(logger, (line) => this.#hub.tellLog(line));
     this.#clock = clock;
     this.#hub = new Hub({ ...hubOptions(config), logger: this.logger, clock });
+    this.#standstill = new Standstill({ clock, logger: this.logger });
     this.#network = serverNetwork({ services: [this.#hub], logger: networkLogger(this.logger), clock });
   }
 
@@ -160,6 +163,7 @@ class PolywireServer implements RunningServer {
     }
     this.#noteCertificates(this.#readCertificates(this.#config));
     this.#isReady = true;
+    this.#standstill.start();
     for (const each of this.#bound) this.#logListener(each);
   }
 
@@ -195,6 +199,7 @@ class PolywireServer implements RunningServer {
     await this.#hub.drain(patience.signal);
     patience.release();
     await this.#network.close({ timeoutMs: Math.max(1, endsAtMs - this.#clock.now()) });
+    this.#standstill.stop();
     // What is left of HTTP: requests that never came to their end.
     for (const { bound } of this.#bound) bound.server?.closeAllConnections?.();
   }
@@ -241,6 +246,7 @@ class PolywireServer implements RunningServer {
         udpDrops: this.#bound.flatMap(({ bound: { drops } }) => drops ?? []),
         certificateEnds: this.#certificateEnds,
       }),
+      ...this.#standstill.metrics(),
       ...this.#moreMetrics(),
     ]);
   }

@@ -1,3 +1,4 @@
+import { spawn } from "node:child_process";
 import { X509Certificate } from "node:crypto";
 import { once } from "node:events";
 import fs from "node:fs";
@@ -5,7 +6,7 @@ import net from "node:net";
 import os from "node:os";
 import path from "node:path";
 import tls from "node:tls";
-import { type Certificate, makeCertificate } from "@polywire/conformance/testing";
+import { type Certificate, hasProgram, makeCertificate } from "@polywire/conformance/testing";
 import { Centrifuge, type Subscription } from "centrifuge";
 import { afterAll, describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
@@ -101,6 +102,29 @@ function fingerprintOf({ cert }: Certificate): string {
 }
 
 describe("SIGHUP", TIMEOUT, () => {
+  test.skipIf(!hasProgram("script", "--version"))("stops a server whose terminal has gone", async () => {
+    const [port = 0, internalPort = 0] = await freePorts(2);
+    const file = path.join(directory, "terminal.json");
+    const addresses = { listen: [`http://127.0.0.1:${port}`], internal: [`http://127.0.0.1:${internalPort}`] };
+    fs.writeFileSync(file, JSON.stringify(addresses));
+    const main = path.join(import.meta.dirname, "../src/polywire.ts");
+    const serve = `${process.execPath} --conditions=@polywire/source ${main} serve --config ${file}`;
+    const log = path.join(directory, "terminal.log");
+    const terminal = spawn("script", ["-q", "-e", "-f", "-c", `exec ${serve}`, log], {
+      stdio: ["ignore", "pipe", "ignore"],
+    });
+    let output = "";
+    for await (const chunk of terminal.stdout) {
+      output += String(chunk);
+      if (new RegExp(`listening[^]*:${internalPort}`).test(output)) break;
+    }
+    const client = new WebSocket(`ws://127.0.0.1:${port}/connection/websocket`);
+    client.on("open", () => client.send('{"id":1,"connect":{}}'));
+    await once(client, "message");
+    terminal.kill("SIGKILL");
+    expect((await once(client, "close"))[0]).toBe(3001);
+  });
+
   test("F22: new handshakes see the new certificate on every wire, no link is dropped, and a bad file keeps the old", async () => {
     const [secure = 0, line = 0, grpc = 0] = await freePorts(3);
     const [first, second] = ["first", "second"].map((name) => makeCertificate({ name, hosts: ["127.0.0.1"] }));
