@@ -24,14 +24,14 @@ interface Server extends AsyncDisposable {
   readonly internal: number;
 }
 
-async function serve(shutdown: object): Promise<Server> {
-  const [http = 0, tcp = 0, grpc = 0, internal = 0] = await freePorts(4);
+async function serve(more: object, ports?: readonly number[]): Promise<Server> {
+  const [http = 0, tcp = 0, grpc = 0, internal = 0] = ports ?? (await freePorts(4));
   const file = path.join(fs.mkdtempSync(path.join(directory, "c-")), "polywire.json");
   const config = {
     listen: [`http://127.0.0.1:${http}`, `tcp://127.0.0.1:${tcp}`, `grpc://127.0.0.1:${grpc}`],
     internal: [`http://127.0.0.1:${internal}`],
     channels: [{ match: "*", publish: "clients" }],
-    shutdown,
+    ...more,
   };
   fs.writeFileSync(file, JSON.stringify(config));
   const command = runPolywire(["serve", "--config", file]);
@@ -50,7 +50,7 @@ async function connected({ http }: Server): Promise<{ readonly end: Promise<{ co
 
 describe("SIGTERM", TIMEOUT, () => {
   test("spreads the ends of sessions over time; the internal address says not ready meanwhile, the public ones are closed", async () => {
-    await using server = await serve({ clientsPerSecond: 20, spread: "10s", timeout: "20s" });
+    await using server = await serve({ shutdown: { clientsPerSecond: 20, spread: "10s", timeout: "20s" } });
     const clients = await Promise.all(Array.from({ length: 60 }, () => connected(server)));
     const stopped = performance.now();
     server.command.process.kill("SIGTERM");
@@ -69,7 +69,7 @@ describe("SIGTERM", TIMEOUT, () => {
   });
 
   test("F05: a second signal ends a spread stop at once", async () => {
-    await using server = await serve({ clientsPerSecond: 1, spread: "3600s", timeout: "7200s" });
+    await using server = await serve({ shutdown: { clientsPerSecond: 1, spread: "3600s", timeout: "7200s" } });
     const clients = await Promise.all(Array.from({ length: 30 }, () => connected(server)));
     server.command.process.kill("SIGTERM");
     await Promise.race(clients.map(({ end }) => end));
@@ -80,7 +80,7 @@ describe("SIGTERM", TIMEOUT, () => {
   });
 
   test("everything is over when the time is up, whoever does not let go", async () => {
-    await using server = await serve({ clientsPerSecond: 1, spread: "1s", timeout: "1s" });
+    await using server = await serve({ shutdown: { clientsPerSecond: 1, spread: "1s", timeout: "1s" } });
     // It never answers the close.
     const mute = net.connect(server.http, "127.0.0.1").on("error", () => {});
     const upgrade = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n";
@@ -118,7 +118,7 @@ describe("SIGTERM", TIMEOUT, () => {
   });
 
   test("F04: what was acknowledged has been told to everybody who was subscribed, on every wire", async () => {
-    await using server = await serve({ clientsPerSecond: 10, spread: "10s", timeout: "20s" });
+    await using server = await serve({ shutdown: { clientsPerSecond: 10, spread: "10s", timeout: "20s" } });
     const subscribers = [
       ...(await Promise.all(Array.from({ length: 3 }, () => webSocketSubscriber(server)))),
       await lineSubscriber(server),
@@ -158,6 +158,56 @@ describe("SIGTERM", TIMEOUT, () => {
       expect([...acked].filter((id) => !received.has(id))).toEqual([]);
     }
   });
+});
+
+test("F01: after a kill all clients come back, and each is told that what was kept has gone", TIMEOUT, async () => {
+  const history = { size: 100, ttl: "60s" };
+  const channels = [{ match: "*", publish: "clients", history, recovery: true }];
+  const first = await serve({ channels });
+  const clients = Array.from({ length: 100 }, () => {
+    const client = new Centrifuge(`ws://127.0.0.1:${first.http}/connection/websocket`, {
+      minReconnectDelay: 50,
+      maxReconnectDelay: 500,
+    });
+    return { client, room: client.newSubscription("room") };
+  });
+  /** Whether each got everything since it was last here, and what is published from then on. */
+  const back = (): Promise<string[]> =>
+    Promise.all(
+      clients.map(
+        ({ room }) =>
+          new Promise<string>((resolve) =>
+            room.once("subscribed", ({ wasRecovering, recovered }) => resolve(`${wasRecovering} ${recovered}`)),
+          ),
+      ),
+    );
+  const heard = (data: string): Promise<unknown> =>
+    Promise.all(
+      clients.map(
+        ({ room }) =>
+          new Promise((resolve) => room.on("publication", (publication) => publication.data === data && resolve(true))),
+      ),
+    );
+  const subscribed = back();
+  for (const { client, room } of clients) {
+    room.subscribe();
+    client.connect();
+  }
+  await subscribed;
+  const before = heard("before");
+  await clients[0]?.room.publish("before");
+  await before;
+
+  const returned = back();
+  first.command.process.kill("SIGKILL");
+  await first.command.ended();
+  await using second = await serve({ channels }, [first.http, first.tcp, first.grpc, first.internal]);
+  expect(new Set(await returned)).toEqual(new Set(["true false"]));
+  const after = heard("after");
+  await clients[0]?.room.publish("after");
+  await after;
+  for (const { client } of clients) client.disconnect();
+  expect(second.command.errors).toBe("");
 });
 
 interface Subscriber {
