@@ -2,5 +2,12 @@
 
 export type { ListenAddress } from "./config/address.ts";
 export { type LoadedConfig, loadConfig } from "./config/load.ts";
-export type { ChannelConfig, ClientConfig, LimitsConfig, LogConfig, ServerConfig } from "./config/schema.ts";
+export type {
+  ChannelConfig,
+  ClientConfig,
+  LimitsConfig,
+  LogConfig,
+  ServerConfig,
+  ShutdownConfig,
+} from "./config/schema.ts";
 export { type RunningServer, type ServerOptions, startServer, VERSION } from "./server.ts";

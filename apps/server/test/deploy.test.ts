@@ -4,6 +4,7 @@ import fs from "node:fs";
 import net from "node:net";
 import os from "node:os";
 import path from "node:path";
+import { Script } from "node:vm";
 import { hasProgram, makeCertificate } from "@polywire/conformance/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
@@ -262,7 +263,7 @@ describe("the container", () => {
     expect(instructions.get("USER")).toBe("node");
     const [, health = ""] = /CMD (\[.*\])$/.exec(instructions.get("HEALTHCHECK") ?? "") ?? [];
     const [, , script = ""] = JSON.parse(health) as string[];
-    expect(() => new Function(script)).not.toThrow();
+    expect(() => new Script(script)).not.toThrow();
     expect(script).toContain(`${config.config.internal[0]?.url}/health`);
   });
 });

@@ -71,8 +71,8 @@ class Server implements AsyncDisposable {
     return new Centrifuge(`ws://127.0.0.1:${this.port}/connection/websocket`);
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.command[Symbol.asyncDispose]();
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.command[Symbol.asyncDispose]();
   }
 }
 

@@ -37,7 +37,8 @@ export function reconfigure(parts: HubParts, changes: HubChanges): void {
     state.settings = next ?? state.settings;
   }
   if (ended.size === 0) return;
-  for (const session of [...parts.sessions]) endSubscriptions(session, ended);
+  // Lists of their own: whoever is told may subscribe again at once.
+  for (const session of Array.from(parts.sessions)) endSubscriptions(session, ended);
 }
 
 function mustSubscribeAnew(before: ChannelSettings, after: ChannelSettings): boolean {
@@ -48,7 +49,7 @@ function mustSubscribeAnew(before: ChannelSettings, after: ChannelSettings): boo
 
 /** Clients subscribe again at once, by the rules of now; what the server subscribed them to, they get by connecting again. */
 function endSubscriptions(session: Session, ended: ReadonlySet<ChannelState>): void {
-  for (const { channel, isServerSide } of [...(session.subscriptions?.values() ?? [])]) {
+  for (const { channel, isServerSide } of Array.from(session.subscriptions?.values() ?? [])) {
     if (!ended.has(channel)) continue;
     if (isServerSide) return session.disconnect(DISCONNECTS.forceReconnect);
     unsubscribeByServer(session, channel.name, UNSUBSCRIBES.stateInvalidated);

@@ -66,8 +66,9 @@ describe("system channels", () => {
 
   it("have no limit of subscribers", async () => {
     await using test = new TestHub({ ...OPEN, limits: { subscribersPerChannel: 1 } });
-    await test.subscriber("$system:health");
-    await test.subscriber("$system:health");
+    const watchers = [await test.subscriber("$system:health"), await test.subscriber("$system:health")];
+    await test.advance(1_000);
+    expect(watchers.map((watcher) => told(watcher).length)).toEqual([1, 1]);
   });
 
   it("tell what there is within a second, and then what is new, once a second at most", async () => {
