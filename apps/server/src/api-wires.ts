@@ -55,7 +55,12 @@ export class ApiWires {
   /** Listens at an address of its own. */
   async listen(listener: ConfiguredListener): Promise<BoundAddress> {
     const bound = await this.#listenGrpc(listener.url, tlsOf(listener));
-    return { address: boundAddress(listener, bound), serves: { api: GRPC_SERVICE }, server: bound.server };
+    return {
+      address: boundAddress(listener, bound),
+      serves: { api: GRPC_SERVICE },
+      server: bound.server,
+      close: () => bound.close(),
+    };
   }
 
   #listenGrpc(url: string, options: ReturnType<typeof tlsOf>): Promise<GrpcListener> {

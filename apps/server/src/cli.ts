@@ -1,4 +1,4 @@
-import { PolywireError } from "@polywire/core";
+import { type MetricFamily, PolywireError } from "@polywire/core";
 import { createLogger, type LogWriter } from "@polywire/log";
 import { Command, CommanderError } from "commander";
 import { type CommandHost, EXIT_USAGE, oneError } from "./command-host.ts";
@@ -9,8 +9,11 @@ import { addSubCommand } from "./commands/sub.ts";
 import { addTokenCommand } from "./commands/token.ts";
 import { type LoadedConfig, loadConfig } from "./config/load.ts";
 import type { ServerConfig } from "./config/schema.ts";
+import { ProcessFigures } from "./process-figures.ts";
+import { Reloads } from "./reloads.ts";
 import { startServer, VERSION } from "./server.ts";
 import { serveUntilSignal } from "./signals.ts";
+import { Terminal } from "./terminal.ts";
 
 /** Runs the `polywire` command; fulfilled with its exit code. */
 export async function runCommand(commandArguments: readonly string[], host: CommandHost): Promise<number> {
@@ -63,6 +66,7 @@ const SERVE_HELP = `
 Every key of the configuration is also an environment variable:
 limits.messageBytes is POLYWIRE_LIMITS_MESSAGE_BYTES.
 
+SIGHUP reads the configuration and the certificates anew.
 SIGTERM or SIGINT stops the server politely; a second one stops it at once.`;
 
 async function serve(file: string | undefined, host: CommandHost): Promise<number> {
@@ -71,12 +75,18 @@ async function serve(file: string | undefined, host: CommandHost): Promise<numbe
   const { config, doubts } = loaded;
   const logger = createLogger(config.log);
   for (const doubt of doubts) logger.log("warn", "config", "probably not meant", { doubt });
+  const figures = new ProcessFigures();
   try {
-    const server = await startServer(config, { logger, metrics: () => logger.metrics() });
-    return await serveUntilSignal(server, { logger, signals: host.signals, exit: host.exit });
+    const reloads = new Reloads(() => loadConfig(file, host.environment), logger);
+    const metrics = (): MetricFamily[] => [...logger.metrics(), ...reloads.metrics(), ...figures.metrics()];
+    const server = await startServer(config, { logger, metrics });
+    const terminal = new Terminal();
+    const reload = (): void => reloads.reload(server);
+    return await serveUntilSignal(server, { logger, signals: host.signals, exit: host.exit, reload, terminal });
   } catch (thrown) {
     return await cannotServe(thrown, { logger, host });
   } finally {
+    figures.close();
     await logger.flush();
   }
 }

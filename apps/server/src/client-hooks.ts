@@ -1,7 +1,7 @@
 import type { Tokens } from "@polywire/auth-jwt";
 import type { HttpHooks } from "@polywire/hooks-http";
-import type { HubOptions } from "@polywire/realtime";
-import type { ClientConfig } from "./config/schema.ts";
+import { ERRORS, type HubOptions, NamePattern } from "@polywire/realtime";
+import type { ServerConfig } from "./config/schema.ts";
 import { admitAnonymous } from "./display-name.ts";
 
 /** Who may decide about clients. */
@@ -18,12 +18,14 @@ type Hooks = Pick<HubOptions, "authenticate" | "authorize" | "publishing" | "cal
  * The hub's hooks. A token decides where there is one and keys for it; else the backend where it wants to be asked; else clients are
  * let in as nobody in particular, if they may be.
  */
-export function clientHooks({ tokens, backend }: Judges, { allowAnonymous }: ClientConfig): Hooks {
+export function clientHooks(
+  { tokens, backend }: Judges,
+  { client, channels }: Pick<ServerConfig, "client" | "channels">,
+): Hooks {
   const asked = backend?.hooks ?? {};
-  const authorize = authorizeBy(tokens, asked);
   return {
-    authenticate: authenticateBy(tokens, asked, allowAnonymous),
-    ...(authorize !== undefined && { authorize }),
+    authenticate: authenticateBy(tokens, asked, client.allowAnonymous),
+    authorize: authorizeBy({ tokens, asked, channels }),
     ...(asked.publishing !== undefined && { publishing: asked.publishing }),
     ...(asked.call !== undefined && { call: asked.call }),
   };
@@ -42,8 +44,18 @@ function authenticateBy(
   };
 }
 
-function authorizeBy(tokens: Tokens | undefined, asked: HttpHooks["hooks"]): HubOptions["authorize"] | undefined {
-  if (tokens === undefined || asked.authorize === undefined) return tokens?.authorize ?? asked.authorize;
-  const { authorize } = asked;
-  return (request) => (request.token === undefined ? authorize(request) : tokens.authorize(request));
+interface Authorizing {
+  readonly tokens: Tokens | undefined;
+  readonly asked: HttpHooks["hooks"];
+  readonly channels: ServerConfig["channels"];
+}
+
+function authorizeBy({ tokens, asked, channels }: Authorizing): NonNullable<HubOptions["authorize"]> {
+  const open = channels.filter(({ subscribe }) => subscribe === "clients").map(({ match }) => new NamePattern(match));
+  return (request) => {
+    const hasToken = request.token !== undefined;
+    if (!hasToken && open.some((pattern) => pattern.matches(request.channel))) return { allowed: true };
+    if (tokens !== undefined && (hasToken || asked.authorize === undefined)) return tokens.authorize(request);
+    return asked.authorize?.(request) ?? { error: ERRORS.permissionDenied };
+  };
 }

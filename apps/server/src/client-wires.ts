@@ -1,12 +1,26 @@
 import type { Server } from "node:http";
 import type { Socket } from "node:net";
-import { type Clock, type Handler, type Listener, Network, type NetworkOptions } from "@polywire/core";
-import { type CentrifugeHandler, type CentrifugeOptions, centrifuge } from "@polywire/dialect-centrifuge";
+import {
+  type Admission,
+  type Clock,
+  type Handler,
+  type Listener,
+  type Logger,
+  Network,
+  type NetworkOptions,
+  type Peer,
+} from "@polywire/core";
+import {
+  type CentrifugeHandler,
+  type CentrifugeOptions,
+  type CentrifugeStats,
+  centrifuge,
+} from "@polywire/dialect-centrifuge";
 import { type GrpcProtocol, grpc } from "@polywire/grpc";
 import { type HttpListener, type HttpProtocol, http } from "@polywire/http";
 import type { Hub } from "@polywire/realtime";
 import { type TcpProtocol, tcp } from "@polywire/tcp";
-import { type UdpProtocol, udp } from "@polywire/udp";
+import { type UdpDrops, type UdpProtocol, udp } from "@polywire/udp";
 import { type WsProtocol, ws } from "@polywire/ws";
 import { type ListenAddress, listenAddress } from "./config/address.ts";
 import { readCertificates, type TlsMaterial } from "./config/certificates.ts";
@@ -35,6 +49,9 @@ const SHOWN_PATHS = {
   sse: HTTP_PATHS.sse,
 } as const;
 
+/** Longest text of a peer's that is logged. */
+const LOGGED_CHARACTERS = 256;
+
 const GRPC_SERVICE = "/polywire.centrifuge.v1.Centrifuge";
 
 /** Clients that come as requests: the paths that are theirs, and who answers them. */
@@ -48,6 +65,7 @@ export interface ClientWiresOptions {
   readonly hub: Hub;
   readonly network: ServerNetwork;
   readonly clock: Clock;
+  readonly logger: Logger;
   readonly allowedOrigins: readonly string[];
   /** Headers of clients that somebody wants to see. */
   readonly keepHeaders: readonly string[];
@@ -64,11 +82,17 @@ export interface BoundAddress {
   readonly serves: Readonly<Record<string, string>>;
   /** Node's server below it, whose sockets can be counted: every wire has one but UDP, whose clients share one socket. */
   readonly server?: NodeServer | undefined;
+  /** Datagrams that were dropped, and why, where there are any. */
+  readonly drops?: Readonly<UdpDrops>;
+  /** Stops accepting at once; clients that are here stay. */
+  close(): Promise<unknown>;
 }
 
-/** A server of Node's, whatever it speaks; those of HTTP alone can close their connections. */
+/** A server of Node's, whatever it speaks. Those of HTTP alone can close their connections. */
 export interface NodeServer {
   prependListener(event: "connection", listener: (socket: Socket) => void): unknown;
+  /** Where it speaks TLS: handshakes from now on use these; connections that there are stay as they are. */
+  setSecureContext?(material: TlsMaterial): void;
   closeAllConnections?(): void;
 }
 
@@ -85,9 +109,22 @@ type Speech = Required<Pick<CentrifugeOptions, "format" | "delimited" | "pong">>
 export class ClientWires {
   readonly #options: ClientWiresOptions;
   readonly #dialects = new Map<string, CentrifugeHandler>();
+  #allowedOrigins: readonly string[];
 
   constructor(options: ClientWiresOptions) {
     this.#options = options;
+    this.#allowedOrigins = options.allowedOrigins;
+  }
+
+  /** From now on pages of these origins may connect. */
+  allowOrigins(allowedOrigins: readonly string[]): void {
+    this.#allowedOrigins = allowedOrigins;
+    for (const dialect of this.#dialects.values()) dialect.allowOrigins(allowedOrigins);
+  }
+
+  /** Plain numbers of each way of speaking. */
+  stats(): CentrifugeStats[] {
+    return [...this.#dialects.values()].map((dialect) => dialect.stats());
   }
 
   /**
@@ -118,11 +155,13 @@ export class ClientWires {
     const site = siteFor({ paths: EXCHANGE_PATHS, upgradePaths: UPGRADE_PATHS, handler: dialect });
     const bound = await listenSite(network, listener, site);
     const { server, address } = bound;
+    const upgrades: Listener[] = [];
     for (const path of UPGRADE_PATHS) {
       const url = `${address.url.replace(/^http/, "ws")}${path}`;
-      await network.listen(url as "ws://127.0.0.1", dialect, { server, limits: this.#limits });
+      upgrades.push(await network.listen(url as "ws://127.0.0.1", dialect, { server, limits: this.#limits }));
     }
-    return { ...bound, serves: { page: "/", ...SHOWN_PATHS, health: "/health" } };
+    const serves = { page: "/", ...SHOWN_PATHS, health: "/health" };
+    return { ...bound, serves, close: () => closeAll(bound, ...upgrades) };
   }
 
   async #listenTcp(listener: PublicListener): Promise<BoundAddress> {
@@ -135,7 +174,7 @@ export class ClientWires {
     });
     const clients = format === "json" ? "commands and replies in JSON, one on each line" : "Protobuf after its length";
     const serves = { clients: pong ? clients : `${clients}, no pings` };
-    return { address: boundAddress(listener, bound), serves, server: bound.server };
+    return { address: boundAddress(listener, bound), serves, server: bound.server, close: () => bound.close() };
   }
 
   async #listenUdp(listener: PublicListener): Promise<BoundAddress> {
@@ -144,8 +183,9 @@ export class ClientWires {
     const url = listener.url as "udp://127.0.0.1";
     const reliable = await network.listen(url, dialect, { mode: "reliable", limits: this.#limits });
     const address = boundAddress(listener, reliable);
-    await network.listen(address.url as "udp://127.0.0.1", dialect, { mode: "plain" });
-    return { address, serves: { clients: "reliable form", sensors: "one datagram for each publish" } };
+    const plain = await network.listen(address.url as "udp://127.0.0.1", dialect, { mode: "plain" });
+    const serves = { clients: "reliable form", sensors: "one datagram for each publish" };
+    return { address, serves, drops: reliable.server.drops, close: () => closeAll(reliable, plain) };
   }
 
   async #listenGrpc(listener: PublicListener): Promise<BoundAddress> {
@@ -159,13 +199,28 @@ export class ClientWires {
     });
     const address = boundAddress(listener, links);
     // It shares the port, and with that the TLS of the first.
-    await network.listen(url(address.url, "Consume"), exchangesOf(dialect));
+    const calls = await network.listen(url(address.url, "Consume"), exchangesOf(dialect));
     const serves = { clients: `${GRPC_SERVICE}/Connect`, listeners: `${GRPC_SERVICE}/Consume` };
-    return { address, serves, server: links.server };
+    return { address, serves, server: links.server, close: () => closeAll(links, calls) };
   }
 
   get #limits(): { readonly maxLinks: number } {
     return { maxLinks: this.#options.maxClients };
+  }
+
+  /** Writes into the log who was refused before there was a session, and why. */
+  #audited(dialect: CentrifugeHandler): CentrifugeHandler {
+    const { logger } = this.#options;
+    const admit = (peer: Peer): Admission => {
+      const verdict = dialect.admit(peer);
+      if (verdict.accepted) return verdict;
+      const { status, reason } = verdict;
+      const { address, headers } = peer;
+      const origin = headers?.get("origin")?.slice(0, LOGGED_CHARACTERS);
+      logger.log("info", "audit", `peer refused: ${reason}`, { status, address, origin });
+      return verdict;
+    };
+    return { ...dialect, admit };
   }
 
   /** One for each way of speaking: what goes to many of its clients is encoded once. */
@@ -173,8 +228,9 @@ export class ClientWires {
     const key = JSON.stringify(speech);
     let dialect = this.#dialects.get(key);
     if (dialect === undefined) {
-      const { hub, allowedOrigins, keepHeaders, clock } = this.#options;
-      dialect = centrifuge(hub, { ...speech, allowedOrigins, keepHeaders, clock });
+      const { hub, keepHeaders, clock } = this.#options;
+      const allowedOrigins = this.#allowedOrigins;
+      dialect = this.#audited(centrifuge(hub, { ...speech, allowedOrigins, keepHeaders, clock }));
       this.#dialects.set(key, dialect);
     }
     return dialect;
@@ -192,7 +248,12 @@ export async function listenSite(
     address: boundAddress(listener, bound),
     serves: { health: "/health", metrics: "/metrics" },
     server: bound.server,
+    close: () => bound.close(),
   };
+}
+
+function closeAll(...listeners: readonly Pick<BoundAddress, "close">[]): Promise<unknown> {
+  return Promise.all(listeners.map((listener) => listener.close()));
 }
 
 /** With the port that the system gave for port 0. */

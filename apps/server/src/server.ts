@@ -1,37 +1,42 @@
 import { createRequire } from "node:module";
 import { hostname } from "node:os";
-import { type Clock, type Logger, type MetricFamily, PolywireError, systemClock } from "@polywire/core";
+import { createSecureContext } from "node:tls";
+import { Cancellation, type Clock, type Logger, type MetricFamily, PolywireError, systemClock } from "@polywire/core";
 import { HttpHooks } from "@polywire/hooks-http";
+import { redactText } from "@polywire/log";
 import { PROMETHEUS_CONTENT_TYPE, prometheusText } from "@polywire/metrics";
-import { Hub } from "@polywire/realtime";
+import { type ChannelRule, Hub, type HubOptions, type SystemLogLine } from "@polywire/realtime";
 import { ApiWires } from "./api-wires.ts";
-import { clientHooks } from "./client-hooks.ts";
+import { clientHooks, type Judges } from "./client-hooks.ts";
 import { clientTokens } from "./client-tokens.ts";
 import {
   type BoundAddress,
   ClientWires,
   type ExchangeClients,
   listenSite,
+  type NodeServer,
   type ServerNetwork,
   serverNetwork,
 } from "./client-wires.ts";
 import type { ListenAddress } from "./config/address.ts";
 import { hasApi } from "./config/api.ts";
+import { endOf, readCertificates, type TlsMaterial } from "./config/certificates.ts";
 import { hookOptions } from "./config/hook-settings.ts";
-import type { ConfiguredListener, PublicListener, ServerConfig } from "./config/schema.ts";
+import { splitChange } from "./config/restart.ts";
+import type { ChannelConfig, ConfiguredListener, PublicListener, ServerConfig } from "./config/schema.ts";
+import { readTokenKeys } from "./config/token-keys.ts";
 import { openFileLimit, socketsWithin } from "./file-descriptors.ts";
 import { pageRoutes } from "./page.ts";
+import { serverFamilies } from "./server-figures.ts";
 import { jsonRoute, type Route, type SiteOptions, site, textRoute } from "./site.ts";
 import { SocketBudget } from "./socket-budget.ts";
+import { Standstill } from "./standstill.ts";
 
 /** Sockets beyond the clients: pages being loaded, handshakes. */
 const SPARE_SOCKETS = 256;
 
 /** Sockets of the internal addresses, which stay reachable when the public ones are full. */
 const INTERNAL_SOCKETS = 64;
-
-/** Ends well within the half minute that those who stop servers usually wait. */
-const STOP_TIMEOUT_MS = 25_000;
 
 export const VERSION: string = (createRequire(import.meta.url)("../package.json") as { version: string }).version;
 
@@ -48,9 +53,19 @@ export interface RunningServer {
   readonly listen: readonly ListenAddress[];
   /** Internal addresses. */
   readonly internal: readonly ListenAddress[];
+  /** Its log. Whatever writes here is heard by those who watch `$system:log`, too. */
+  readonly logger: Logger;
   /**
-   * Stops accepting at once, ends every session with 3001, and is fulfilled when all sockets are closed, after 25 s at
-   * the latest. Idempotent.
+   * Goes on with another configuration, as far as that is possible while it runs; sessions stay connected. Certificates
+   * are read anew, whether or not their files have other names.
+   *
+   * @returns the keys whose change waits for a restart.
+   * @throws PolywireError; then nothing has changed.
+   */
+  reload(config: ServerConfig): readonly string[];
+  /**
+   * Stops accepting at once, ends every session with 3001, spread over the time of `shutdown`, and is fulfilled when all
+   * sockets are closed, after `shutdown.timeout` at the latest. The internal addresses tell how it goes meanwhile. Idempotent.
    */
   stop(): Promise<void>;
 }
@@ -83,35 +98,52 @@ interface Served {
   readonly api: ApiWires | undefined;
 }
 
+/** A bound server that speaks TLS, with what it shows. */
+interface Certified {
+  readonly server: NodeServer;
+  readonly material: TlsMaterial;
+  readonly address: string;
+}
+
 interface SocketBudgets {
   readonly public: SocketBudget;
   readonly internal: SocketBudget;
 }
 
 class PolywireServer implements RunningServer {
-  readonly #config: ServerConfig;
-  readonly #logger: Logger;
+  /** The one in force. */
+  #config: ServerConfig;
+  readonly logger: Logger;
   readonly #clock: Clock;
   readonly #hub: Hub;
+  readonly #judges: Judges;
   readonly #network: ServerNetwork;
+  readonly #standstill: Standstill;
   readonly #moreMetrics: () => readonly MetricFamily[];
   readonly #bound: BoundPlace[] = [];
+  /** Those that its listeners were made for. */
+  readonly #mostClients: number;
+  #wires: ClientWires | undefined;
   #budgets: SocketBudgets | undefined;
   #api: ApiWires | undefined;
+  #certificateEnds: ReadonlyMap<string, number> = new Map();
   #isReady = false;
   #stopped: Promise<void> | undefined;
 
   constructor(config: ServerConfig, options: ServerOptions) {
     const { logger, clock = systemClock, metrics = () => [] } = options;
     this.#config = config;
+    this.#mostClients = config.limits.clients;
     this.#moreMetrics = metrics;
-    this.#logger = logger;
+    this.logger = watchedLogger(logger, (line) => this.#hub.tellLog(line));
     this.#clock = clock;
     const tokens = clientTokens(config.client, clock);
-    const backend = config.hooks && new HttpHooks({ ...hookOptions(config.hooks), logger, clock });
-    this.#hub = new Hub({ ...hubOptions(config), ...clientHooks({ tokens, backend }, config.client), logger, clock });
+    const backend = config.hooks && new HttpHooks({ ...hookOptions(config.hooks), logger: this.logger, clock });
+    this.#judges = { tokens, backend };
+    this.#hub = new Hub({ ...hubOptions(config), ...clientHooks(this.#judges, config), logger: this.logger, clock });
+    this.#standstill = new Standstill({ clock, logger: this.logger });
     const services = [this.#hub, tokens, backend].filter((service) => service !== undefined);
-    this.#network = serverNetwork({ services, logger: networkLogger(logger), clock });
+    this.#network = serverNetwork({ services, logger: networkLogger(this.logger), clock });
   }
 
   get listen(): readonly ListenAddress[] {
@@ -129,14 +161,15 @@ class PolywireServer implements RunningServer {
     const { client, limits } = this.#config;
     const api = this.#apiWires();
     this.#api = api;
-    const wires = new ClientWires({
+    const wires = (this.#wires = new ClientWires({
       hub: this.#hub,
       network: this.#network,
       clock: this.#clock,
+      logger: this.logger,
       allowedOrigins: client.allowedOrigins,
       keepHeaders: this.#config.hooks?.clientHeaders ?? [],
       maxClients: limits.clients,
-    });
+    }));
     try {
       for (const place of placesOf(this.#config)) {
         const bound = await bind(place.listener, () => this.#listenAt(place, { wires, page, api }));
@@ -148,8 +181,31 @@ class PolywireServer implements RunningServer {
       await this.stop();
       throw thrown;
     }
+    this.#noteCertificates(this.#readCertificates(this.#config));
     this.#isReady = true;
+    this.#standstill.start();
     for (const each of this.#bound) this.#logListener(each);
+  }
+
+  reload(wanted: ServerConfig): readonly string[] {
+    const { inForce, needRestart } = splitChange(this.#config, wanted, this.#mostClients);
+    const certificates = this.#readCertificates(inForce);
+    const keys = readTokenKeys(inForce.client);
+    const { channels = [], limits = {}, draining = {} } = hubOptions(inForce);
+    const { authenticate, authorize } = clientHooks(this.#judges, inForce);
+    this.#hub.reconfigure({
+      channels,
+      limits,
+      draining,
+      ...(authenticate && { authenticate }),
+      ...(authorize && { authorize }),
+    });
+    if (keys !== undefined) this.#judges.tokens?.replaceKeys(keys);
+    for (const { server, material } of certificates) server.setSecureContext?.(material);
+    this.#noteCertificates(certificates);
+    this.#wires?.allowOrigins(inForce.client.allowedOrigins);
+    this.#config = inForce;
+    return needRestart;
   }
 
   stop(): Promise<void> {
@@ -159,7 +215,14 @@ class PolywireServer implements RunningServer {
 
   async #stop(): Promise<void> {
     this.#isReady = false;
-    await this.#network.close({ timeoutMs: STOP_TIMEOUT_MS });
+    const { timeoutMs } = this.#config.shutdown;
+    const endsAtMs = this.#clock.now() + timeoutMs;
+    const patience = new Cancellation({ clock: this.#clock, timeoutMs, purpose: "stop the server" });
+    for (const { place, bound } of this.#bound) if (place.isPublic) void bound.close();
+    await this.#hub.drain(patience.signal);
+    patience.release();
+    await this.#network.close({ timeoutMs: Math.max(1, endsAtMs - this.#clock.now()) });
+    this.#standstill.stop();
     // What is left of HTTP: requests that never came to their end.
     for (const { bound } of this.#bound) bound.server?.closeAllConnections?.();
   }
@@ -171,7 +234,7 @@ class PolywireServer implements RunningServer {
       hub: this.#hub,
       network: this.#network,
       clock: this.#clock,
-      logger: this.#logger,
+      logger: this.logger,
       version: VERSION,
     };
     return new ApiWires(api, parts);
@@ -185,13 +248,29 @@ class PolywireServer implements RunningServer {
     return place.isInternal && api !== undefined ? await api.join(bound) : bound;
   }
 
+  /** What the listeners of a configuration with the same addresses need for TLS, all of it before any of it is used. */
+  #readCertificates({ listen, internal }: ServerConfig): Certified[] {
+    const listeners = new Map([...internal, ...listen].map((listener) => [listener.url, listener]));
+    return this.#bound.flatMap(({ place, bound: { server } }): Certified[] => {
+      const { tls } = listeners.get(place.listener.url) ?? place.listener;
+      if (tls === undefined || server === undefined) return [];
+      const material = readCertificates(tls);
+      createSecureContext(material);
+      return [{ server, material, address: place.listener.url }];
+    });
+  }
+
+  #noteCertificates(certificates: readonly Certified[]): void {
+    this.#certificateEnds = new Map(certificates.map(({ address, material }) => [address, endOf(material)]));
+  }
+
   #listenForOthers(place: Place, wires: ClientWires, page: ReadonlyMap<string, Route>): Promise<BoundAddress> {
     const health = jsonRoute(() => this.#health(place.isPublic));
     const metrics = textRoute(PROMETHEUS_CONTENT_TYPE, () => this.#metrics());
     const own = place.isPublic ? page : new Map([["/metrics", metrics]]);
     const siteWith = (clients?: ExchangeClients): ReturnType<typeof site> => {
       const routes = new Map([...own, ["/health", health]]);
-      const options: SiteOptions = { routes, clients, logger: this.#logger };
+      const options: SiteOptions = { routes, clients, logger: this.logger };
       return site(options);
     };
     return place.isPublic
@@ -200,7 +279,21 @@ class PolywireServer implements RunningServer {
   }
 
   #metrics(): string {
-    return prometheusText([...this.#network.metrics(), ...(this.#api?.metrics() ?? []), ...this.#moreMetrics()]);
+    return prometheusText([
+      ...this.#network.metrics(),
+      ...serverFamilies({
+        version: VERSION,
+        isReady: this.#isReady,
+        limits: this.#config.limits,
+        sockets: new Map(Object.entries(this.#budgets ?? {})),
+        dialects: this.#wires?.stats() ?? [],
+        udpDrops: this.#bound.flatMap(({ bound: { drops } }) => drops ?? []),
+        certificateEnds: this.#certificateEnds,
+      }),
+      ...(this.#api?.metrics() ?? []),
+      ...this.#standstill.metrics(),
+      ...this.#moreMetrics(),
+    ]);
   }
 
   /** Live: this answers. Ready: clients are welcome. What the server holds is told to the internal address alone. */
@@ -218,8 +311,8 @@ class PolywireServer implements RunningServer {
     const openFiles = openFileLimit();
     const wanted = clients + SPARE_SOCKETS;
     const possible = socketsWithin(openFiles) - INTERNAL_SOCKETS;
-    const telling = { logger: this.#logger, clock: this.#clock };
-    this.#logger.log("info", "server", "starting", {
+    const telling = { logger: this.logger, clock: this.#clock };
+    this.logger.log("info", "server", "starting", {
       version: VERSION,
       node: process.versions.node,
       clients,
@@ -227,7 +320,7 @@ class PolywireServer implements RunningServer {
     });
     if (openFiles !== undefined && wanted > possible) {
       const message = "fewer open files than clients: raise them with ulimit -n, or lower limits.clients";
-      this.#logger.log("warn", "server", message, { clients, openFiles, needed: openFiles + wanted - possible });
+      this.logger.log("warn", "server", message, { clients, openFiles, needed: openFiles + wanted - possible });
     }
     return {
       public: new SocketBudget("public", Math.max(1, Math.min(wanted, possible)), telling),
@@ -239,7 +332,7 @@ class PolywireServer implements RunningServer {
     const { isPublic, isInternal, listener } = place;
     const audience = isPublic ? (isInternal ? "public and internal" : "public") : "internal";
     const tls = listener.tls === undefined ? "off" : "on";
-    this.#logger.log("info", "server", "listening", { address: bound.address.url, audience, tls, ...bound.serves });
+    this.logger.log("info", "server", "listening", { address: bound.address.url, audience, tls, ...bound.serves });
   }
 }
 
@@ -275,6 +368,17 @@ function networkLogger(logger: Logger): Logger {
   };
 }
 
+/** Warnings and errors are told to those who watch the server's log from afar, too. */
+function watchedLogger(logger: Logger, tell: (line: SystemLogLine) => void): Logger {
+  return {
+    isEnabled: (level, component) => logger.isEnabled?.(level, component) ?? true,
+    log(level, component, message, fields) {
+      logger.log(level, component, message, fields);
+      if (level === "warn" || level === "error") tell({ level, component, message: redactText(message) });
+    },
+  };
+}
+
 /** Each address once: an internal one may equal a public one. */
 function placesOf({ listen, internal }: ServerConfig): Place[] {
   // Port 0 is any free port, so two of them are two places.
@@ -288,13 +392,9 @@ function placesOf({ listen, internal }: ServerConfig): Place[] {
   return [...outside, ...apart.map((listener) => ({ isPublic: false as const, isInternal: true as const, listener }))];
 }
 
-function hubOptions({ channels, client, limits }: ServerConfig): ConstructorParameters<typeof Hub>[0] {
+function hubOptions({ channels, client, limits, shutdown }: ServerConfig): HubOptions {
   return {
-    channels: channels.map(({ history, delta, ...rule }) => ({
-      ...rule,
-      ...(history === undefined ? {} : { history }),
-      ...(delta === undefined ? {} : { delta }),
-    })),
+    channels: channels.map(channelRule),
     limits: {
       sessions: limits.clients,
       sessionsPerUser: limits.clientsPerUser,
@@ -312,7 +412,14 @@ function hubOptions({ channels, client, limits }: ServerConfig): ConstructorPara
       expiryGraceMs: client.expiryGraceMs,
     },
     pings: { intervalMs: client.pingIntervalMs, timeoutMs: client.pongTimeoutMs },
+    draining: { sessionsPerSecond: shutdown.clientsPerSecond, spreadMs: shutdown.spreadMs },
     version: VERSION,
     nodeName: hostname(),
   };
+}
+
+function channelRule({ history, delta, subscribe: _everybody, ...rule }: ChannelConfig): ChannelRule {
+  const { match, kind } = rule;
+  if (kind === "system") return { match, kind };
+  return { ...rule, ...(history && { history }), ...(delta && { delta }) };
 }

@@ -442,8 +442,30 @@ test.each([
   ],
   // What a later version will have
   ["client: { tokens: { hmacSecret: c4n4ry } }", "client.tokens: is not supported in this version"],
-  ["channels: [{ match: a, kind: system }]", 'channels[0].kind: "system" is not supported in this version'],
-  ["channels: [{ match: a, kind: secret }]", 'channels[0].kind: is "secret": give public, private or broadcast'],
+  [
+    "channels: [{ match: a, kind: secret }]",
+    'channels[0].kind: is "secret": give public, private, broadcast or system',
+  ],
+  [
+    "channels: [{ match: a, kind: system, subscribe: clients }]",
+    "channels[0].match: must be one of $system:connections",
+  ],
+  ["channels: [{ match: '$system:cpu', kind: system, subscribe: clients }]", "channels[0].match: must be one of"],
+  ["channels: [{ match: '$system:*' }]", 'channels[0].match: names that begin with $ need "kind: system"'],
+  [
+    "channels: [{ match: '$system:*', kind: system }]",
+    'channels[0].subscribe: is missing: "clients" lets every client',
+  ],
+  ["channels: [{ match: '$system:*', kind: system, subscribe: all }]", 'channels[0].subscribe: must be "clients"'],
+  ["channels: [{ match: a, subscribe: clients }]", "channels[0].subscribe: goes with kind: system alone"],
+  [
+    "channels: [{ match: '$system:*', kind: system, subscribe: clients, presence: true }]",
+    "channels[0].presence: does not go with kind: system",
+  ],
+  [
+    "channels: [{ match: '$system:*', kind: system, subscribe: clients, publish: clients }]",
+    "channels[0].publish: must be server with kind: system",
+  ],
 ])("C: %s", (text, expected) => {
   const line = problem(() => load(text));
   expect(line).toContain(`polywire.yaml: ${expected}`);
@@ -504,8 +526,10 @@ test("an internal address may equal a public one", () => {
 });
 
 test("C26: any origin is allowed, and doubted; so is an internal address that others reach", () => {
-  expect(load("client: { allowedOrigins: ['*'] }\ninternal: [http://0.0.0.0:9000]").doubts).toEqual([
+  const system = "channels: [{ match: a }, { match: '$system:*', kind: system, subscribe: clients }]";
+  expect(load(`client: { allowedOrigins: ['*'] }\ninternal: [http://0.0.0.0:9000]\n${system}`).doubts).toEqual([
     'client.allowedOrigins: "*" lets pages of any origin connect as their visitor',
+    "channels[1].subscribe: every client may watch this server's figures and its log",
     "internal[0]: http://0.0.0.0:9000 may be reached from other machines",
   ]);
 });

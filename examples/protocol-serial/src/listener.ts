@@ -45,7 +45,9 @@ export class SerialListener implements Listener {
   #arrived(socket: Socket): void {
     socket.on("error", destroySocket);
     const { maxLinks, maxHandshakes, handshakeTimeoutMs } = this.#context.limits;
-    if (this.#links + this.#arriving.size >= maxLinks || this.#arriving.size >= maxHandshakes) {
+    const isFull = this.#links + this.#arriving.size >= maxLinks;
+    if (isFull || this.#arriving.size >= maxHandshakes) {
+      this.#context.turnedAway(isFull ? "full" : "busy");
       socket.destroy();
       return;
     }

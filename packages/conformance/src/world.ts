@@ -19,6 +19,7 @@ import {
   silentLogger,
   type Traits,
   Turn,
+  type TurnedAway,
 } from "@polywire/core";
 import { bytesOf } from "./laws/arrival.ts";
 import { Ledger } from "./ledger.ts";
@@ -73,6 +74,8 @@ export class World {
   readonly protocol: AnyProtocol;
   readonly patience: Patience;
   readonly ledger: Ledger = new Ledger();
+  /** Why listeners turned peers away by themselves, in order. */
+  readonly turnedAway: TurnedAway[] = [];
   readonly #listeners: Listener[] = [];
   readonly #exchangers: Exchanger[] = [];
   readonly #probes: Probe[] = [];
@@ -100,6 +103,10 @@ export class World {
     return bytes;
   }
 
+  readonly #turnedAway = (cause: TurnedAway): void => {
+    this.turnedAway.push(cause);
+  };
+
   async listen(settings: ListenSettings = {}): Promise<Listening> {
     const { limits, admit = () => ACCEPTED, reactions, openLater = false } = settings;
     const accepted: Probe[] = [];
@@ -109,7 +116,7 @@ export class World {
       accepted.push(probe);
       if (!openLater) probe.open();
     };
-    const context: ListenContext = { ...this.#host(limits), admit };
+    const context: ListenContext = { ...this.#host(limits), admit, turnedAway: this.#turnedAway };
     const { links } = this.protocol;
     assert.ok(links?.listen !== undefined, "a law about links needs links.listen");
     const listener = await this.patience.within(links.listen(this.#listenAt(settings), accept, context), "listen()");
@@ -155,7 +162,7 @@ export class World {
     const { limits, admit = () => ACCEPTED } = settings;
     const { exchanges } = this.protocol;
     assert.ok(exchanges?.listen !== undefined, "a law about exchanges needs exchanges.listen");
-    const context: ListenContext = { ...this.#host(limits), admit };
+    const context: ListenContext = { ...this.#host(limits), admit, turnedAway: this.#turnedAway };
     const listener = await this.patience.within(exchanges.listen(this.#listenAt(settings), serve, context), "listen()");
     this.#listeners.push(listener);
     return listener;

@@ -577,6 +577,7 @@ export const linkMutants: readonly Mutant[] = [
   { does: "stays paused when resumed inside drain", breaks: LAW.rest, says: /in vain for/, fault: link(ResumesOutsideOnly) },
   { does: "delivers inside a delivery", breaks: LAW.nested, says: /message came inside message/, fault: link(ResumesInside) },
   { does: "has no limit of links", breaks: LAW.maxLinks, says: /maxLinks 2 was not refused/, fault: withLimits({ maxLinks: 1_000 }) },
+  { does: "turns peers away in silence", breaks: LAW.maxLinks, says: /turned away without/, fault: { listenContext: (context) => ({ ...context, turnedAway() {} }) } },
   { does: "dials although its signal has fired", breaks: LAW.abortedBefore, says: /was fulfilled/, fault: { dialContext: (context) => ({ ...context, signal: new AbortController().signal }) } },
   { does: "rejects with a reason of its own", breaks: LAW.abortedBefore, says: /what the dial rejects with/, fault: { dial: async (real) => real().catch(() => { throw new Error("aborted"); }) } },
   { does: "ignores an abort in the middle", breaks: LAW.abortedDuring, says: /in vain for the aborted dial/, fault: { dial: (real, { signal }) => real().catch((thrown) => signal.aborted ? new Promise(() => {}) : Promise.reject(thrown)) } },

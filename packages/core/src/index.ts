@@ -91,6 +91,7 @@ export {
   type LinkCarrier,
   type ListenContext,
   type Protocol,
+  type TurnedAway,
 } from "./contract/protocol.ts";
 export type { Service, ServiceHost } from "./contract/service.ts";
 export type { Health, HealthChange, HealthStatus } from "./health/health-record.ts";

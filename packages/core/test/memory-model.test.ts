@@ -73,7 +73,7 @@ test("random steps at both ends: in order, nothing lost without a close, closed 
       const accept = (link: Link): void => {
         ends[1].link = link;
       };
-      await links?.listen?.(endpoint, accept, { ...host, admit: () => ({ accepted: true }) });
+      await links?.listen?.(endpoint, accept, { ...host, turnedAway() {}, admit: () => ({ accepted: true }) });
       const { signal } = new AbortController();
       const dialled = await links?.dial(endpoint, { ...host, signal, mark: () => {}, metadata: new Map() });
       ends[0].link = dialled as Link;

@@ -50,6 +50,7 @@ test("before anything happens every family is there and empty", async () => {
     "polywire.pool.link.use_time",
     "polywire.pool.link.evicted",
     "polywire.admission.refusals",
+    "polywire.listener.turned_away",
     "polywire.exchange.server.requests",
     "polywire.exchange.client.active",
     "polywire.exchange.client.duration",
@@ -175,7 +176,16 @@ test("peers that were refused are counted, whether the check answers at once or 
   await network.listen("memory://later", { link: echo, admit: async () => refused });
   await expect(network.connect("memory://now")).rejects.toThrow(PolywireError);
   await expect(network.connect("memory://later")).rejects.toThrow(PolywireError);
-  expect(figures(network, "polywire.admission.refusals")).toEqual({ memory: 2 });
+  expect(figures(network, "polywire.admission.refusals")).toEqual({ "memory 403": 2 });
+});
+
+test("peers that a listener turns away by itself are counted by why", async () => {
+  await using watched = openNetwork();
+  const { network } = watched;
+  await network.listen("memory://full", { link: echo }, { limits: { maxLinks: 1 } });
+  await network.connect("memory://full");
+  await expect(network.connect("memory://full")).rejects.toThrow(PolywireError);
+  expect(figures(network, "polywire.listener.turned_away")).toEqual({ "memory full": 1 });
 });
 
 test("services add their figures, and one that throws takes nobody else's away", async () => {

@@ -10,7 +10,7 @@ const FOREIGN_ORIGIN: Refused = { accepted: false, status: 403, reason: "origin 
 
 /** Judges peers before their handshake ends: where their page comes from, and which of the two encodings they speak. */
 export class Doorkeeper {
-  readonly #allowedOrigins: readonly NamePattern[];
+  #allowedOrigins: readonly NamePattern[] = [];
   readonly #keepHeaders: readonly string[];
 
   /**
@@ -18,6 +18,12 @@ export class Doorkeeper {
    * @throws PolywireError `invalid-argument` naming an origin without a scheme.
    */
   constructor(allowedOrigins: readonly string[], keepHeaders: readonly string[]) {
+    this.allowOrigins(allowedOrigins);
+    this.#keepHeaders = keepHeaders.map((name) => name.toLowerCase());
+  }
+
+  /** From now on these. */
+  allowOrigins(allowedOrigins: readonly string[]): void {
     for (const pattern of allowedOrigins) {
       if (pattern === "*" || pattern === "null" || pattern.includes("://")) continue;
       throw new PolywireError(
@@ -26,7 +32,6 @@ export class Doorkeeper {
       );
     }
     this.#allowedOrigins = allowedOrigins.map((pattern) => new NamePattern(pattern.toLowerCase()));
-    this.#keepHeaders = keepHeaders.map((name) => name.toLowerCase());
   }
 
   admit(peer: Peer): Admission {

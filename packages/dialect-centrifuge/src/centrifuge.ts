@@ -32,6 +32,12 @@ export interface CentrifugeHandler extends Handler {
   link(this: void, link: Link, place: ConnectionPlace): void;
   /** Fulfilled when the exchange is answered, or has become a stream. */
   exchange(this: void, exchange: Exchange): Promise<void>;
+  /**
+   * From now on pages of these origins may connect, and no others besides those of this host. Who is connected stays.
+   *
+   * @throws PolywireError `invalid-argument` naming an origin without a scheme; then nothing has changed.
+   */
+  allowOrigins(this: void, allowedOrigins: readonly string[]): void;
   /** Plain numbers, for metrics. */
   stats(this: void): CentrifugeStats;
 }
@@ -81,6 +87,7 @@ export function centrifuge(hub: SessionHost, options: CentrifugeOptions = {}): C
       else new Client(link, group, { hub, origin, ...(through === undefined ? {} : { through }) });
     },
     exchange: (exchange) => forms.serve(exchange),
+    allowOrigins: (allowedOrigins) => doorkeeper.allowOrigins(allowedOrigins),
     stats: () => ({ emulated: emulation.size, datagrams: datagrams.stats }),
   };
 }

@@ -66,6 +66,10 @@ export class ClientOutlet implements Outlet {
     return this.codec.name;
   }
 
+  get address(): string | undefined {
+    return this.#link.peer.address;
+  }
+
   get bufferedBytes(): number {
     return this.#link.bufferedBytes;
   }

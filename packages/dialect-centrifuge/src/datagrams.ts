@@ -97,6 +97,7 @@ function read(datagram: Payload, { codec, options }: EncodingGroup): Datagram | 
 /** The session of one datagram. Whatever it is told is dropped. */
 class DatagramClient implements Outlet {
   readonly encoding: string;
+  address: string | undefined = undefined;
   readonly bufferedBytes = 0;
   readonly #format: "json" | "binary";
   readonly #clock: EncodingGroup["options"]["clock"];
@@ -115,6 +116,7 @@ class DatagramClient implements Outlet {
   }
 
   run({ request, commands }: Datagram, { hub, origin }: { hub: SessionHost; origin: ClientOrigin }): void {
+    this.address = origin.address;
     const session = hub.openSession(this, origin);
     // The hub has no room, and has said so already.
     if (this.#isOver) return;

@@ -1,5 +1,5 @@
 import type { Peer } from "@polywire/core";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, test } from "vitest";
 import { Doorkeeper } from "../src/admission.ts";
 
 function peerFrom(origin: string | undefined, host = "127.0.0.1:8000"): Peer {
@@ -60,6 +60,15 @@ describe("origins", () => {
     const doorkeeper = new Doorkeeper([`https://${"*a".repeat(50)}b`], []);
     expect(doorkeeper.admit(peerFrom(`https://${"a".repeat(5_000)}`)).accepted).toBe(false);
   });
+});
+
+test("origins may change while it judges; one without a scheme changes nothing", () => {
+  const doorkeeper = new Doorkeeper(["https://old.example"], []);
+  const admitted = (origin: string): boolean => doorkeeper.admit(peerFrom(origin)).accepted;
+  doorkeeper.allowOrigins(["https://new.example"]);
+  expect([admitted("https://old.example"), admitted("https://new.example")]).toEqual([false, true]);
+  expect(() => doorkeeper.allowOrigins(["https://old.example", "old.example"])).toThrow('"old.example" has no scheme');
+  expect([admitted("https://old.example"), admitted("https://new.example")]).toEqual([false, true]);
 });
 
 describe("what a page may read", () => {

@@ -46,8 +46,10 @@ export class GrpcExchangeListener implements GrpcListener, Route {
   }
 
   take(call: ArrivedCall): void {
-    if (this.#calls >= this.#context.limits.maxLinks)
+    if (this.#calls >= this.#context.limits.maxLinks) {
+      this.#context.turnedAway("full");
       return refuseCall(call.stream, { code: codeOfHttp(503), message: "too many calls", status: 503 });
+    }
     const { path, query, headers, stream } = call;
     const peer = new CallPeer(call.peer, { path, query, headers: readMetadata(headers) });
     const underWay = new UnderWay(call, this.#context, this.#answerTimeoutMs);

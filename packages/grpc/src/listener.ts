@@ -63,8 +63,10 @@ export class GrpcLinkListener implements GrpcListener, Route {
   take(call: ArrivedCall): void {
     const { maxLinks, maxHandshakes } = this.#context.limits;
     const isFull = this.#links + this.#handshakes.size >= maxLinks;
-    if (isFull || this.#handshakes.size >= maxHandshakes)
+    if (isFull || this.#handshakes.size >= maxHandshakes) {
+      this.#context.turnedAway(isFull ? "full" : "busy");
       return refuseCall(call.stream, { code: codeOfHttp(503), message: "too many calls", status: 503 });
+    }
     const { path, query } = call;
     const peer = new CallPeer(call.peer, { path, query, headers: readMetadata(call.headers) });
     this.#handshakes.add(call);

@@ -64,8 +64,12 @@ export class GrpcServer implements SharedServer {
     server.on("session", (session) => this.#connected(session, this.#arriving as Socket));
     server.on("stream", (stream, headers) => this.#arrived(stream, headers));
     server.on("sessionError", ignore);
-    server.on("tlsClientError", (_error: Error, socket: Socket) => void socket.destroy());
-    server.on("unknownProtocol", (socket: Socket) => void socket.destroy());
+    const malformed = (socket: Socket): void => {
+      context.turnedAway("malformed");
+      socket.destroy();
+    };
+    server.on("tlsClientError", (_error: Error, socket: Socket) => malformed(socket));
+    server.on("unknownProtocol", malformed);
     server.on("timeout", ignore);
   }
 
@@ -143,7 +147,10 @@ export class GrpcServer implements SharedServer {
     this.#connections.add(connection);
     this.#silent++;
     if (this.#isClosed) connection.drain();
-    else if (this.#silent > limits.maxHandshakes) connection.calm("too many connections ask for nothing");
+    else if (this.#silent > limits.maxHandshakes) {
+      this.#context.turnedAway("busy");
+      connection.calm("too many connections ask for nothing");
+    }
   }
 
   #arrived(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {

@@ -3,7 +3,6 @@ import type { LookupFunction } from "node:net";
 import {
   type Endpoint,
   type Link,
-  type LinkLimits,
   type ListenContext,
   Lookups,
   PolywireError,
@@ -62,7 +61,7 @@ export function http(): HttpProtocol {
       async listen(endpoint, serve, context) {
         requireHost(endpoint);
         const options = completeListenOptions(endpoint);
-        const requests = await serversOf(context).find(endpoint, options, context.limits);
+        const requests = await serversOf(context).find(endpoint, options, context);
         return new RequestListener(endpoint, serve, { context, options, requests });
       },
     },
@@ -74,9 +73,9 @@ class NetworkServers {
   readonly #own = new SharedServers<RequestServer>(({ scheme }) => (scheme === "https" ? 443 : 80));
   readonly #shared = new Map<object, RequestServer>();
 
-  async find(endpoint: Endpoint, options: CompleteListenOptions, limits: LinkLimits): Promise<RequestServer> {
+  async find(endpoint: Endpoint, options: CompleteListenOptions, context: ListenContext): Promise<RequestServer> {
     if (options.server !== undefined) return this.#share(options.server, endpoint);
-    const own = await this.#own.find(endpoint, (closed) => RequestServer.open(endpoint, { options, limits, closed }));
+    const own = await this.#own.find(endpoint, (closed) => RequestServer.open(endpoint, { options, context, closed }));
     if (own.scheme !== endpoint.scheme) throw invalid(endpoint, `the port speaks ${own.scheme} already`);
     if (options.tls !== undefined && options.tls !== own.tls) {
       throw invalid(endpoint, "the port has other tls options already: leave tls out to share it");

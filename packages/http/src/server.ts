@@ -2,7 +2,15 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse, S
 import { createSecureServer, type Http2Session } from "node:http2";
 import { createServer as createTlsServer } from "node:https";
 import type { Socket } from "node:net";
-import { type Endpoint, type LinkLimits, listenAt, PolywireError, type SharedServer } from "@polywire/core";
+import {
+  type Endpoint,
+  type LinkLimits,
+  type ListenContext,
+  listenAt,
+  PolywireError,
+  type SharedServer,
+  type TurnedAway,
+} from "@polywire/core";
 import { Handshakes } from "./handshakes.ts";
 import type { CompleteListenOptions } from "./options.ts";
 import { canonicalTarget, MAX_TARGET_LENGTH, type Target } from "./target.ts";
@@ -27,6 +35,8 @@ export interface Door {
   ): void;
 }
 
+type ServerContext = Pick<ListenContext, "limits" | "turnedAway">;
+
 /** One HTTP server with the listeners on it, by path. */
 export class RequestServer implements SharedServer {
   readonly server: Server;
@@ -37,6 +47,7 @@ export class RequestServer implements SharedServer {
   readonly #maxConnections: number;
   readonly #handshakes: Handshakes | undefined;
   readonly #idleTimeoutMs: number;
+  readonly #turnedAway: ServerContext["turnedAway"];
   readonly #closed: () => void;
   readonly #connections = new Set<Socket>();
   readonly #sessions = new Set<Http2Session>();
@@ -51,6 +62,7 @@ export class RequestServer implements SharedServer {
       maxConnections,
       maxHandshakes,
       idleTimeoutMs,
+      turnedAway,
       closed,
     }: {
       readonly scheme: string;
@@ -59,6 +71,7 @@ export class RequestServer implements SharedServer {
       readonly maxConnections: number;
       readonly maxHandshakes: number;
       readonly idleTimeoutMs: number;
+      readonly turnedAway: ServerContext["turnedAway"];
       readonly closed: () => void;
     },
   ) {
@@ -69,21 +82,25 @@ export class RequestServer implements SharedServer {
     this.#maxConnections = maxConnections;
     this.#handshakes = isOwn && scheme === "https" ? new Handshakes(server, maxHandshakes) : undefined;
     this.#idleTimeoutMs = idleTimeoutMs;
+    this.#turnedAway = turnedAway;
     this.#closed = closed;
     sharers.set(server, (sharers.get(server) ?? 0) + 1);
     server.on("request", this.#onRequest);
     server.on("checkContinue", this.#onCheckContinue);
     if (!isOwn) return;
     server.on("connection", this.#onConnection);
-    server.on("clientError", onClientError);
+    server.on("clientError", (error: Error & { code?: string }, socket: Socket) => {
+      onClientError(error, socket, turnedAway);
+    });
     server.on("session", this.#onSession);
   }
 
   /** Fulfilled when bound. `closed` is called when the last listener has gone. */
   static async open(
     endpoint: Endpoint,
-    { options, limits, closed }: { options: CompleteListenOptions; limits: LinkLimits; closed: () => void },
+    { options, context, closed }: { options: CompleteListenOptions; context: ServerContext; closed: () => void },
   ): Promise<RequestServer> {
+    const { limits } = context;
     const server = makeServer(endpoint, options, limits);
     const { scheme } = endpoint;
     const own = new RequestServer(server, {
@@ -92,6 +109,7 @@ export class RequestServer implements SharedServer {
       isOwn: true,
       maxConnections: limits.maxLinks,
       maxHandshakes: limits.maxHandshakes,
+      turnedAway: (cause) => context.turnedAway(cause),
       idleTimeoutMs: options.keepAliveTimeoutMs,
       closed,
     });
@@ -102,8 +120,14 @@ export class RequestServer implements SharedServer {
 
   /** A server that the program made and shares with us. */
   static share(server: Server, scheme: string, closed: () => void): RequestServer {
-    const unlimited = { maxConnections: Number.POSITIVE_INFINITY, maxHandshakes: Number.POSITIVE_INFINITY };
-    return new RequestServer(server, { scheme, tls: undefined, isOwn: false, ...unlimited, idleTimeoutMs: 0, closed });
+    const parts = {
+      maxConnections: Number.POSITIVE_INFINITY,
+      maxHandshakes: Number.POSITIVE_INFINITY,
+      idleTimeoutMs: 0,
+      // Its connections are the program's: it judges them.
+      turnedAway: () => {},
+    };
+    return new RequestServer(server, { scheme, tls: undefined, isOwn: false, ...parts, closed });
   }
 
   get port(): number | undefined {
@@ -145,7 +169,9 @@ export class RequestServer implements SharedServer {
   }
 
   readonly #onConnection = (socket: Socket): void => {
-    if (this.#connections.size >= this.#maxConnections || this.#handshakes?.takes(socket) === false) {
+    const isFull = this.#connections.size >= this.#maxConnections;
+    if (isFull || this.#handshakes?.takes(socket) === false) {
+      this.#turnedAway("full");
       socket.destroy();
       return;
     }
@@ -283,12 +309,19 @@ function makeServer(endpoint: Endpoint, options: CompleteListenOptions, limits: 
   }
 }
 
-function onClientError(error: Error & { code?: string }, socket: Socket): void {
+function onClientError(
+  error: Error & { code?: string },
+  socket: Socket,
+  turnedAway: (cause: TurnedAway) => void,
+): void {
   socket.on("error", destroySocket);
+  const { code = "" } = error;
+  if (code === "ERR_HTTP_REQUEST_TIMEOUT") turnedAway("late");
+  else if (code.startsWith("HPE_") || code.startsWith("ERR_SSL_")) turnedAway("malformed");
   if (!socket.writable || socket.bytesWritten > 0) socket.destroy();
-  else if (error.code === "HPE_HEADER_OVERFLOW") refuseSocket(socket, 431, "headers are over 16 KiB");
-  else if (error.code === "ERR_HTTP_REQUEST_TIMEOUT") refuseSocket(socket, 408, "the request took too long");
-  else if (error.code?.startsWith("HPE_") === true) refuseSocket(socket, 400, "this is no HTTP request");
+  else if (code === "HPE_HEADER_OVERFLOW") refuseSocket(socket, 431, "headers are over 16 KiB");
+  else if (code === "ERR_HTTP_REQUEST_TIMEOUT") refuseSocket(socket, 408, "the request took too long");
+  else if (code.startsWith("HPE_")) refuseSocket(socket, 400, "this is no HTTP request");
   else socket.destroy();
 }
 

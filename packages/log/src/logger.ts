@@ -53,6 +53,12 @@ export interface LogStats extends DestinationStats {
 /** A {@link Logger} that can be asked what became of its lines. */
 export interface LogWriter extends Logger {
   isEnabled(level: LogLevel, component?: string): boolean;
+  /**
+   * From now on these levels decide what is written; what is not given is as by default.
+   *
+   * @throws PolywireError `invalid-argument` for a level that there is not; then nothing has changed.
+   */
+  setLevels(levels: Pick<LogOptions, "level" | "levels">): void;
   stats(): LogStats;
   /** The same as figures, to be put beside those of `network.metrics()`. */
   metrics(): readonly MetricFamily[];
@@ -82,7 +88,7 @@ export function createLogger(options: LogOptions = {}): LogWriter {
 }
 
 class PinoLogger implements LogWriter {
-  readonly #levels: Levels;
+  #levels: Levels;
   readonly #destination: Destination;
   readonly #output: PinoOutput;
   readonly #repeats: Repeats | undefined;
@@ -118,6 +124,11 @@ class PinoLogger implements LogWriter {
     return this.#levels.isEnabled(level, component);
   }
 
+  setLevels({ level = "info", levels = {} }: Pick<LogOptions, "level" | "levels">): void {
+    this.#levels = new Levels(level, levels);
+    this.#output.level = this.#levels.least;
+  }
+
   stats(): LogStats {
     return { ...this.#destination.stats(), repeated: this.#repeated };
   }
@@ -147,7 +158,7 @@ class PinoLogger implements LogWriter {
   }
 }
 
-type PinoOutput = Pick<ReturnType<typeof pino>, LogLevel>;
+type PinoOutput = Pick<ReturnType<typeof pino>, LogLevel | "level">;
 
 function openPino(level: LogThreshold, clock: Clock, write: (line: string) => void): PinoOutput {
   const timestamp = microsecondClock(clock);

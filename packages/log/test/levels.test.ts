@@ -32,6 +32,27 @@ test("whether a level is enabled is told by component, and without one for the c
   expect(logger.isEnabled("trace")).toBe(false);
 });
 
+test("levels may change while it logs, also from silent; one that there is not changes nothing", () => {
+  const { logger, text } = collect({ form: "logfmt", level: "silent" });
+  logger.log("error", "hub", "lost");
+  logger.setLevels({ level: "warn", levels: { ws: "trace" } });
+  for (const component of ["ws", "hub"]) {
+    for (const level of ["trace", "info", "warn"] as const) logger.log(level, component, "told");
+  }
+  expect(() => logger.setLevels({ level: "loud" as "info" })).toThrow("level");
+  logger.log("trace", "ws", "told");
+  logger.setLevels({});
+  for (const level of ["debug", "info"] as const) logger.log(level, "ws", "told");
+  expect(text().match(/level=\S+ component=\S+/g)).toEqual([
+    "level=trace component=ws",
+    "level=info component=ws",
+    "level=warn component=ws",
+    "level=warn component=hub",
+    "level=trace component=ws",
+    "level=info component=ws",
+  ]);
+});
+
 test("a component is named as the wire names it: __proto__ has no level of its own", () => {
   const { logger } = collect({ level: "info", levels: { ws: "debug" } });
   expect(logger.isEnabled("info", "__proto__")).toBe(true);

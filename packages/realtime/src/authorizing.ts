@@ -24,8 +24,9 @@ export function needsCapability(session: Session, door: Door): boolean {
   return !isOpenTo(session.info.user, door);
 }
 
-/** The channel is not private, or its name lists the user. */
+/** The channel is neither private nor the system's, or it is private and its name lists the user. */
 function isOpenTo(user: string, { settings, name }: Door): boolean {
+  if (settings.kind === "system") return false;
   return settings.kind !== "private" || (user !== "" && settings.usersOf(name).includes(user));
 }
 

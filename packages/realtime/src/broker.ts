@@ -2,6 +2,7 @@ import type {
   ClientInfo,
   DataFormat,
   LocalDelivery,
+  MetricFamily,
   PolywireError,
   Position,
   PresenceStats,
@@ -16,6 +17,8 @@ import type { Disconnect, Unsubscribe } from "./codes.ts";
  */
 export interface Broker {
   readonly name: string;
+  /** What is published is gone with this process: a hub that is about to end takes no more of it. Absent: no. */
+  readonly isVolatile?: boolean;
   readonly streams: Streams;
   readonly presence: PresenceStore;
   readonly control: Control;
@@ -24,6 +27,8 @@ export interface Broker {
   close(): Promise<void>;
   /** A snapshot of plain data. */
   inspect?(): Readonly<Record<string, unknown>>;
+  /** Figures of what it holds and has to let go, as `polywire.broker.…`, beside those of the hub. */
+  metrics?(): readonly MetricFamily[];
 }
 
 /** The end of an asynchronous call: either an error or a result. */

@@ -13,6 +13,7 @@ import { fitsBytes } from "./channel-name.ts";
 import { NamePattern } from "./name-pattern.ts";
 import type { ChannelRule, HubLimits } from "./options.ts";
 import type { StandardSchema } from "./standard-schema.ts";
+import { SYSTEM_PREFIX, SystemChannels } from "./system-channels.ts";
 
 /** 30 days: how long the position of a stream that nobody uses is remembered. */
 const DEFAULT_META_TTL_MS = 2_592_000_000;
@@ -36,7 +37,7 @@ const RULE_KEYS: readonly (keyof ChannelRule)[] = [
 const HISTORY_KEYS: readonly (keyof NonNullable<ChannelRule["history"]>)[] = ["size", "ttlMs", "metaTtlMs"];
 
 /** What begins with this is the system's own. */
-const SYSTEM_PREFIX = "$";
+const SYSTEM_SIGN = "$";
 
 /** What a rule says of its channels, complete. One object for all channels of a rule. */
 export interface ChannelSettings {
@@ -92,8 +93,11 @@ export class ChannelRules {
     // No pattern before an exact name's rule fits it: such a rule would have been refused.
     const exact = this.#exact.get(channel);
     if (exact !== undefined) return exact;
-    if (channel.startsWith(SYSTEM_PREFIX)) return undefined;
-    for (const { pattern, settings } of this.#patterns) if (pattern.matches(channel)) return settings;
+    const isSystem = channel.startsWith(SYSTEM_SIGN);
+    if (isSystem && !SystemChannels.has(channel)) return undefined;
+    for (const { pattern, settings } of this.#patterns) {
+      if (isSystem === (settings.kind === "system") && pattern.matches(channel)) return settings;
+    }
     return undefined;
   }
 }
@@ -103,8 +107,8 @@ function checkRule(path: string, rule: ChannelRule, limits: HubLimits): void {
   checkOptionNames(path, rule, RULE_KEYS);
   const { match, kind, publish, data, history, recovery, delta, compaction, tagsFilter } = rule;
   const { presence, joinLeave, read } = rule;
-  checkMatch(`${path}.match`, match, limits);
-  if (kind !== undefined) checkOneOfOption(`${path}.kind`, kind, ["public", "private", "broadcast"]);
+  checkMatch(`${path}.match`, rule, limits);
+  if (kind !== undefined) checkOneOfOption(`${path}.kind`, kind, ["public", "private", "broadcast", "system"]);
   if (publish !== undefined) checkOneOfOption(`${path}.publish`, publish, ["server", "subscribers", "clients"]);
   if (data !== undefined) checkOneOfOption(`${path}.data`, data, ["json", "binary"]);
   if (read !== undefined) checkOneOfOption(`${path}.read`, read, ["subscribers", "clients"]);
@@ -124,6 +128,7 @@ function checkRule(path: string, rule: ChannelRule, limits: HubLimits): void {
       "there is nothing to recover without history: give the rule a history",
     );
   }
+  if (kind === "system") checkSystem(path, rule);
   if (kind !== "broadcast") return;
   if (match.includes("*")) {
     throw wrongOption(
@@ -141,6 +146,17 @@ function checkRule(path: string, rule: ChannelRule, limits: HubLimits): void {
   }
 }
 
+function checkSystem(path: string, rule: ChannelRule): void {
+  for (const name of RULE_KEYS) {
+    if (name === "match" || name === "kind" || rule[name] === undefined) continue;
+    throw wrongOption(
+      `${path}.${name}`,
+      rule[name],
+      "a system channel has figures of now and nothing else: leave it out",
+    );
+  }
+}
+
 function checkSchema(path: string, { schema, data }: ChannelRule): void {
   const standard: unknown = schema?.["~standard"];
   if (typeof standard !== "object" || standard === null || !("validate" in standard)) {
@@ -149,14 +165,18 @@ function checkSchema(path: string, { schema, data }: ChannelRule): void {
   if (data === "binary") throw wrongOption(path, schema, 'a schema is for JSON: leave out data: "binary"');
 }
 
-function checkMatch(path: string, match: unknown, { channelNameBytes }: HubLimits): void {
+function checkMatch(path: string, { match, kind }: ChannelRule, { channelNameBytes }: HubLimits): void {
   if (typeof match !== "string" || match === "")
     throw wrongOption(path, match, "give a channel's name, or a pattern with *");
   if (!fitsBytes(match, channelNameBytes)) {
     throw wrongOption(path, match, `a name has ${channelNameBytes} bytes at most: give a shorter one`);
   }
-  if (match.startsWith(SYSTEM_PREFIX))
-    throw wrongOption(path, match, "names that begin with $ are the system's: take another");
+  if (kind === "system") {
+    if (match.startsWith(SYSTEM_PREFIX) && (match.includes("*") || SystemChannels.has(match))) return;
+    throw wrongOption(path, match, "give the name of a system channel, such as $system:health, or $system:* for all");
+  }
+  if (match.startsWith(SYSTEM_SIGN))
+    throw wrongOption(path, match, 'names that begin with $ are the system\'s: take another, or kind: "system"');
 }
 
 function checkHistory(path: string, history: NonNullable<ChannelRule["history"]>): void {
@@ -176,7 +196,8 @@ function checkHistory(path: string, history: NonNullable<ChannelRule["history"]>
 }
 
 function checkReachable(path: string, pattern: NamePattern, earlier: readonly NamePattern[]): void {
-  const index = earlier.findIndex((one) => one.includes(pattern));
+  const isSystem = pattern.text.startsWith(SYSTEM_SIGN);
+  const index = earlier.findIndex((one) => one.text.startsWith(SYSTEM_SIGN) === isSystem && one.includes(pattern));
   if (index === -1) return;
   const before = `channels[${index}] ("${earlier[index]?.text}")`;
   const because =

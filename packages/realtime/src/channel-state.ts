@@ -29,7 +29,10 @@ export class ChannelState implements WheelEntry {
   readonly name: string;
   /** Stands for the name; never given to another channel of the hub, nor to this one again. */
   readonly id: number;
-  readonly settings: ChannelSettings;
+  /** Those of the rule that covers the channel, or that did. */
+  settings: ChannelSettings;
+  /** False when the hub was given other rules, none of which covers the channel: nobody can enter it any more. */
+  isCovered = true;
   readonly subscribers: Subscription[] = [];
   wheelPlace: WheelPlace | undefined = undefined;
   readonly #parts: HubParts;
@@ -60,8 +63,9 @@ export class ChannelState implements WheelEntry {
 
   get isFull(): boolean {
     const { subscribersPerChannel } = this.#parts.settings.limits;
+    const { kind } = this.settings;
     const subscribers = this.#claims - (this.#listeners?.length ?? 0);
-    return this.settings.kind !== "broadcast" && subscribers >= subscribersPerChannel;
+    return kind !== "broadcast" && kind !== "system" && subscribers >= subscribersPerChannel;
   }
 
   claim(): void {
@@ -84,6 +88,7 @@ export class ChannelState implements WheelEntry {
   add(subscription: Subscription): void {
     subscription.index = this.subscribers.length;
     this.subscribers.push(subscription);
+    if (this.settings.kind === "system") return this.#parts.system.entered(this.name);
     if (this.#isKeptUp || (this.settings.stream === undefined && !this.settings.hasPresence)) return;
     this.#isKeptUp = true;
     // Spread, for after a restart all channels come back at once.

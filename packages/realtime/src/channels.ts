@@ -60,7 +60,8 @@ export class Channels {
 
   /** What the rules say of a channel; `undefined` when no rule covers it. */
   settingsOf(name: string): ChannelSettings | undefined {
-    return this.#states.get(name)?.settings ?? this.#hub.rules.find(name);
+    const state = this.#states.get(name);
+    return state?.isCovered === true ? state.settings : this.#hub.rules.find(name);
   }
 
   /** The channel's state, made when there is none. Who does not claim it must `forget` it. */

@@ -2,19 +2,22 @@ import { DISCONNECTS } from "./codes.ts";
 import type { HubParts } from "./hub-parts.ts";
 import type { Session } from "./session.ts";
 
-/** Sessions ended at a time, and how long until the next: 500 in a second come back elsewhere without a stampede. */
-const BATCH_SIZE = 50;
+/** Between two batches of sessions that are ended. */
 const BATCH_INTERVAL_MS = 100;
 
-/** Longest that ending all sessions may take; with more of them the batches are larger. */
-const MAX_DRAIN_MS = 20_000;
-
-/** Ends every session with `shutdown`, a batch at a time; those left when the signal fires end at once. */
-export function drainSessions({ sessions, clock }: HubParts, signal: AbortSignal): Promise<void> {
-  const batchSize = Math.max(BATCH_SIZE, Math.ceil((sessions.count * BATCH_INTERVAL_MS) / MAX_DRAIN_MS));
+/**
+ * Ends every session with `shutdown`, a batch at a time; those left when the signal fires end at once.
+ *
+ * What a volatile broker keeps is gone with this process, so nobody who is told to come back could recover it: then no
+ * publication is taken any more, and those under way are told to everybody before the first session ends. So whatever was
+ * acknowledged has been told to all who were subscribed.
+ */
+export function drainSessions(parts: HubParts, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     let timer = { cancel(): void {} };
+    let batchSize = 0;
     const endBatch = (): void => {
+      const { sessions, clock } = parts;
       for (const session of firstOf(sessions, signal.aborted ? sessions.count : batchSize)) {
         session.disconnect(DISCONNECTS.shutdown);
       }
@@ -25,13 +28,26 @@ export function drainSessions({ sessions, clock }: HubParts, signal: AbortSignal
       signal.removeEventListener("abort", hurry);
       resolve();
     };
+    const begin = (): void => {
+      if (signal.aborted) return;
+      batchSize = batchSizeOf(parts);
+      endBatch();
+    };
     const hurry = (): void => {
       timer.cancel();
       endBatch();
     };
     signal.addEventListener("abort", hurry, { once: true });
-    endBatch();
+    if (signal.aborted) hurry();
+    else if (parts.broker.isVolatile === true) parts.publishGate.close(begin);
+    else begin();
   });
+}
+
+function batchSizeOf({ sessions, settings }: HubParts): number {
+  const { sessionsPerSecond, spreadMs } = settings.draining;
+  const perBatch = (sessionsPerSecond * BATCH_INTERVAL_MS) / 1_000;
+  return Math.ceil(Math.max(perBatch, (sessions.count * BATCH_INTERVAL_MS) / spreadMs));
 }
 
 function firstOf(sessions: Iterable<Session>, count: number): Session[] {

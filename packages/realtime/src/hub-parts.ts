@@ -6,20 +6,27 @@ import type { Counters } from "./counters.ts";
 import type { HubSettings } from "./hub-settings.ts";
 import type { CreateId } from "./identity.ts";
 import type { Journal } from "./journal.ts";
+import type { PublishGate } from "./publish-gate.ts";
+import type { Refusals } from "./refusals.ts";
 import type { Sessions } from "./sessions.ts";
+import type { SystemChannels } from "./system-channels.ts";
 import type { TimerWheel } from "./timer-wheel.ts";
 
 /** What the sessions and channels of one hub share. */
 export interface HubParts {
-  readonly settings: HubSettings;
+  /** Replaced as a whole, never changed. */
+  settings: HubSettings;
   readonly clock: Clock;
   readonly random: Random;
   readonly broker: Broker;
-  readonly rules: ChannelRules;
+  rules: ChannelRules;
   readonly channels: Channels;
   readonly sessions: Sessions;
+  readonly publishGate: PublishGate;
   readonly wheel: TimerWheel;
   readonly counters: Counters;
   readonly journal: Journal;
+  readonly refusals: Refusals;
+  readonly system: SystemChannels;
   readonly createId: CreateId;
 }

@@ -12,7 +12,7 @@ import {
 } from "@polywire/core";
 import type { Broker } from "./broker.ts";
 import { MemoryBroker } from "./memory-broker.ts";
-import type { ChannelRule, HubLimits, HubOptions, PingOptions, Procedure } from "./options.ts";
+import type { ChannelRule, DrainOptions, HubLimits, HubOptions, PingOptions, Procedure } from "./options.ts";
 
 /** A hub's options, complete. */
 export interface HubSettings {
@@ -20,6 +20,7 @@ export interface HubSettings {
   readonly broker: Broker;
   readonly limits: HubLimits;
   readonly pings: PingOptions;
+  readonly draining: DrainOptions;
   readonly version: string;
   readonly nodeName: string;
   readonly authenticate: HubOptions["authenticate"] | undefined;
@@ -57,11 +58,14 @@ export const DEFAULT_HUB_LIMITS: HubLimits = {
 const DEFAULT_PING_INTERVAL_MS = 25_000;
 const DEFAULT_PONG_TIMEOUT_MS = 8_000;
 
+const DEFAULT_DRAINING: DrainOptions = { sessionsPerSecond: 500, spreadMs: 20_000 };
+
 const OPTION_KEYS: readonly (keyof HubOptions)[] = [
   "channels",
   "broker",
   "limits",
   "pings",
+  "draining",
   "version",
   "nodeName",
   "authenticate",
@@ -74,6 +78,11 @@ const OPTION_KEYS: readonly (keyof HubOptions)[] = [
   "clock",
   "random",
 ];
+
+/** The options that a hub takes while it runs. */
+export type HubChanges = Pick<HubOptions, "channels" | "limits" | "draining" | "authenticate" | "authorize">;
+
+const CHANGE_KEYS: readonly (keyof HubChanges)[] = ["channels", "limits", "draining", "authenticate", "authorize"];
 
 /**
  * All optional in, complete out; the given object is not changed and not kept.
@@ -106,6 +115,7 @@ export function completeHubOptions(options: HubOptions = {}): HubSettings {
     channels,
     limits: completeHubLimits(options.limits),
     pings: completePings(options.pings),
+    draining: completeDraining(options.draining),
     version,
     nodeName,
     authenticate,
@@ -119,6 +129,19 @@ export function completeHubOptions(options: HubOptions = {}): HubSettings {
     random,
     broker: options.broker ?? new MemoryBroker(random === undefined ? { clock } : { clock, random }),
   };
+}
+
+/**
+ * Those settings with what is given instead; what is not given is as if it had never been.
+ *
+ * @throws PolywireError `invalid-argument` naming the option that is unknown or wrong.
+ */
+export function changedHubSettings(before: HubSettings, changes: HubChanges): HubSettings {
+  checkObjectOption("the hub's changes", changes);
+  checkOptionNames("", changes, CHANGE_KEYS);
+  const complete = completeHubOptions({ ...changes, broker: before.broker });
+  const { channels, limits, draining, authenticate, authorize } = complete;
+  return { ...before, channels, limits, draining, authenticate, authorize };
 }
 
 function completeHubLimits(given: Partial<HubLimits> = {}): HubLimits {
@@ -146,6 +169,15 @@ function completePings(given: Partial<PingOptions> = {}): PingOptions {
   checkCountOption("pings.timeoutMs", timeoutMs, MAX_DELAY_MS);
   if (timeoutMs < intervalMs) return { intervalMs, timeoutMs };
   throw wrongOption("pings.timeoutMs", timeoutMs, `give less than pings.intervalMs, which is ${intervalMs}`);
+}
+
+function completeDraining(given: Partial<DrainOptions> = {}): DrainOptions {
+  checkObjectOption("draining", given);
+  checkOptionNames("draining", given, Object.keys(DEFAULT_DRAINING));
+  const { sessionsPerSecond, spreadMs } = { ...DEFAULT_DRAINING, ...given };
+  checkCountOption("draining.sessionsPerSecond", sessionsPerSecond);
+  checkCountOption("draining.spreadMs", spreadMs, MAX_DELAY_MS);
+  return { sessionsPerSecond, spreadMs };
 }
 
 function completeProcedures(given: HubOptions["procedures"] = {}): ReadonlyMap<string, Procedure> {

@@ -23,7 +23,7 @@ import { HubChannel } from "./hub-channel.ts";
 import { hubFamilies } from "./hub-metrics.ts";
 import { describeNode, type HubNode } from "./hub-node.ts";
 import type { HubParts } from "./hub-parts.ts";
-import { completeHubOptions } from "./hub-settings.ts";
+import { completeHubOptions, type HubChanges } from "./hub-settings.ts";
 import { collectStats, type HubStats } from "./hub-stats.ts";
 import { idsFrom } from "./identity.ts";
 import { Journal } from "./journal.ts";
@@ -32,9 +32,13 @@ import type { HubOptions, Origin } from "./options.ts";
 import { carryOut } from "./orders.ts";
 import type { Outlet } from "./outlet.ts";
 import { encodeData } from "./publication-data.ts";
+import { PublishGate } from "./publish-gate.ts";
+import { reconfigure } from "./reconfiguring.ts";
+import { Refusals } from "./refusals.ts";
 import { addressOf, answerOf, checkInfo, checkTtl, draftOf, type PublishOptions, type Target } from "./server-calls.ts";
 import { Session } from "./session.ts";
 import { Sessions } from "./sessions.ts";
+import { SystemChannels, type SystemLogLine } from "./system-channels.ts";
 import { TimerWheel } from "./timer-wheel.ts";
 import { largestMessageBytes } from "./wire-size.ts";
 
@@ -76,11 +80,15 @@ export class Hub implements Service, SessionHost {
       rules: new ChannelRules(settings.channels, settings.limits),
       channels,
       sessions: new Sessions(),
+      publishGate: new PublishGate(),
       wheel: new TimerWheel(clock, { report: (error) => journal.write("error", "a timer's work failed", { error }) }),
       counters: new Counters(),
       journal,
+      refusals: new Refusals(journal),
+      system: new SystemChannels(),
       createId: idsFrom(random),
     };
+    this.#parts.system.connect(this.#parts);
     channels.connect(this.#parts);
     this.#node = { id: this.#parts.createId(), startedAtMs: clock.now() };
   }
@@ -114,10 +122,14 @@ export class Hub implements Service, SessionHost {
    * Publishes. Data may be anything that has a JSON form, a string for the format `text`, or the bytes themselves.
    *
    * @returns where it is in the channel's stream, if there is one, and what became of it on this process.
-   * @throws PolywireError `invalid-argument`, `too-large`, or what the broker says.
+   * @throws PolywireError `invalid-argument`, `too-large`, `not-available` while the hub drains, or what the broker says.
    */
   async publish(channel: string, data: unknown, options: PublishOptions = {}): Promise<Receipt> {
     const rule = this.#rule(channel);
+    if (rule.kind === "system") {
+      const message = `"${channel}" is the system's: the hub alone publishes to it`;
+      throw new PolywireError("invalid-argument", message, { cause: ERRORS.permissionDenied });
+    }
     const draft = draftOf(data, options, { channel, rule, limits: this.#parts.settings.limits });
     const stream = options.skipHistory === true ? undefined : rule.stream;
     if (draft.version !== undefined && stream === undefined) {
@@ -125,8 +137,17 @@ export class Hub implements Service, SessionHost {
       const advice = `${message}: leave it out, or give the rule a history`;
       throw new PolywireError("unsupported", advice, { cause: ERRORS.notAvailable });
     }
+    const { broker, publishGate } = this.#parts;
+    if (!publishGate.enter()) {
+      throw new PolywireError("not-available", "the hub takes no more publications, for it is about to end", {
+        retryable: true,
+      });
+    }
     const { position, local } = await answerOf<Published>((done) =>
-      this.#parts.broker.streams.publish(channel, draft, stream, done),
+      broker.streams.publish(channel, draft, stream, (error, published) => {
+        publishGate.leave();
+        done(error, published);
+      }),
     );
     return position === undefined ? { local } : { position, local };
   }
@@ -166,6 +187,26 @@ export class Hub implements Service, SessionHost {
     const { limits } = this.#parts.settings;
     const encoded = encodeData(data, { channel: "a client", rule, limits, format: options.format });
     await this.#order({ ...addressOf(target), kind: "message", ...encoded });
+  }
+
+  /**
+   * Goes on with other rules, limits and hooks than it was made with; what is not given is as if it had never been. Sessions
+   * stay. Subscribers of channels that have become something else are told to subscribe anew, which clients do at once;
+   * limits hold for what comes from now on, and those of links (`publicationBytes` upwards, `outboundBytesPerSession`)
+   * for links of listeners that are bound from now on.
+   *
+   * @throws PolywireError `invalid-argument` naming the option; then nothing has changed.
+   */
+  reconfigure(changes: HubChanges): void {
+    reconfigure(this.#parts, changes);
+  }
+
+  /**
+   * Takes a line of the program's log for those who are subscribed to `$system:log`, if anybody is. It is told within a second,
+   * once with its number if it comes often. Its fields are not taken, for they may hold what clients must not see.
+   */
+  tellLog(line: SystemLogLine): void {
+    this.#parts.system.log(line);
   }
 
   /** Who is in the channel, on every process. */
@@ -258,7 +299,8 @@ export class Hub implements Service, SessionHost {
 
   /** The same numbers as figures of its network. */
   metrics(): readonly MetricFamily[] {
-    return hubFamilies(this.stats());
+    const { refusals, broker } = this.#parts;
+    return [...hubFamilies(this.stats()), ...refusals.families(), ...(broker.metrics?.() ?? [])];
   }
 
   inspect(): Readonly<Record<string, unknown>> {
@@ -277,7 +319,11 @@ export class Hub implements Service, SessionHost {
     this.#start();
   }
 
-  /** Takes no more sessions and ends those there are with 3001, some hundred a second; at once when the signal fires. */
+  /**
+   * Takes no more sessions and ends those there are with 3001, spread over time (`draining`); at once when the signal fires.
+   * Where what the broker keeps ends with the process it takes no more publications either, so that whatever was
+   * acknowledged has been told to all who were subscribed.
+   */
   drain(signal: AbortSignal): Promise<void> {
     if (this.#state === "closed") return Promise.resolve();
     this.#state = "draining";

@@ -4,6 +4,7 @@ export type { ActiveChannel } from "./channels.ts";
 export { type ClientError, DISCONNECTS, type Disconnect, ERRORS, UNSUBSCRIBES, type Unsubscribe } from "./codes.ts";
 export { Hub } from "./hub.ts";
 export type { HubNode } from "./hub-node.ts";
+export type { HubChanges } from "./hub-settings.ts";
 export type { HubStats } from "./hub-stats.ts";
 export { MemoryBroker, type MemoryBrokerOptions } from "./memory-broker.ts";
 export type {
@@ -15,6 +16,7 @@ export type {
   Capability,
   ChannelRule,
   Denied,
+  DrainOptions,
   HubLimits,
   HubOptions,
   Origin,
@@ -30,6 +32,7 @@ export type {
 } from "./options.ts";
 export type { PublishOptions, Target } from "./server-calls.ts";
 export type { StandardSchema } from "./standard-schema.ts";
+export type { SystemLogLine } from "./system-channels.ts";
 
 // ————— What integrators use: dialects and brokers. —————
 

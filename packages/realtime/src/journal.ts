@@ -4,6 +4,14 @@ import { type Clock, type LogFields, type Logger, type PolywireError, silentLogg
 const MAX_LINES_PER_SECOND = 10;
 const WINDOW_MS = 1_000;
 
+type JournalLevel = "debug" | "info" | "warn" | "error";
+
+interface Line {
+  readonly level: JournalLevel;
+  readonly component: "hub" | "audit";
+  readonly message: string;
+}
+
 interface Window {
   startMs: number;
   lines: number;
@@ -22,7 +30,25 @@ export class Journal {
   }
 
   /** @param message a constant phrase. */
-  write(level: "debug" | "info" | "warn" | "error", message: string, fields: LogFields = {}): void {
+  write(level: JournalLevel, message: string, fields: LogFields = {}): void {
+    this.#write({ level, component: "hub", message }, fields);
+  }
+
+  /**
+   * Who was refused what.
+   *
+   * @param message a constant phrase, the reason included.
+   */
+  audit(message: string, fields: LogFields): void {
+    if (this.logger.isEnabled?.("info", "audit") === false) return;
+    this.#write({ level: "info", component: "audit", message }, fields);
+  }
+
+  brokerFailed(call: string, channel: string | undefined, error: PolywireError): void {
+    this.write("warn", "broker call failed", { call, ...(channel === undefined ? {} : { channel }), error });
+  }
+
+  #write({ level, component, message }: Line, fields: LogFields): void {
     const now = this.#clock.now();
     let window = this.#windows.get(message);
     if (window === undefined) {
@@ -40,10 +66,6 @@ export class Journal {
     window.lines++;
     const leftOut = window.left;
     window.left = 0;
-    this.logger.log(level, "hub", message, leftOut === 0 ? fields : { ...fields, leftOut });
-  }
-
-  brokerFailed(call: string, channel: string | undefined, error: PolywireError): void {
-    this.write("warn", "broker call failed", { call, ...(channel === undefined ? {} : { channel }), error });
+    this.logger.log(level, component, message, leftOut === 0 ? fields : { ...fields, leftOut });
   }
 }

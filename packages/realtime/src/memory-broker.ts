@@ -3,6 +3,7 @@ import {
   type Clock,
   checkCountOption,
   type LocalDelivery,
+  type MetricFamily,
   PolywireError,
   type Random,
   systemClock,
@@ -19,6 +20,7 @@ import type {
   Streams,
 } from "./broker.ts";
 import { type Call, CallQueue } from "./call-queue.ts";
+import { type MemoryFigures, memoryFamilies } from "./memory-metrics.ts";
 import { MemoryPresence } from "./memory-presence.ts";
 import { MemoryStreams, publicationOf } from "./memory-streams.ts";
 import { PublishedKeys } from "./published-keys.ts";
@@ -63,6 +65,7 @@ export interface MemoryBrokerOptions {
  */
 export class MemoryBroker implements Broker {
   readonly name: string = "memory";
+  readonly isVolatile: boolean = true;
   readonly streams: Streams;
   readonly presence: PresenceStore;
   readonly control: Control;
@@ -72,6 +75,7 @@ export class MemoryBroker implements Broker {
   readonly #present: MemoryPresence;
   readonly #keys: PublishedKeys;
   readonly #subscribed = new Set<string>();
+  readonly #most: Pick<MemoryFigures, "maxStreams" | "maxPublicationBytes" | "maxLeases" | "maxWaitingBytes">;
   #events: BrokerEvents | undefined = undefined;
   #waitingBytes = 0;
   #isClosed = false;
@@ -87,6 +91,7 @@ export class MemoryBroker implements Broker {
     report,
   }: MemoryBrokerOptions = {}) {
     for (const [name, value] of Object.entries({ maxTotalBytes, maxStreams, maxLeases })) checkCountOption(name, value);
+    this.#most = { maxStreams, maxPublicationBytes: maxTotalBytes, maxLeases, maxWaitingBytes: MAX_WAITING_BYTES };
     this.#queue = new CallQueue({ clock, defer, report });
     this.#wheel = new TimerWheel(clock, report === undefined ? {} : { report });
     this.#kept = new MemoryStreams({ clock, random, wheel: this.#wheel, maxTotalBytes, maxStreams });
@@ -140,6 +145,22 @@ export class MemoryBroker implements Broker {
       waitingCalls: this.#queue.size,
       waitingBytes: this.#waitingBytes,
     };
+  }
+
+  metrics(): readonly MetricFamily[] {
+    const { streams, publications, publicationBytes, publicationsEvicted, streamsEvicted } = this.#kept.inspect();
+    return memoryFamilies({
+      ...this.#most,
+      streams,
+      publications,
+      publicationBytes,
+      publicationsEvicted,
+      streamsEvicted,
+      leases: this.#present.leases,
+      idempotencyKeys: this.#keys.size,
+      waitingCalls: this.#queue.size,
+      waitingBytes: this.#waitingBytes,
+    });
   }
 
   #call<Result>(done: Done<Result>, take: () => Result): void {

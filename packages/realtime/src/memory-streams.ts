@@ -21,6 +21,8 @@ export interface MemoryStreamsOptions {
   readonly maxStreams: number;
 }
 
+type StreamsFigure = "streams" | "publications" | "publicationBytes" | "publicationsEvicted" | "streamsEvicted";
+
 /** A publication in its stream; none if it came too late, with an old version of its document. */
 export interface Appended {
   readonly publication: Publication | undefined;
@@ -97,7 +99,7 @@ export class MemoryStreams {
     this.#watch(kept, nowMs);
   }
 
-  inspect(): Readonly<Record<string, number>> {
+  inspect(): Readonly<Record<StreamsFigure, number>> {
     return {
       streams: this.#byChannel.size,
       publications: this.#publications,

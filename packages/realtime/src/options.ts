@@ -10,6 +10,7 @@ export interface HubOptions {
   readonly broker?: Broker;
   readonly limits?: Partial<HubLimits>;
   readonly pings?: Partial<PingOptions>;
+  readonly draining?: Partial<DrainOptions>;
   /** Told to clients when they connect. */
   readonly version?: string;
   /** What this process is called among others, for people: a host's name. */
@@ -46,10 +47,11 @@ export interface ChannelRule {
   readonly match: string;
   /**
    * `public`: any connected client may subscribe. `private`: only whom `authorize` lets, whose capabilities say so, or whom
-   * the name itself lists after `#`. `broadcast`: everyone is subscribed at connect, and only the server publishes. `system` is not a kind a
-   * rule can give.
+   * the name itself lists after `#`. `broadcast`: everyone is subscribed at connect, and only the server publishes. `system`: the hub's own
+   * channels, `$system:connections`, `$system:channels`, `$system:health` and `$system:log`, for whom `authorize` or a capability lets;
+   * a rule for them has nothing but `match`.
    */
-  readonly kind?: "public" | "private" | "broadcast";
+  readonly kind?: "public" | "private" | "broadcast" | "system";
   /** Which clients may publish: none (the default), those subscribed, or any. */
   readonly publish?: "server" | "subscribers" | "clients";
   /** What publications hold: JSON (the default, checked when published) or any bytes. */
@@ -123,6 +125,14 @@ export interface PingOptions {
   readonly intervalMs: number;
   /** Milliseconds to wait for the pong; less than the interval. 8,000. */
   readonly timeoutMs: number;
+}
+
+/** How the sessions of a hub that ends are spread over time, so that they come back elsewhere without a stampede. */
+export interface DrainOptions {
+  /** Sessions ended in a second. 500. */
+  readonly sessionsPerSecond: number;
+  /** Longest time in milliseconds for all of them: with so many that it would take longer, more are ended in a second. 20,000. */
+  readonly spreadMs: number;
 }
 
 /** Where a session comes from. */

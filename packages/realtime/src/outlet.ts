@@ -12,6 +12,8 @@ import type { SubscribeResult } from "./requests.ts";
 export interface Outlet {
   /** How the session is encoded, for logs and metrics. */
   readonly encoding: string;
+  /** Where the client is, for the log. */
+  readonly address?: string | undefined;
   /** Bytes on their way to this client that the operating system has not taken. */
   readonly bufferedBytes: number;
   /** The link takes nothing more, for its end has begun: a `refused` is then no sign of a full queue. */

@@ -122,7 +122,11 @@ function store(
   draft: Draft,
   { channel, rule, answer, keeps }: Publishing & { readonly keeps: boolean },
 ): void {
-  session.parts.broker.streams.publish(channel, draft, keeps ? rule.stream : undefined, (error) => {
+  const { broker, publishGate } = session.parts;
+  // About to end: the client may publish again where it comes back.
+  if (!publishGate.enter()) return answer(ERRORS.tooManyRequests, undefined);
+  broker.streams.publish(channel, draft, keeps ? rule.stream : undefined, (error) => {
+    publishGate.leave();
     if (error === undefined) return answer(undefined, undefined);
     answer(failed(session, { call: "publish", channel, error }), undefined);
   });

@@ -14,6 +14,7 @@ import type { Origin } from "./options.ts";
 import type { ChannelEvent, Outlet } from "./outlet.ts";
 import { publish } from "./publishing.ts";
 import { refresh, refreshSubscription } from "./refreshing.ts";
+import type { RefusedAction } from "./refusals.ts";
 import type {
   Answer,
   ConnectRequest,
@@ -38,6 +39,14 @@ const MAX_PUBLICATIONS_IN_FLIGHT = 4;
 
 /** Most orders of the server that wait for a session to be connected. */
 const MAX_ORDERS_WAITING = 128;
+
+/** A command of a client, as far as it is counted. */
+interface Command {
+  readonly action: RefusedAction;
+  readonly channel?: string;
+  /** Of the data that came with it. */
+  readonly bytes?: number;
+}
 
 /**
  * One client. `new` until its connect comes, `connecting` until that is answered, `refused` when it was answered with an
@@ -99,59 +108,63 @@ export class Session implements ClientSession {
   connect(request: ConnectRequest, answer: Answer<ConnectResult>): void {
     if (this.isClosed) return;
     if (this.stage !== "new") return this.disconnect(DISCONNECTS.badRequest);
-    connect(this, { request, origin: this.origin as Origin, answer: this.#guarded(answer) });
+    connect(this, { request, origin: this.origin as Origin, answer: this.#guarded(answer, "connect") });
   }
 
   subscribe(request: SubscribeRequest, answer: Answer<SubscribeResult>): void {
-    const reply = this.#begin(answer);
+    const { channel } = request;
+    const reply = this.#begin(answer, { action: "subscribe", channel });
     if (reply !== undefined) subscribe(this, request, reply);
   }
 
   unsubscribe(channel: string, answer: Answer<undefined>): void {
     // It must not fail, so it is not refused for being one too many.
-    if (this.#isReady()) unsubscribe(this, channel, this.#guarded(answer));
+    if (this.#isReady()) unsubscribe(this, channel, this.#guarded(answer, "subscribe"));
   }
 
   publish(channel: string, data: Uint8Array, format: DataFormat, answer: Answer<undefined>): void {
-    const reply = this.#begin(answer, data.length);
+    const reply = this.#begin(answer, { action: "publish", channel, bytes: data.length });
     if (reply !== undefined) publish(this, { channel, data, format }, reply);
   }
 
   presence(channel: string, answer: Answer<readonly ClientInfo[]>): void {
-    const reply = this.#begin(answer);
+    const reply = this.#begin(answer, { action: "presence", channel });
     if (reply !== undefined) readPresence(this, channel, reply);
   }
 
   presenceStats(channel: string, answer: Answer<PresenceStats>): void {
-    const reply = this.#begin(answer);
+    const reply = this.#begin(answer, { action: "presence", channel });
     if (reply !== undefined) readPresenceStats(this, channel, reply);
   }
 
   history(command: HistoryCommand, answer: Answer<HistoryPage>): void {
-    const reply = this.#begin(answer);
+    const reply = this.#begin(answer, { action: "history", channel: command.channel });
     if (reply !== undefined) readHistory(this, command, reply);
   }
 
   call(method: string, data: Uint8Array, answer: Answer<Uint8Array>): void {
-    const reply = this.#begin(answer, data.length);
+    const reply = this.#begin(answer, { action: "call", bytes: data.length });
     if (reply !== undefined) call(this, { method, data }, reply);
   }
 
   send(data: Uint8Array, format: DataFormat): void {
-    const done = this.#begin<undefined>((error) => {
-      // There is no answer that could say so.
-      if (error !== undefined) this.disconnect(DISCONNECTS.tooManyRequests);
-    }, data.length);
+    const done = this.#begin<undefined>(
+      (error) => {
+        // There is no answer that could say so.
+        if (error !== undefined) this.disconnect(DISCONNECTS.tooManyRequests);
+      },
+      { action: "call", bytes: data.length },
+    );
     if (done !== undefined) receive(this, { data, format }, done);
   }
 
   refresh(token: string, answer: Answer<RefreshResult>): void {
-    const reply = this.#begin(answer);
+    const reply = this.#begin(answer, { action: "session" });
     if (reply !== undefined) refresh(this, token, reply);
   }
 
   refreshSubscription(channel: string, token: string, answer: Answer<RefreshResult>): void {
-    const reply = this.#begin(answer);
+    const reply = this.#begin(answer, { action: "subscribe", channel });
     if (reply !== undefined) refreshSubscription(this, { channel, token }, reply);
   }
 
@@ -267,9 +280,9 @@ export class Session implements ClientSession {
   /**
    * Counts a command that must be answered, and its data; `undefined` when it is answered already, with a no.
    */
-  #begin<Result>(answer: Answer<Result>, bytes = 0): Answer<Result> | undefined {
+  #begin<Result>(answer: Answer<Result>, { action, channel, bytes = 0 }: Command): Answer<Result> | undefined {
     if (!this.#isReady()) return undefined;
-    const reply = this.#guarded(answer);
+    const reply = this.#guarded(answer, action, channel);
     const maxBytes = this.parts.settings.limits.publicationBytes * MAX_PUBLICATIONS_IN_FLIGHT;
     const isTooMuch = this.bytesInFlight > 0 && this.bytesInFlight + bytes > maxBytes;
     if (isTooMuch || this.commandsInFlight >= MAX_COMMANDS_IN_FLIGHT) {
@@ -286,10 +299,10 @@ export class Session implements ClientSession {
   }
 
   /** An answer that is not given any more once the session is closed, and whose failure ends the session. */
-  #guarded<Result>(answer: Answer<Result>): Answer<Result> {
+  #guarded<Result>(answer: Answer<Result>, action: RefusedAction, channel?: string): Answer<Result> {
     return (error: ClientError | undefined, result: Result | undefined) => {
       if (this.isClosed) return;
-      if (error !== undefined) this.parts.counters.errorsAnswered++;
+      if (error !== undefined) this.#countError(error, action, channel);
       try {
         answer(error, result);
       } catch (thrown) {
@@ -310,8 +323,18 @@ export class Session implements ClientSession {
     return false;
   }
 
-  #countEnd({ code }: Disconnect): void {
-    const { counters } = this.parts;
+  #countError(error: ClientError, action: RefusedAction, channel: string | undefined): void {
+    const { counters, refusals } = this.parts;
+    counters.errorsAnswered++;
+    const { user } = this.info;
+    refusals.answered(action, { client: this.id, user, address: this.outlet.address, channel }, error);
+  }
+
+  #countEnd(disconnect: Disconnect): void {
+    const { counters, refusals } = this.parts;
+    const { code } = disconnect;
+    const action = this.stage === "connected" ? "session" : "connect";
+    refusals.ended(action, { client: this.id, user: this.info.user, address: this.outlet.address }, disconnect);
     if (code === DISCONNECTS.slow.code) counters.slowConsumers++;
     else if (code === DISCONNECTS.noPong.code) counters.missingPongs++;
     else if (code === DISCONNECTS.stale.code) counters.staleSessions++;

@@ -61,6 +61,21 @@ describe("channel rules", () => {
     expect(rules().find("news")).toBe(undefined);
   });
 
+  it("knows the system's channels where a rule of their kind covers them, before or after one for all", () => {
+    for (const given of [
+      [{ match: "*" }, { match: "$system:*", kind: "system" }],
+      [{ match: "$system:*", kind: "system" }, { match: "*" }],
+    ]) {
+      const found = rules(...given);
+      expect([found.find("$system:health")?.kind, found.find("$system:cpu"), found.find("a")?.kind]).toEqual([
+        "system",
+        undefined,
+        "public",
+      ]);
+    }
+    expect(rules({ match: "$system:log", kind: "system" }).find("$system:health")).toBe(undefined);
+  });
+
   it("lists the broadcast channels", () => {
     expect(rules({ match: "alerts", kind: "broadcast" }, { match: "*" }).broadcastNames).toEqual(["alerts"]);
     expect(rules({ match: "*" }).broadcastNames).toEqual([]);
@@ -88,6 +103,21 @@ describe("channel rules", () => {
     ["a match that is too long", [{ match: "x".repeat(256) }], "a name has 255 bytes at most"],
     ["a name of the system's", [{ match: "$system:*" }], "names that begin with $ are the system's"],
     [
+      "a system kind for another name",
+      [{ match: "health", kind: "system" }],
+      "give the name of a system channel, such as $system:health, or $system:* for all",
+    ],
+    [
+      "a system channel that there is not",
+      [{ match: "$system:cpu", kind: "system" }],
+      "give the name of a system channel",
+    ],
+    [
+      "a system channel with a history",
+      [{ match: "$system:*", kind: "system", history: { size: 1, ttlMs: 1 } }],
+      "channels[0].history is an object: a system channel has figures of now and nothing else",
+    ],
+    [
       "an unknown key",
       [{ match: "*" }, { match: "a", histroy: {} }],
       'unknown option "channels[1].histroy": did you mean "history"?',
@@ -96,8 +126,8 @@ describe("channel rules", () => {
     ["an unknown kind", [{ match: "*", kind: "pubic" }], 'channels[0].kind is "pubic": did you mean "public"?'],
     [
       "a kind that no rule gives",
-      [{ match: "*", kind: "system" }],
-      'channels[0].kind is "system": give "public", "private", "broadcast"',
+      [{ match: "*", kind: "secret" }],
+      'channels[0].kind is "secret": give "public", "private", "broadcast"',
     ],
     ["an unknown publisher", [{ match: "*", publish: true }], 'channels[0].publish is true: give "server"'],
     ["unknown data", [{ match: "*", data: "text" }], 'channels[0].data is "text"'],

@@ -1,6 +1,8 @@
 import type { Publication } from "@polywire/core";
 import { describe, expect, it } from "vitest";
-import { ERRORS } from "../src/index.ts";
+import { ERRORS, MemoryBroker } from "../src/index.ts";
+import { FakeClock } from "./fake-clock.ts";
+import { FaultyBroker } from "./faulty-broker.ts";
 import type { TestClient } from "./test-client.ts";
 import { TestHub } from "./test-hub.ts";
 
@@ -432,6 +434,78 @@ describe("the hub's end", () => {
     expect(ended()).toBe(100);
     await test.advance(100);
     expect(ended()).toBe(120);
+    await drained;
+  });
+
+  it("ends as many in a second as it is told, and more where they would take too long", async () => {
+    for (const [draining, first] of [
+      [{ sessionsPerSecond: 20 }, 2],
+      [{ sessionsPerSecond: 20, spreadMs: 1_000 }, 12],
+      [{ sessionsPerSecond: 5_000 }, 120],
+    ] as const) {
+      await using test = new TestHub({ draining });
+      const clients = await Promise.all(Array.from({ length: 120 }, () => test.client()));
+      const drained = test.hub.drain(new AbortController().signal);
+      expect(clients.filter(({ disconnectCode }) => disconnectCode === 3001)).toHaveLength(first);
+      await test.advance(20_000);
+      await drained;
+    }
+  });
+
+  it("F04: takes no publication that some subscribers would miss, and tells everybody those that it has taken first", async () => {
+    await using test = new TestHub({
+      channels: [{ match: "*", publish: "clients" }],
+      draining: { sessionsPerSecond: 10 },
+    });
+    const [first, second] = [await test.subscriber("a"), await test.subscriber("a")];
+    second.publish("a", "taken");
+    const drained = test.hub.drain(new AbortController().signal);
+    expect(first.disconnectCode).toBe(undefined);
+    await test.settle();
+    expect([second.answerTo("publish a").error, first.published, second.published]).toEqual([
+      undefined,
+      ['"taken"'],
+      ['"taken"'],
+    ]);
+    expect([first.disconnectCode, second.disconnectCode]).toEqual([3001, undefined]);
+    second.take();
+    second.publish("a", "late");
+    expect(second.answerTo("publish a").error).toBe(111);
+    await expect(test.hub.publish("a", "late")).rejects.toMatchObject({ code: "not-available", retryable: true });
+    expect(second.published).toEqual([]);
+    await test.advance(100);
+    await drained;
+  });
+
+  it("goes on taking publications where they outlive it", async () => {
+    const clock = new FakeClock();
+    const broker = new FaultyBroker(new MemoryBroker({ clock }));
+    await using test = new TestHub(
+      { broker, channels: [{ match: "*", publish: "clients" }], draining: { sessionsPerSecond: 10 } },
+      clock,
+    );
+    const [first, second] = [await test.subscriber("a"), await test.subscriber("a")];
+    const drained = test.hub.drain(new AbortController().signal);
+    expect(first.disconnectCode).toBe(3001);
+    second.publish("a", "kept");
+    await test.settle();
+    expect(second.answerTo("publish a").error).toBe(undefined);
+    await test.advance(100);
+    await drained;
+  });
+
+  it("waits no longer for a publish under way than it has time", async () => {
+    const clock = new FakeClock();
+    const broker = Object.assign(new FaultyBroker(new MemoryBroker({ clock })), { isVolatile: true });
+    await using test = new TestHub({ broker, channels: [{ match: "*", publish: "clients" }] }, clock);
+    broker.holding.add("streams.publish");
+    const client = (await test.client()).publish("a", 1);
+    const abort = new AbortController();
+    const drained = test.hub.drain(abort.signal);
+    await test.advance(10_000);
+    expect(client.disconnectCode).toBe(undefined);
+    abort.abort();
+    expect(client.disconnectCode).toBe(3001);
     await drained;
   });
 

@@ -6,6 +6,7 @@ import {
   type Listener,
   PolywireError,
   type Timer,
+  type TurnedAway,
   withPort,
 } from "@polywire/core";
 import { FRAMINGS } from "./frame.ts";
@@ -58,7 +59,7 @@ export class TcpListener implements Listener {
       server.on("tlsClientError", (thrown: Error, socket: Socket) => {
         const error = PolywireError.from(thrown, "handshake-failed", `TLS with a peer of "${this.endpoint}"`);
         logger.log("debug", "tcp", "a TLS handshake failed", { error });
-        socket.destroy();
+        this.#turnAway(socket, "malformed");
       });
     }
   }
@@ -87,14 +88,17 @@ export class TcpListener implements Listener {
     if (socket.destroyed) return;
     socket.on("error", destroySocket);
     const { maxLinks, maxHandshakes, handshakeTimeoutMs } = this.#context.limits;
-    if (this.#links + this.#handshakes.size >= maxLinks || this.#handshakes.size >= maxHandshakes) {
-      socket.destroy();
-      return;
-    }
-    const timer = this.#context.clock.setTimer(() => socket.destroy(), handshakeTimeoutMs);
+    const isFull = this.#links + this.#handshakes.size >= maxLinks;
+    if (isFull || this.#handshakes.size >= maxHandshakes) return this.#turnAway(socket, isFull ? "full" : "busy");
+    const timer = this.#context.clock.setTimer(() => this.#turnAway(socket, "late"), handshakeTimeoutMs);
     this.#handshakes.set(socket, timer);
     socket.once("close", () => this.#handshakeOver(socket));
     if (this.endpoint.scheme !== "tcps") this.#judge(socket, socket);
+  }
+
+  #turnAway(socket: Socket, cause: TurnedAway): void {
+    this.#context.turnedAway(cause);
+    socket.destroy();
   }
 
   #secured(socket: Socket): void {

@@ -71,8 +71,11 @@ export class HeaderListener implements UdpListener, HeaderDoor {
   knock(hello: Hello, from: Source): void {
     const { maxLinks, maxHandshakes } = this.#context.limits;
     const most = Math.min(maxLinks, this.#options.maxPeers);
-    if (this.#links + this.#handshakes.size >= most) return this.#refuse(hello, from, [503, "too many links"]);
-    if (this.#handshakes.size >= maxHandshakes) return this.#refuse(hello, from, [503, "too many handshakes"]);
+    const isFull = this.#links + this.#handshakes.size >= most;
+    if (isFull || this.#handshakes.size >= maxHandshakes) {
+      this.#context.turnedAway(isFull ? "full" : "busy");
+      return this.#refuse(hello, from, [503, isFull ? "too many links" : "too many handshakes"]);
+    }
     const peer = arrivingPeer(from, hello.request);
     const verdict = this.#context.admit(peer);
     if (verdict instanceof Promise) void this.#wait(verdict, hello, peer);

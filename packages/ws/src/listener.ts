@@ -124,8 +124,11 @@ export class WebSocketListener implements Listener, Door {
   upgrade(request: IncomingMessage, target: Target, head: Buffer): void {
     const { socket, headers } = request;
     const { maxLinks, maxHandshakes } = this.#context.limits;
-    if (this.#links + this.#handshakes.size >= maxLinks) return refuse(socket, 503, "too many connections");
-    if (this.#handshakes.size >= maxHandshakes) return refuse(socket, 503, "too many handshakes");
+    const isFull = this.#links + this.#handshakes.size >= maxLinks;
+    if (isFull || this.#handshakes.size >= maxHandshakes) {
+      this.#context.turnedAway(isFull ? "full" : "busy");
+      return refuse(socket, 503, isFull ? "too many connections" : "too many handshakes");
+    }
     if (hasBody(request)) return refuse(socket, 400, "a WebSocket handshake has no body");
     // At least one client library sends it empty and means none.
     if (headers["sec-websocket-protocol"]?.trim() === "") delete headers["sec-websocket-protocol"];

@@ -24,12 +24,12 @@ export class ServerTable {
     return shared;
   }
 
-  async #findOwn(endpoint: Endpoint, { tls }: CompleteListenOptions, { limits }: ListenContext): Promise<OwnServer> {
+  async #findOwn(endpoint: Endpoint, { tls }: CompleteListenOptions, context: ListenContext): Promise<OwnServer> {
     const own = await this.#own.find(endpoint, async (closed) => {
       if (endpoint.scheme === "wss" && tls === undefined) {
         throw invalid(endpoint, "wss needs the option tls with a certificate and its key");
       }
-      return OwnServer.open(endpoint, { tls, limits, closed });
+      return OwnServer.open(endpoint, { tls, context, closed });
     });
     if (own.scheme !== endpoint.scheme) throw invalid(endpoint, `the port speaks ${own.scheme} already`);
     if (tls !== undefined && tls !== own.tls) {

@@ -2,7 +2,7 @@ import { createServer, type Server as HttpServer, type IncomingMessage, type Ser
 import { createServer as createTlsServer } from "node:https";
 import type { Socket } from "node:net";
 import type { TlsOptions } from "node:tls";
-import { type Endpoint, type LinkLimits, type ListenContext, listenAt, PolywireError } from "@polywire/core";
+import { type Endpoint, type ListenContext, listenAt, PolywireError, type TurnedAway } from "@polywire/core";
 import { destroySocket, refuse, requestTarget, type Target } from "./upgrade.ts";
 
 const MAX_HEADER_BYTES = 16_384;
@@ -69,35 +69,36 @@ export function canonicalPath(path: string): string {
   return path === "" ? "/" : path;
 }
 
+interface OwnServerParts {
+  readonly tls: TlsOptions | undefined;
+  readonly context: Pick<ListenContext, "limits" | "turnedAway">;
+  readonly closed: () => void;
+}
+
 /** A server of our own: it answers what is not for a listener, and guards against slow and too many peers. */
 export class OwnServer extends DoorKeeper {
   readonly scheme: string;
   readonly tls: TlsOptions | undefined;
-  readonly #maxHandshakes: number;
+  readonly #context: OwnServerParts["context"];
   readonly #closed: () => void;
   #connections = 0;
 
-  private constructor(
-    server: HttpServer,
-    scheme: string,
-    { tls, limits, closed }: { tls: TlsOptions | undefined; limits: LinkLimits; closed: () => void },
-  ) {
+  private constructor(server: HttpServer, scheme: string, { tls, context, closed }: OwnServerParts) {
     super(server);
     this.scheme = scheme;
     this.tls = tls;
-    this.#maxHandshakes = limits.maxHandshakes;
+    this.#context = context;
     this.#closed = closed;
     server.on("connection", this.#onConnection);
     server.on("request", this.#onRequest);
-    server.on("clientError", onClientError);
+    server.on("clientError", (error: Error & { code?: string }, socket: Socket) => {
+      onClientError(error, socket, (cause) => context.turnedAway(cause));
+    });
   }
 
   /** Fulfilled when bound. `closed` is called when the last listener has gone. */
-  static async open(
-    endpoint: Endpoint,
-    options: { readonly tls: TlsOptions | undefined; readonly limits: LinkLimits; readonly closed: () => void },
-  ): Promise<OwnServer> {
-    const { limits } = options;
+  static async open(endpoint: Endpoint, options: OwnServerParts): Promise<OwnServer> {
+    const { limits } = options.context;
     const settings = {
       maxHeaderSize: MAX_HEADER_BYTES,
       headersTimeout: limits.handshakeTimeoutMs,
@@ -129,7 +130,9 @@ export class OwnServer extends DoorKeeper {
   readonly #onConnection = (socket: Socket): void => {
     this.#connections++;
     socket.on("close", this.#onDisconnection);
-    if (this.#connections - this.links > this.#maxHandshakes) socket.destroy();
+    if (this.#connections - this.links <= this.#context.limits.maxHandshakes) return;
+    this.#context.turnedAway("busy");
+    socket.destroy();
   };
 
   readonly #onDisconnection = (): void => {
@@ -177,17 +180,18 @@ export class SharedServer extends DoorKeeper {
   }
 }
 
-function onClientError(error: Error & { code?: string }, socket: Socket): void {
+function onClientError(
+  error: Error & { code?: string },
+  socket: Socket,
+  turnedAway: (cause: TurnedAway) => void,
+): void {
   socket.on("error", destroySocket);
-  if (!socket.writable || socket.bytesWritten > 0) {
-    socket.destroy();
-  } else if (error.code === "HPE_HEADER_OVERFLOW") {
-    refuse(socket, 431, "headers are over 16 KiB");
-  } else if (error.code === "ERR_HTTP_REQUEST_TIMEOUT") {
-    refuse(socket, 408, "the request took too long");
-  } else if (error.code?.startsWith("HPE_") === true) {
-    refuse(socket, 400, "this is no HTTP request");
-  } else {
-    socket.destroy();
-  }
+  const { code = "" } = error;
+  if (code === "ERR_HTTP_REQUEST_TIMEOUT") turnedAway("late");
+  else if (code.startsWith("HPE_") || code.startsWith("ERR_SSL_")) turnedAway("malformed");
+  if (!socket.writable || socket.bytesWritten > 0) socket.destroy();
+  else if (code === "HPE_HEADER_OVERFLOW") refuse(socket, 431, "headers are over 16 KiB");
+  else if (code === "ERR_HTTP_REQUEST_TIMEOUT") refuse(socket, 408, "the request took too long");
+  else if (code.startsWith("HPE_")) refuse(socket, 400, "this is no HTTP request");
+  else socket.destroy();
 }

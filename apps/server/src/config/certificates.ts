@@ -18,6 +18,11 @@ export interface TlsMaterial {
   readonly rejectUnauthorized?: true;
 }
 
+/** When a certificate ends, in milliseconds since 1970. */
+export function endOf({ cert }: Pick<TlsMaterial, "cert">): number {
+  return Date.parse(new X509Certificate(cert).validTo);
+}
+
 /** Something wrong with one of the files. */
 export class CertificateProblem extends Error {
   readonly file: keyof TlsFiles;

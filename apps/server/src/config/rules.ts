@@ -3,6 +3,7 @@ import { findHookDoubts, findHookProblem } from "./hook-settings.ts";
 import { findListenerDoubts, findListenerProblem } from "./listeners.ts";
 import type { Problem } from "./problem.ts";
 import type { ChannelConfig, ServerConfig } from "./schema.ts";
+import { findSystemChannelDoubt, findSystemChannelProblem } from "./system-channels.ts";
 import { findTokenDoubts, findTokenProblem } from "./token-keys.ts";
 
 /** What no single value shows: keys that contradict one another. The first contradiction, if any. */
@@ -14,7 +15,7 @@ export function findContradiction(config: ServerConfig): Problem | undefined {
     findHookProblem(config.hooks) ??
     findUnusedPrivacy(config) ??
     findUnreachableChannel(config.channels) ??
-    findChannelContradiction(config.channels) ??
+    findChannelContradiction(config) ??
     findLimitContradiction(config)
   );
 }
@@ -24,6 +25,10 @@ export function findDoubts(config: ServerConfig): Problem[] {
   const doubts: Problem[] = [];
   if (config.client.allowedOrigins.includes("*")) {
     doubts.push({ key: "client.allowedOrigins", message: '"*" lets pages of any origin connect as their visitor' });
+  }
+  for (const [index, channel] of config.channels.entries()) {
+    const doubt = findSystemChannelDoubt(`channels[${index}]`, channel);
+    if (doubt !== undefined) doubts.push(doubt);
   }
   return [
     ...doubts,
@@ -35,9 +40,11 @@ export function findDoubts(config: ServerConfig): Problem[] {
 }
 
 function findUnreachableChannel(channels: readonly ChannelConfig[]): Problem | undefined {
-  for (const [index, { match }] of channels.entries()) {
+  for (const [index, { match, kind }] of channels.entries()) {
     const key = `channels[${index}].match`;
-    const earlier = channels.slice(0, index).findIndex((other) => covers(other.match, match));
+    const earlier = channels
+      .slice(0, index)
+      .findIndex((other) => (other.kind === "system") === (kind === "system") && covers(other.match, match));
     if (earlier === -1) continue;
     const above = `channels[${earlier}].match ${JSON.stringify(channels[earlier]?.match)}`;
     if (channels[earlier]?.match === match) return { key, message: `${JSON.stringify(match)} is the same as ${above}` };
@@ -70,8 +77,11 @@ function covers(wide: string, narrow: string): boolean {
   return w === wide.length;
 }
 
-function findChannelContradiction(channels: readonly ChannelConfig[]): Problem | undefined {
+function findChannelContradiction(config: ServerConfig): Problem | undefined {
+  const { channels } = config;
   for (const [index, channel] of channels.entries()) {
+    const systemProblem = findSystemChannelProblem(`channels[${index}]`, channel, hasJudge(config));
+    if (systemProblem !== undefined) return systemProblem;
     if (channel.recovery !== false && channel.history === undefined) {
       return {
         key: `channels[${index}].recovery`,
@@ -91,15 +101,22 @@ function findChannelContradiction(channels: readonly ChannelConfig[]): Problem |
   return undefined;
 }
 
-function findUnusedPrivacy({ client, hooks, channels }: ServerConfig): Problem | undefined {
-  const index = channels.findIndex(({ kind }) => kind === "private");
-  if (index === -1 || client.token !== undefined) return undefined;
-  if (hooks?.connect !== undefined || hooks?.subscribe !== undefined) return undefined;
+/** Whether somebody says of single clients what they may. */
+function hasJudge({ client, hooks }: ServerConfig): boolean {
+  return client.token !== undefined || hooks?.connect !== undefined || hooks?.subscribe !== undefined;
+}
+
+function findUnusedPrivacy(config: ServerConfig): Problem | undefined {
+  const index = config.channels.findIndex(({ kind }) => kind === "private");
+  if (index === -1 || hasJudge(config)) return undefined;
   const message = '"private" needs client.token or hooks.subscribe: without them nobody could subscribe';
   return { key: `channels[${index}].kind`, message };
 }
 
-function findLimitContradiction({ client, limits }: ServerConfig): Problem | undefined {
+function findLimitContradiction({ client, limits, shutdown }: ServerConfig): Problem | undefined {
+  if (shutdown.spreadMs > shutdown.timeoutMs) {
+    return { key: "shutdown.spread", message: "must be shutdown.timeout at most" };
+  }
   if (client.pongTimeoutMs >= client.pingIntervalMs) {
     return { key: "client.pongTimeout", message: "must be less than client.pingInterval" };
   }

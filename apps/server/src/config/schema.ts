@@ -35,6 +35,7 @@ export interface ServerConfig {
   readonly hooks?: HooksConfig | undefined;
   readonly channels: readonly ChannelConfig[];
   readonly limits: LimitsConfig;
+  readonly shutdown: ShutdownConfig;
   readonly log: LogConfig;
 }
 
@@ -74,6 +75,8 @@ export interface ApiConfig {
 export interface ChannelConfig {
   readonly match: string;
   readonly kind: ChannelKind;
+  /** Who may subscribe to the system's channels; absent for all others. */
+  readonly subscribe?: "clients" | undefined;
   readonly publish: "server" | "subscribers" | "clients";
   readonly data: "json" | "binary";
   readonly history?: { readonly size: number; readonly ttlMs: number } | undefined;
@@ -101,6 +104,12 @@ export interface LimitsConfig {
   readonly joinLeaveMembers: number;
 }
 
+export interface ShutdownConfig {
+  readonly clientsPerSecond: number;
+  readonly spreadMs: number;
+  readonly timeoutMs: number;
+}
+
 export interface LogConfig {
   readonly level: LogLevelName;
   readonly levels: Readonly<Record<string, LogLevelName>>;
@@ -111,9 +120,7 @@ type LogLevelName = (typeof LOG_LEVELS)[number];
 type ChannelKind = (typeof KINDS)[number];
 
 const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "silent"] as const;
-const KINDS = ["public", "private", "broadcast"] as const;
-/** Kinds that mean nothing here yet, and what they wait for. */
-const LATER_KINDS: ReadonlyMap<unknown, string> = new Map([["system", "the server has none to offer yet"]]);
+const KINDS = ["public", "private", "broadcast", "system"] as const;
 const PUBLISHERS = ["server", "subscribers", "clients"] as const;
 const READERS = ["subscribers", "clients"] as const;
 const DATA_KINDS = ["json", "binary"] as const;
@@ -237,11 +244,15 @@ const channelSchema = z.strictObject({
     {
       form: "text",
       description:
-        "`public`: any client may subscribe; `private`: who has a token for it, a capability, or is named after `#` in `dialog#42,43`; `broadcast`: everyone is subscribed at connect, the server API alone publishes",
+        "`public`: any client may subscribe; `private`: who has a token for it, a capability, or is named after `#` in `dialog#42,43`; `broadcast`: everyone is subscribed at connect, the server API alone publishes; `system`: the server's own, `$system:*`",
       default: "public",
     },
     readKind,
   ).default("public"),
+  subscribe: setting(
+    { form: "text", description: "for `system`: `clients`, every client may subscribe", default: "" },
+    readSubscribe,
+  ).optional(),
   publish: choice("who may publish: `server`, `subscribers` or `clients`", PUBLISHERS, "server"),
   data: choice("what publications hold: `json` or `binary`", DATA_KINDS, "json"),
   history: historySchema.optional(),
@@ -266,9 +277,12 @@ const channelSchema = z.strictObject({
 });
 
 function readKind(raw: unknown): ChannelKind {
-  const reason = LATER_KINDS.get(raw);
-  if (reason !== undefined) throw new Error(`${JSON.stringify(raw)} is not supported in this version: ${reason}`);
   return readChoice(raw, KINDS);
+}
+
+function readSubscribe(raw: unknown): "clients" {
+  if (raw === "clients") return raw;
+  throw new Error('must be "clients"');
 }
 
 function readRecovery(raw: unknown): boolean | "cache" {
@@ -368,6 +382,20 @@ const configSchema = z.strictObject({
       joinLeaveMembers: wholeNumber("members above which joins and leaves are no longer told", 100, 1_000_000),
     })
     .prefault({}),
+  shutdown: z
+    .strictObject({
+      clientsPerSecond: wholeNumber("clients ended in a second once the server stops", 500, 1_000_000),
+      spread: duration(
+        "longest time for all of them: with so many that it would take longer, more in a second",
+        20_000,
+        {
+          min: 100,
+          max: 3_600_000,
+        },
+      ),
+      timeout: duration("what is not over by then is cut off", 25_000, { min: 100, max: 7_200_000 }),
+    })
+    .prefault({}),
   log: z
     .strictObject({
       level: choice("`trace`, `debug`, `info`, `warn`, `error` or `silent`", LOG_LEVELS, "info"),
@@ -402,7 +430,7 @@ export function checkConfig(raw: unknown): { readonly config: ServerConfig } | {
 
 /** The checked values under the names that the server uses. */
 function completeConfig(checked: z.output<typeof configSchema>): ServerConfig {
-  const { listen, internal, client, channels, limits, log } = checked;
+  const { listen, internal, client, channels, limits, shutdown, log } = checked;
   const api: ApiConfig = { keys: checked.api.key ?? [], keyFile: checked.api.keyFile };
   const { pingInterval, pongTimeout, connectTimeout, expiryGrace, token, subscriptionToken, ...otherClient } = client;
   const { allowAnonymous = token === undefined } = client;
@@ -426,6 +454,11 @@ function completeConfig(checked: z.output<typeof configSchema>): ServerConfig {
       history: history && { size: history.size, ttlMs: history.ttl },
     })),
     limits,
+    shutdown: {
+      clientsPerSecond: shutdown.clientsPerSecond,
+      spreadMs: shutdown.spread,
+      timeoutMs: shutdown.timeout,
+    },
     log,
   };
 }

@@ -207,6 +207,7 @@ export const limitLaws: readonly LawDefinition[] = [
       await expectRefused(world, listener.endpoint, "the third dial, with maxLinks 2");
       await world.patience.settle();
       assert.equal(accepted.length, 2, "accepted links, with maxLinks 2");
+      assert.ok(world.turnedAway.includes("full"), 'the third peer was turned away without context.turnedAway("full")');
       first.link.close();
       await Promise.all([first.closed(), ...accepted.slice(0, 1).map((probe) => probe.closed())]);
       await world.patience.settle();

@@ -82,4 +82,12 @@ export interface ListenContext extends HostContext {
    * program's own check throws or takes too long for is a refusal.
    */
   admit(peer: Peer): Admission | Promise<Admission>;
+  /** Counts a peer that the plugin turns away by itself, before or instead of having it judged: no such end is silent. */
+  turnedAway(cause: TurnedAway): void;
 }
+
+/**
+ * Why: as many links as allowed (`full`) or as many handshakes (`busy`) there are already, the handshake took too long
+ * (`late`), or what came is none (`malformed`), also to TLS.
+ */
+export type TurnedAway = "full" | "busy" | "late" | "malformed";

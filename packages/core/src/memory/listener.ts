@@ -33,8 +33,11 @@ export class MemoryListener implements Listener {
   async handshake(peer: Peer, signal: AbortSignal): Promise<Accepted> {
     const { clock, limits } = this.#context;
     const purpose = `handshake with "${this.endpoint}"`;
-    if (this.#links + this.#handshakes.size >= limits.maxLinks || this.#handshakes.size >= limits.maxHandshakes)
+    const isFull = this.#links + this.#handshakes.size >= limits.maxLinks;
+    if (isFull || this.#handshakes.size >= limits.maxHandshakes) {
+      this.#context.turnedAway(isFull ? "full" : "busy");
       throw refused(this.endpoint, 503, "too many links");
+    }
     const handshake = new Cancellation({ clock, signal, timeoutMs: limits.handshakeTimeoutMs, purpose });
     this.#handshakes.add(handshake);
     try {

@@ -89,6 +89,7 @@ export class Reception {
     const context: ListenContext = {
       ...this.#host,
       limits: completeLimits({ ...handler.limits, ...limits }, this.#host.limits),
+      turnedAway: (cause) => this.#counts.turnedAway(protocol.name, cause),
       admit: (peer) => this.#counts.judged(protocol.name, this.#owner.isOpen() ? admit(peer, rules) : CLOSING),
     };
     const bound: Listener[] = [];

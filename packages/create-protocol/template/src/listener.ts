@@ -6,6 +6,7 @@ import {
   type ListenContext,
   type Listener,
   listenAt,
+  type TurnedAway,
   withPort,
 } from "@polywire/core";
 import { MywireLink } from "./link.ts";
@@ -52,14 +53,19 @@ export class MywireListener implements Listener {
     return Promise.resolve();
   }
 
+  #turnAway(socket: Socket, cause: TurnedAway): void {
+    this.#context.turnedAway(cause);
+    socket.destroy();
+  }
+
   #arrived(socket: Socket): void {
     socket.on("error", destroySocket);
     const { maxLinks, maxHandshakes, handshakeTimeoutMs } = this.#context.limits;
     // Break me: without the next line one law is broken, and its name says which.
-    if (this.#links + this.#arriving.size >= maxLinks) return void socket.destroy();
-    if (this.#arriving.size >= maxHandshakes) return void socket.destroy();
+    if (this.#links + this.#arriving.size >= maxLinks) return this.#turnAway(socket, "full");
+    if (this.#arriving.size >= maxHandshakes) return this.#turnAway(socket, "busy");
     this.#arriving.add(socket);
-    const timer = this.#context.clock.setTimer(() => socket.destroy(), handshakeTimeoutMs);
+    const timer = this.#context.clock.setTimer(() => this.#turnAway(socket, "late"), handshakeTimeoutMs);
     const judged = (verdict: Admission): void => {
       timer.cancel();
       this.#arriving.delete(socket);
