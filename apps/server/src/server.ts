@@ -249,10 +249,12 @@ function placesOf({ listen, internal }: ServerConfig): Place[] {
 
 function hubOptions({ channels, client, limits }: ServerConfig): ConstructorParameters<typeof Hub>[0] {
   return {
-    channels: channels.map(({ history, delta, ...rule }) => ({
+    channels: channels.map(({ history, delta, overflowKey, maxSubscribers, ...rule }) => ({
       ...rule,
       ...(history === undefined ? {} : { history }),
       ...(delta === undefined ? {} : { delta }),
+      ...(overflowKey === undefined ? {} : { overflowKey }),
+      ...(maxSubscribers === undefined ? {} : { maxSubscribers }),
     })),
     limits: {
       sessions: limits.clients,

@@ -95,6 +95,7 @@ export class Client implements FrameSink, CommandSource {
   }
 
   drain(): void {
+    this.#session.drained();
     this.#isBehind = false;
     this.#releaseHeld();
   }

@@ -77,7 +77,7 @@ export interface Draft {
 }
 
 export interface StreamOptions {
-  /** Most publications kept. */
+  /** Most publications kept. 0: the stream is a position alone, of which clients learn whether they missed something. */
   readonly size: number;
   /** How long the publications are kept after the last one. */
   readonly ttlMs: number;

@@ -59,9 +59,7 @@ export class ChannelState implements WheelEntry {
   }
 
   get isFull(): boolean {
-    const { subscribersPerChannel } = this.#parts.settings.limits;
-    const subscribers = this.#claims - (this.#listeners?.length ?? 0);
-    return this.settings.kind !== "broadcast" && subscribers >= subscribersPerChannel;
+    return this.#claims - (this.#listeners?.length ?? 0) >= this.settings.maxSubscribers;
   }
 
   claim(): void {

@@ -66,7 +66,7 @@ export function readHistory(session: Session, command: HistoryCommand, answer: A
   const rule = ruleFor(session, channel, answer);
   if (rule === undefined) return;
   const { stream } = rule;
-  if (stream === undefined) return answer(ERRORS.notAvailable, undefined);
+  if (stream === undefined || !rule.hasHistory) return answer(ERRORS.notAvailable, undefined);
   const subscription = session.subscriptions?.get(channel);
   if (rule.read === "subscribers" && subscription?.stage === "starting") {
     return waitFor(subscription, () => readHistory(session, command, answer));

@@ -18,6 +18,10 @@ export class Counters {
   /** Deliveries of publications to subscribers, and those that failed. */
   deliveriesQueued = 0;
   deliveriesDropped = 0;
+  /** Publications that subscribers did not get because they were behind, by their channel's rule. */
+  overflowDropOldest = 0;
+  overflowDropNewest = 0;
+  overflowKeepLatest = 0;
   /** Joins and leaves that the broker told this process of. */
   memberships = 0;
   /** Subscribers that had missed something and were told to recover. */

@@ -135,6 +135,18 @@ const TRAFFIC: readonly Row[] = [
     figures: ({ deliveriesQueued, deliveriesDropped }) => ({ queued: deliveriesQueued, dropped: deliveriesDropped }),
   },
   {
+    name: "publication.overflowed",
+    description: "Publications that subscribers did not get because they were behind, by the policy of the channel.",
+    unit: "{delivery}",
+    kind: "counter",
+    attribute: "polywire.overflow.policy",
+    figures: ({ overflowDropOldest, overflowDropNewest, overflowKeepLatest }) => ({
+      "drop-oldest": overflowDropOldest,
+      "drop-newest": overflowDropNewest,
+      "keep-latest": overflowKeepLatest,
+    }),
+  },
+  {
     name: "membership.received",
     description: "Joins and leaves that reached this process.",
     unit: "{event}",

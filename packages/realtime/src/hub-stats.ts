@@ -33,7 +33,7 @@ export function collectStats({ sessions, channels, counters }: HubParts): HubSta
     subscriptions += session.subscriptions?.size ?? 0;
     commandsInFlight += session.commandsInFlight;
     bytesInFlight += session.bytesInFlight;
-    const bytes = session.outlet.bufferedBytes;
+    const bytes = session.bufferedBytes;
     bufferedBytes += bytes;
     largestBufferedBytes = Math.max(largestBufferedBytes, bytes);
   }

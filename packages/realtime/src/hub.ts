@@ -40,6 +40,9 @@ import { largestMessageBytes } from "./wire-size.ts";
 /** What a message may take on the wire beyond its data. */
 const ENVELOPE_BYTES = 65_536;
 
+/** Unsent bytes past which a client is behind; half of its queue where that is less. */
+const MOST_WAIT_ABOVE_BYTES = 262_144;
+
 /** Channels that `inspect` lists. */
 const MAX_INSPECTED_CHANNELS = 100;
 
@@ -86,6 +89,7 @@ export class Hub implements Service, SessionHost {
     return {
       maxMessageBytes: largestMessageBytes(publicationBytes) + ENVELOPE_BYTES,
       maxBufferedBytes: outboundBytesPerSession,
+      waitAboveBytes: Math.min(MOST_WAIT_ABOVE_BYTES, Math.ceil(outboundBytesPerSession / 2)),
     };
   }
 
@@ -301,8 +305,8 @@ export class Hub implements Service, SessionHost {
   }
 
   #requireStream(channel: string): NonNullable<ChannelSettings["stream"]> {
-    const { stream } = this.#rule(channel);
-    if (stream !== undefined) return stream;
+    const { stream, hasHistory } = this.#rule(channel);
+    if (stream !== undefined && hasHistory) return stream;
     throw new PolywireError("unsupported", `the channel "${channel}" keeps no history: give its rule a history`);
   }
 

@@ -14,6 +14,7 @@ export type {
   HubLimits,
   HubOptions,
   Origin,
+  OverflowPolicy,
   PingOptions,
   Procedure,
   ProcedureCall,

@@ -52,6 +52,27 @@ export interface ChannelRule {
    */
   readonly recovery?: boolean | "cache";
   /**
+   * The server keeps the position of every subscriber and ends the subscription of one that has missed something (2500), so
+   * that its client notices and reads anew. Needs no `history`: without one there are offsets, and nothing to recover.
+   */
+  readonly positioning?: boolean;
+  /**
+   * What becomes of publications for a subscriber that is behind: one whose link says `wait`, which it does from 256 KiB of
+   * unsent bytes on, until it has caught up.
+   *
+   * - `disconnect` (the default): they wait with everything else, up to `outboundBytesPerSession`; then the client is cut with 3008.
+   * - `drop-oldest`: the newest are held, up to a quarter of `outboundBytesPerSession`, and told when it has caught up.
+   * - `drop-newest`: they are dropped.
+   * - `keep-latest`: the latest of each `overflowKey` is held, and told when it has caught up.
+   *
+   * Those that drop something cannot go with `recovery` and `positioning`. Joins, leaves and answers are never dropped.
+   */
+  readonly overflow?: OverflowPolicy;
+  /** With `keep-latest`: the tag whose value says what a publication is the latest of. Absent: the channel as a whole. */
+  readonly overflowKey?: string;
+  /** Subscribers of each channel of this rule on this hub, instead of `limits.subscribersPerChannel`. */
+  readonly maxSubscribers?: number;
+  /**
    * Clients that ask for it are told what has changed since the publication before, where that is shorter: for documents
    * that change little. Absent: always whole publications.
    */
@@ -68,6 +89,8 @@ export interface ChannelRule {
   readonly read?: "subscribers" | "clients";
 }
 
+export type OverflowPolicy = "disconnect" | "drop-oldest" | "drop-newest" | "keep-latest";
+
 export interface HubLimits {
   /** Sessions on this hub. 10,000. */
   readonly sessions: number;
@@ -77,7 +100,7 @@ export interface HubLimits {
   readonly channelsPerSession: number;
   /** Bytes of a channel's name. 255. */
   readonly channelNameBytes: number;
-  /** Subscribers of one channel on this hub; broadcast channels are exempt. 1,000. */
+  /** Subscribers of one channel on this hub, unless its rule says `maxSubscribers`; broadcast channels are exempt. 1,000. */
   readonly subscribersPerChannel: number;
   /** Bytes of one publication's data. 1 MiB. */
   readonly publicationBytes: number;

@@ -1,5 +1,6 @@
 import type { ClientInfo, DataFormat, HistoryPage, PresenceStats } from "@polywire/core";
 import { PolywireError } from "@polywire/core";
+import { Backlog } from "./backlog.ts";
 import { type ClientError, DISCONNECTS, type Disconnect, ERRORS, UNSUBSCRIBES } from "./codes.ts";
 import { call, publish, readHistory, readPresence, readPresenceStats, receive } from "./commands.ts";
 import { connect } from "./connecting.ts";
@@ -28,6 +29,9 @@ const MAX_COMMANDS_IN_FLIGHT = 1_024;
 /** Most data in them, in publications of the largest size. */
 const MAX_PUBLICATIONS_IN_FLIGHT = 4;
 
+/** How much of a client's queue may be held back for it while it is behind. */
+const BACKLOG_SHARE = 0.25;
+
 /** Most orders of the server that wait for a session to be connected. */
 const MAX_ORDERS_WAITING = 128;
 
@@ -51,6 +55,9 @@ export class Session implements ClientSession {
   commandsInFlight = 0;
   /** Data that came with them. */
   bytesInFlight = 0;
+  /** The client does not take what it is told as fast as it comes. */
+  isBehind = false;
+  #backlog: Backlog | undefined = undefined;
   #origin: Origin | undefined;
   readonly #liveness: Liveness;
   #gone: AbortController | undefined = undefined;
@@ -72,6 +79,19 @@ export class Session implements ClientSession {
   get signal(): AbortSignal {
     this.#gone ??= new AbortController();
     return this.#gone.signal;
+  }
+
+  /** Bytes on their way to the client, and those held back for it. */
+  get bufferedBytes(): number {
+    return this.outlet.bufferedBytes + (this.#backlog?.bytes ?? 0);
+  }
+
+  /** What is held back for the client while it is behind. */
+  get backlog(): Backlog {
+    const { settings, counters } = this.parts;
+    const maxBytes = Math.ceil(settings.limits.outboundBytesPerSession * BACKLOG_SHARE);
+    this.#backlog ??= new Backlog(maxBytes, counters);
+    return this.#backlog;
   }
 
   /** Bytes that one answer with publications may take now: what one message holds, and half of the room in the queue. */
@@ -173,9 +193,33 @@ export class Session implements ClientSession {
 
   /** Tells the client of an event; false when it did not take it, and is gone. */
   tell(event: ChannelEvent, form: number): boolean {
-    if (this.outlet.event(event, form) !== "refused") return true;
+    const result = this.outlet.event(event, form);
+    if (result === "sent") return true;
+    if (result === "wait") return this.#fallBehind();
     this.#refused();
     return false;
+  }
+
+  /** Tells the client of what it can do without; false when it did not take it. It is gone only if it was leaving anyway. */
+  tellOrSkip(event: ChannelEvent, form: number): boolean {
+    const result = this.outlet.event(event, form);
+    if (result === "sent") return true;
+    if (result === "wait") return this.#fallBehind();
+    if (this.outlet.isClosed === true) this.closed();
+    return false;
+  }
+
+  /** Nothing that is held back is told of this channel any more. */
+  forgetHeld(subscription: Subscription): void {
+    this.#backlog?.forget(subscription);
+  }
+
+  drained(): void {
+    this.isBehind = false;
+    this.#backlog?.release((subscription, event) => {
+      subscription.tellOrSkip(event);
+      return !this.isBehind && !this.isClosed;
+    });
   }
 
   message(data: Uint8Array, format: DataFormat): void {
@@ -275,6 +319,11 @@ export class Session implements ClientSession {
     };
   }
 
+  #fallBehind(): true {
+    this.isBehind = true;
+    return true;
+  }
+
   /** A client that is leaving anyway is not slow. */
   #refused(): void {
     if (this.outlet.isClosed === true) this.closed();
@@ -298,6 +347,7 @@ export class Session implements ClientSession {
   #leave(): void {
     this.stage = "closed";
     this.orders = undefined;
+    this.#backlog = undefined;
     this.parts.counters.sessionsEnded++;
     this.#liveness.end();
     this.parts.sessions.remove(this);

@@ -44,10 +44,13 @@ export class Subscribing implements FeedWaiter {
     this.subscription = subscription;
     this.#wish = wish;
     this.#ready = ready;
-    const { stream, isRecoverable } = subscription.channel.settings;
-    // Who may read the history of a channel may also have its position kept: reading is every subscriber's right.
-    subscription.isRecoverable = stream !== undefined && (isRecoverable || wish.recoverable);
-    subscription.isPositioned = subscription.isRecoverable || (stream !== undefined && wish.positioned);
+    const { stream, hasHistory, isRecoverable, isPositioned, overflow } = subscription.channel.settings;
+    // Who may read the history of a channel may also have its position kept: reading is every subscriber's right. But where
+    // publications may be dropped, a position would only lead to the end of the subscription.
+    const maySkip = overflow !== "disconnect";
+    subscription.isRecoverable = hasHistory && !maySkip && (isRecoverable || wish.recoverable);
+    const isWatched = stream !== undefined && !maySkip && (isPositioned || wish.positioned);
+    subscription.isPositioned = subscription.isRecoverable || isWatched;
   }
 
   /** About how many bytes `finish` gave to recover. */

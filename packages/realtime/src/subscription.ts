@@ -76,8 +76,16 @@ export class Subscription {
       this.epoch = epoch ?? "";
     }
     if (!this.wants(event.publication)) return "filtered";
-    const form = (this.form & EVENT_FORM.delta) === 0 ? this.form : this.#patchForm(event);
-    return this.session.tell(event, form) ? "queued" : "dropped";
+    if (this.#maySkip) return this.#offer(event);
+    return this.session.tell(event, this.#formFor(event)) ? "queued" : "dropped";
+  }
+
+  /** Tells the client now what it can do without. */
+  tellOrSkip(event: PublicationEvent): Taken {
+    if (this.session.tellOrSkip(event, this.#formFor(event))) return "queued";
+    // What it was not told is nothing to make a patch from.
+    this.#base = undefined;
+    return this.#skipped();
   }
 
   /** Takes a join or leave. Those that come before the subscription is live are in the presence that a client reads. */
@@ -105,6 +113,7 @@ export class Subscription {
     this.stage = "ended";
     this.held = undefined;
     this.session.subscriptions?.delete(this.channel.name);
+    this.session.forgetHeld(this);
     this.channel.leave(this);
   }
 
@@ -113,6 +122,35 @@ export class Subscription {
     if (this.stage === "ended") return;
     this.end();
     this.session.outlet.unsubscribed(this.channel.name, unsubscribe);
+  }
+
+  get #maySkip(): boolean {
+    return this.channel.settings.overflow !== "disconnect";
+  }
+
+  /** What a client that is behind need not be told, or not yet. */
+  #offer(event: PublicationEvent): Taken {
+    const { session } = this;
+    const { overflow, overflowKey } = this.channel.settings;
+    if (!session.isBehind) return this.tellOrSkip(event);
+    if (overflow === "drop-newest") return this.#skipped();
+    if (overflow === "drop-oldest") return session.backlog.hold(this, event) ? "queued" : "dropped";
+    const { tags = NO_TAGS } = event.publication;
+    const key = overflowKey === undefined ? "" : (tags.get(overflowKey) ?? "");
+    return session.backlog.hold(this, event, key) ? "queued" : "dropped";
+  }
+
+  #skipped(): "dropped" {
+    const { counters } = this.session.parts;
+    const { overflow } = this.channel.settings;
+    if (overflow === "drop-oldest") counters.overflowDropOldest++;
+    else if (overflow === "drop-newest") counters.overflowDropNewest++;
+    else counters.overflowKeepLatest++;
+    return "dropped";
+  }
+
+  #formFor(event: PublicationEvent): number {
+    return (this.form & EVENT_FORM.delta) === 0 ? this.form : this.#patchForm(event);
   }
 
   /** A patch is for whom was told the very publication that it is made from, whatever was left out in between. */

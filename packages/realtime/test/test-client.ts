@@ -37,6 +37,8 @@ export interface TestClientOptions {
   readonly encoding?: string;
   /** Lets the client fall behind: whatever it is told past this many bytes is refused. */
   readonly capacityBytes?: number;
+  /** Past this many bytes it says that it is behind. */
+  readonly waitAboveBytes?: number;
 }
 
 /**
@@ -53,6 +55,7 @@ export class TestClient implements Outlet {
   /** A client that does not read: what it is told stays in its queue. */
   isReading = true;
   capacityBytes: number;
+  readonly waitAboveBytes: number;
   isClosed = false;
   /** Called with everything told; may throw. */
   onTold: ((told: Told) => void) | undefined = undefined;
@@ -60,6 +63,7 @@ export class TestClient implements Outlet {
   constructor(hub: SessionHost, options: TestClientOptions = {}) {
     this.encoding = options.encoding ?? "json";
     this.capacityBytes = options.capacityBytes ?? Number.POSITIVE_INFINITY;
+    this.waitAboveBytes = options.waitAboveBytes ?? Number.POSITIVE_INFINITY;
     this.session = hub.openSession(this, { transport: this.transport, encoding: this.encoding });
   }
 
@@ -161,7 +165,13 @@ export class TestClient implements Outlet {
     }
     this.events.push(event);
     this.#tell({ kind: "publication", channel: event.channel, offset, text: decoder.decode(data) });
-    return "sent";
+    return this.bufferedBytes > this.waitAboveBytes ? "wait" : "sent";
+  }
+
+  /** The client takes what is in its queue, once. */
+  read(): void {
+    this.bufferedBytes = 0;
+    this.session.drained();
   }
 
   unsubscribed(channel: string, { code }: Unsubscribe): void {

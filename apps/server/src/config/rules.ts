@@ -65,11 +65,23 @@ function findChannelContradiction(channels: readonly ChannelConfig[]): Problem |
         message: "needs history: add history: { size, ttl }, or leave it out",
       };
     }
+    const overflow = findOverflowContradiction(channel);
+    if (overflow !== undefined) return { ...overflow, key: `channels[${index}].${overflow.key}` };
     if (channel.joinLeave && !channel.presence) {
       return { key: `channels[${index}].joinLeave`, message: "needs presence: true" };
     }
   }
   return undefined;
+}
+
+function findOverflowContradiction(channel: ChannelConfig): Problem | undefined {
+  const { overflow, overflowKey, recovery, positioning } = channel;
+  if (overflowKey !== undefined && overflow !== "keep-latest") {
+    return { key: "overflowKey", message: "goes with overflow: keep-latest alone" };
+  }
+  if (overflow === "disconnect" || (recovery === false && !positioning)) return undefined;
+  const other = recovery === false ? "positioning" : "recovery";
+  return { key: "overflow", message: `${overflow} drops publications, and clients with ${other} rely on missing none` };
 }
 
 function findLimitContradiction({ client, limits }: ServerConfig): Problem | undefined {

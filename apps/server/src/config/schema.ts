@@ -51,6 +51,11 @@ export interface ChannelConfig {
   readonly data: "json" | "binary";
   readonly history?: { readonly size: number; readonly ttlMs: number } | undefined;
   readonly recovery: boolean | "cache";
+  readonly positioning: boolean;
+  readonly overflow: (typeof OVERFLOW_POLICIES)[number];
+  /** With `keep-latest`: the tag that says what a publication is the latest of. */
+  readonly overflowKey?: string | undefined;
+  readonly maxSubscribers?: number | undefined;
   readonly delta?: "fossil" | undefined;
   readonly compaction: boolean;
   readonly tagsFilter: boolean;
@@ -92,6 +97,7 @@ const LATER_KINDS: ReadonlyMap<unknown, string> = new Map([
 ]);
 const PUBLISHERS = ["server", "subscribers", "clients"] as const;
 const READERS = ["subscribers", "clients"] as const;
+const OVERFLOW_POLICIES = ["disconnect", "drop-oldest", "drop-newest", "keep-latest"] as const;
 const DATA_KINDS = ["json", "binary"] as const;
 
 const GIBIBYTE = 1_073_741_824;
@@ -222,6 +228,28 @@ const channelSchema = z.strictObject({
     },
     readRecovery,
   ).default(false),
+  positioning: yesOrNo("subscribers that missed something are told so, also without `history`", false),
+  overflow: choice(
+    "what a subscriber that is behind is spared: nothing, until it is cut (`disconnect`), `drop-oldest`, `drop-newest`, or all but the latest (`keep-latest`)",
+    OVERFLOW_POLICIES,
+    "disconnect",
+  ),
+  overflowKey: setting(
+    {
+      form: "text",
+      description: "with `keep-latest`: the tag that says what a publication is the latest of",
+      default: "",
+    },
+    (raw) => readText(raw, 255),
+  ).optional(),
+  maxSubscribers: setting(
+    {
+      form: "number",
+      description: "subscribers of each such channel, instead of `limits.subscribersPerChannel`",
+      default: "",
+    },
+    (raw) => readInteger(raw, { min: 1, max: 1_000_000 }),
+  ).optional(),
   delta: setting(
     { form: "text", description: "`fossil`: clients that ask for it are told what changed, as patches", default: "" },
     readDelta,

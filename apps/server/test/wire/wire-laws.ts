@@ -3,6 +3,7 @@ import { errorLaws } from "./laws/errors.ts";
 import { filterLaws } from "./laws/filters.ts";
 import { framingLaws } from "./laws/framing.ts";
 import { historyLaws } from "./laws/history.ts";
+import { overflowLaws } from "./laws/overflow.ts";
 import { pingLaws } from "./laws/pings.ts";
 import { publishingLaws } from "./laws/publishing.ts";
 import { recoveryLaws } from "./laws/recovery.ts";
@@ -24,4 +25,5 @@ export const wireLaws: readonly WireLaw[] = [
   ...errorLaws,
   ...framingLaws,
   ...slowReaderLaws,
+  ...overflowLaws,
 ];
