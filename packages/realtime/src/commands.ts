@@ -7,6 +7,7 @@ import { type ClientError, DISCONNECTS, ERRORS } from "./codes.ts";
 import { isDenied } from "./denied.ts";
 import { runHook } from "./hooks.ts";
 import { isJsonText } from "./json-text.ts";
+import type { ProcedureCall } from "./options.ts";
 import type { Answer, HistoryCommand } from "./requests.ts";
 import type { Session } from "./session.ts";
 import { conforming, type StandardSchema } from "./standard-schema.ts";
@@ -39,6 +40,7 @@ export function publish(session: Session, publication: ClientPublication, answer
   const format = rule.data === "json" || (publication.format === "json" && isJson) ? "json" : "binary";
   // The publisher is who the server knows the client to be, whatever the client says.
   const checked = rule.schema === undefined ? { data } : conformingText(session, rule.schema, data);
+  if (checked === undefined) return answer(ERRORS.internal, undefined);
   if ("problem" in checked) {
     const { code, message, isTemporary } = ERRORS.badRequest;
     return answer({ code, message: `${message}: ${checked.problem}`, isTemporary }, undefined);
@@ -51,13 +53,17 @@ export function publish(session: Session, publication: ClientPublication, answer
   });
 }
 
-/** A schema is code of the program: what it throws is logged, and its publication is not made. */
-function conformingText(session: Session, schema: StandardSchema, data: Uint8Array): ReturnType<typeof conforming> {
+/** A schema is code of the program: what it throws is logged, and its publication is not made: then it is `undefined`. */
+function conformingText(
+  session: Session,
+  schema: StandardSchema,
+  data: Uint8Array,
+): ReturnType<typeof conforming> | undefined {
   try {
     return conforming(schema, JSON.parse(new TextDecoder().decode(data)) as unknown);
   } catch (thrown) {
     session.hookFailed("schema", PolywireError.from(thrown, "internal", "schema"));
-    return { problem: "the channel's schema failed" };
+    return undefined;
   }
 }
 
@@ -118,11 +124,10 @@ export function call(
   if (procedures.size === 0) return answer(ERRORS.notAvailable, undefined);
   const procedure = procedures.get(method);
   if (procedure === undefined) return answer(ERRORS.methodNotFound, undefined);
-  const { user } = session.info;
-  const asked = { method, data, client: session.id, user, signal: session.signal };
+  const asked = new RunningCall(session, method, data);
   runHook(
     () => procedure(asked),
-    session.hookDeadline(`procedure "${method}"`),
+    { ...session.hookDeadline(`procedure "${method}"`), passed: (error) => asked.end(error) },
     (error, result) => {
       if (result instanceof Uint8Array) return answer(undefined, result);
       if (isDenied(result)) {
@@ -132,6 +137,35 @@ export function call(
       answer(ERRORS.internal, undefined);
     },
   );
+}
+
+/** What a procedure is asked. Most take no interest in the signal, so it is made for those that do. */
+class RunningCall implements ProcedureCall {
+  readonly method: string;
+  readonly data: Uint8Array;
+  readonly client: string;
+  readonly user: string;
+  readonly #session: Session;
+  readonly #ended = new AbortController();
+  #signal: AbortSignal | undefined = undefined;
+
+  constructor(session: Session, method: string, data: Uint8Array) {
+    this.#session = session;
+    this.method = method;
+    this.data = data;
+    this.client = session.id;
+    this.user = session.info.user;
+  }
+
+  get signal(): AbortSignal {
+    this.#signal ??= AbortSignal.any([this.#session.signal, this.#ended.signal]);
+    return this.#signal;
+  }
+
+  /** Nobody waits for the answer any more. */
+  end(reason: PolywireError): void {
+    this.#ended.abort(reason);
+  }
 }
 
 /** A message that wants no answer; `done` says that the program is through with it. */

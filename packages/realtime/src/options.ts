@@ -188,7 +188,7 @@ export interface ProcedureCall {
   readonly data: Uint8Array;
   readonly client: string;
   readonly user: string;
-  /** Fires when the session has gone. */
+  /** Fires when the session has gone, and when the call has taken `limits.hookTimeoutMs`: nobody waits for the answer then. */
   readonly signal: AbortSignal;
 }
 
