@@ -250,7 +250,9 @@ describe.each(WAYS)("the official SDK over $name", (way) => {
     expect(await joined).toBe("a-long-name:1");
     await server.hub.publish("a-long-name:1", { text: "long enough for a patch to be shorter", version: 1 });
     await server.hub.publish("a-long-name:1", { text: "long enough for a patch to be shorter", version: 2 });
-    expect((await heard).map(({ channel, data }) => [channel, (decode(encoding, data) as { version: number }).version])).toEqual([
+    expect(
+      (await heard).map(({ channel, data }) => [channel, (decode(encoding, data) as { version: number }).version]),
+    ).toEqual([
       ["a-long-name:1", 1],
       ["a-long-name:1", 2],
     ]);

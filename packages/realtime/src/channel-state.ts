@@ -7,6 +7,7 @@ import { PositionCheck } from "./position-check.ts";
 import { keepPresent, removePresence } from "./presence-lease.ts";
 import type { Subscription } from "./subscription.ts";
 import type { WheelEntry, WheelPlace } from "./timer-wheel.ts";
+import { wireBytesOf } from "./wire-size.ts";
 
 /** How often leases of presence are renewed; every second time positions are compared with the stream's top. */
 const UPKEEP_INTERVAL_MS = 20_000;
@@ -31,6 +32,9 @@ export class ChannelState implements WheelEntry {
   readonly id: number;
   readonly settings: ChannelSettings;
   readonly subscribers: Subscription[] = [];
+  /** What subscribers were told from the beginning on. */
+  saidBytes = 0;
+  saidPublications = 0;
   wheelPlace: WheelPlace | undefined = undefined;
   readonly #parts: HubParts;
   #listeners: readonly PublicationListener[] | undefined = undefined;
@@ -138,6 +142,10 @@ export class ChannelState implements WheelEntry {
       epoch: publication.offset === 1 ? epoch : undefined,
     };
     if (this.settings.hasDelta) this.#previous = publication;
+    const bytes = wireBytesOf(publication);
+    this.saidBytes += bytes;
+    this.saidPublications++;
+    if (subscribers.length > 0) this.#parts.outbound.said(bytes);
     let matched = 0;
     let queued = 0;
     this.#isTelling = true;

@@ -65,6 +65,13 @@ const COUNTS: readonly Row[] = [
     figures: ({ bufferedBytes }) => bufferedBytes,
   },
   {
+    name: "session.retained",
+    description: "What is on its way to all clients, as the memory it takes: what several wait for counts once.",
+    unit: "By",
+    kind: "gauge",
+    figures: ({ retainedBytes }) => retainedBytes,
+  },
+  {
     name: "session.largest_buffered",
     description: "What is on its way to the client that is furthest behind.",
     unit: "By",
@@ -102,11 +109,13 @@ const SESSIONS: readonly Row[] = [
     unit: "{session}",
     kind: "counter",
     attribute: "polywire.cut.cause",
-    figures: ({ slowConsumers, missingPongs, staleSessions, badRequests }) => ({
-      slow: slowConsumers,
+    figures: ({ slowConsumers, budgetCuts, missingPongs, staleSessions, badRequests, floods }) => ({
+      slow: slowConsumers - budgetCuts,
+      budget: budgetCuts,
       "no pong": missingPongs,
       stale: staleSessions,
       "bad request": badRequests,
+      "too many requests": floods,
     }),
   },
 ];
@@ -177,6 +186,13 @@ const FAILURES: readonly Row[] = [
     unit: "{command}",
     kind: "counter",
     figures: ({ errorsAnswered }) => errorsAnswered,
+  },
+  {
+    name: "command.rate_limited",
+    description: "Commands over the rate of their client.",
+    unit: "{command}",
+    kind: "counter",
+    figures: ({ rateRefusals }) => rateRefusals,
   },
   {
     name: "hook.failures",

@@ -6,6 +6,7 @@ import type { Counters } from "./counters.ts";
 import type { HubSettings } from "./hub-settings.ts";
 import type { CreateId } from "./identity.ts";
 import type { Journal } from "./journal.ts";
+import type { OutboundBudget } from "./outbound-budget.ts";
 import type { Sessions } from "./sessions.ts";
 import type { TimerWheel } from "./timer-wheel.ts";
 
@@ -18,6 +19,7 @@ export interface HubParts {
   readonly rules: ChannelRules;
   readonly channels: Channels;
   readonly sessions: Sessions;
+  readonly outbound: OutboundBudget;
   readonly wheel: TimerWheel;
   readonly counters: Counters;
   readonly journal: Journal;

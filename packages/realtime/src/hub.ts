@@ -29,6 +29,7 @@ import { idsFrom } from "./identity.ts";
 import { Journal } from "./journal.ts";
 import type { HubOptions, Origin } from "./options.ts";
 import { carryOut } from "./orders.ts";
+import { OutboundBudget } from "./outbound-budget.ts";
 import type { Outlet } from "./outlet.ts";
 import { checkTags, encodeData } from "./publication-data.ts";
 import { addressOf, answerOf, type PublishOptions, type Target } from "./server-calls.ts";
@@ -67,6 +68,9 @@ export class Hub implements Service, SessionHost {
     const journal = new Journal(clock);
     if (logger !== undefined) journal.logger = logger;
     const channels = new Channels();
+    const sessions = new Sessions();
+    const counters = new Counters();
+    const maxBytes = settings.limits.outboundBytes;
     this.#parts = {
       settings,
       clock,
@@ -74,9 +78,10 @@ export class Hub implements Service, SessionHost {
       broker,
       rules: new ChannelRules(settings.channels, settings.limits),
       channels,
-      sessions: new Sessions(),
+      sessions,
+      outbound: new OutboundBudget({ maxBytes, sessions, counters, clock }),
       wheel: new TimerWheel(clock, { report: (error) => journal.write("error", "a timer's work failed", { error }) }),
-      counters: new Counters(),
+      counters,
       journal,
       createId: idsFrom(random),
     };

@@ -106,6 +106,11 @@ export interface HubLimits {
   readonly publicationBytes: number;
   /** Bytes waiting to be sent to one session; past it the session ends with 3008. 4 MiB. */
   readonly outboundBytesPerSession: number;
+  /**
+   * Bytes waiting to be sent to all sessions, a publication that several wait for counted once; past it the sessions with the
+   * largest queues end with 3008, until an eighth of it is free. 256 MiB.
+   */
+  readonly outboundBytes: number;
   /** Bytes of history of one channel. 16 MiB. */
   readonly historyBytesPerChannel: number;
   /** Publications in one page of history. 300. */
@@ -116,6 +121,13 @@ export interface HubLimits {
   readonly presenceMembers: number;
   /** Members above which a channel stops telling joins and leaves. 100. */
   readonly joinLeaveMembers: number;
+  /**
+   * Commands of one session in a second, twice as many at once; further ones are answered 111, and who goes on all the same
+   * ends with 3013. Absent: as many as there is room for.
+   */
+  readonly commandsPerSecond?: number | undefined;
+  /** The same for publishes alone, which are commands too. */
+  readonly publishesPerSecond?: number | undefined;
   /** Nesting of JSON data. 1,024. */
   readonly jsonDepth: number;
   /** Milliseconds from open to connected. 10,000. */

@@ -10,6 +10,7 @@ import type { HubParts } from "./hub-parts.ts";
 import { Liveness } from "./liveness.ts";
 import type { Origin } from "./options.ts";
 import type { ChannelEvent, Outlet } from "./outlet.ts";
+import { RateLimit } from "./rate-limit.ts";
 import type {
   Answer,
   ConnectRequest,
@@ -57,9 +58,13 @@ export class Session implements ClientSession {
   bytesInFlight = 0;
   /** The client does not take what it is told as fast as it comes. */
   isBehind = false;
+  /** The most of what waits for the client that is for nobody else: answers, and messages to it. */
+  ownBytes = 0;
   #backlog: Backlog | undefined = undefined;
   #origin: Origin | undefined;
   readonly #liveness: Liveness;
+  #commands: RateLimit | undefined = undefined;
+  #publishes: RateLimit | undefined = undefined;
   #gone: AbortController | undefined = undefined;
 
   constructor(outlet: Outlet, origin: Origin, parts: HubParts) {
@@ -106,6 +111,8 @@ export class Session implements ClientSession {
     if (this.stage !== "new") return this.disconnect(DISCONNECTS.badRequest);
     const origin = this.#origin as Origin;
     this.#origin = undefined;
+    // Who hears nothing has said everything with its connect: what limits it is its wire.
+    if (request.isDeaf !== true) this.#limitRates();
     connect(this, { request, origin, answer: this.#guarded(answer) });
   }
 
@@ -115,12 +122,13 @@ export class Session implements ClientSession {
   }
 
   unsubscribe(channel: string, answer: Answer<undefined>): void {
-    // It must not fail, so it is not refused for being one too many.
-    if (this.#isReady()) unsubscribe(this, channel, this.#guarded(answer));
+    // It must not fail, so it is not refused for being one too many; but too many of them are a flood as well.
+    if (this.#isReady() && this.#isWithin(this.#commands) !== "flood")
+      unsubscribe(this, channel, this.#guarded(answer));
   }
 
   publish(channel: string, data: Uint8Array, format: DataFormat, answer: Answer<undefined>): void {
-    const reply = this.#begin(answer, data.length);
+    const reply = this.#begin(answer, data.length, this.#publishes);
     if (reply !== undefined) publish(this, { channel, data, format }, reply);
   }
 
@@ -215,7 +223,9 @@ export class Session implements ClientSession {
   }
 
   drained(): void {
+    if (!this.isBehind || this.isClosed) return;
     this.isBehind = false;
+    this.parts.outbound.caughtUp(this);
     this.#backlog?.release((subscription, event) => {
       subscription.tellOrSkip(event);
       return !this.isBehind && !this.isClosed;
@@ -223,7 +233,9 @@ export class Session implements ClientSession {
   }
 
   message(data: Uint8Array, format: DataFormat): void {
-    if (this.outlet.message(data, format) === "refused") this.#refused();
+    const before = this.outlet.bufferedBytes;
+    if (this.outlet.message(data, format) === "refused") return this.#refused();
+    this.#said(this.outlet.bufferedBytes - before, before === 0);
   }
 
   /** Something below broke a promise; going on would leave the client with a gap. */
@@ -288,9 +300,15 @@ export class Session implements ClientSession {
   /**
    * Counts a command that must be answered, and its data; `undefined` when it is answered already, with a no.
    */
-  #begin<Result>(answer: Answer<Result>, bytes = 0): Answer<Result> | undefined {
+  #begin<Result>(answer: Answer<Result>, bytes = 0, rate?: RateLimit): Answer<Result> | undefined {
     if (!this.#isReady()) return undefined;
     const reply = this.#guarded(answer);
+    const isWithin = this.#isWithin(this.#commands) === "taken" ? this.#isWithin(rate) : "refused";
+    if (this.isClosed) return undefined;
+    if (isWithin !== "taken") {
+      reply(ERRORS.tooManyRequests, undefined);
+      return undefined;
+    }
     const maxBytes = this.parts.settings.limits.publicationBytes * MAX_PUBLICATIONS_IN_FLIGHT;
     const isTooMuch = this.bytesInFlight > 0 && this.bytesInFlight + bytes > maxBytes;
     if (isTooMuch || this.commandsInFlight >= MAX_COMMANDS_IN_FLIGHT) {
@@ -311,8 +329,10 @@ export class Session implements ClientSession {
     return (error: ClientError | undefined, result: Result | undefined) => {
       if (this.isClosed) return;
       if (error !== undefined) this.parts.counters.errorsAnswered++;
+      const before = this.outlet.bufferedBytes;
       try {
         answer(error, result);
+        this.#said(this.outlet.bufferedBytes - before, before === 0);
       } catch (thrown) {
         this.failed(thrown);
       }
@@ -320,14 +340,39 @@ export class Session implements ClientSession {
   }
 
   #fallBehind(): true {
+    if (this.isBehind) return true;
     this.isBehind = true;
+    this.parts.outbound.fellBehind(this);
     return true;
+  }
+
+  #limitRates(): void {
+    const { settings, clock } = this.parts;
+    const { commandsPerSecond, publishesPerSecond } = settings.limits;
+    if (commandsPerSecond !== undefined) this.#commands = new RateLimit(commandsPerSecond, clock.now());
+    if (publishesPerSecond !== undefined) this.#publishes = new RateLimit(publishesPerSecond, clock.now());
+  }
+
+  /** Something was said to this client alone. */
+  #said(bytes: number, isAlone: boolean): void {
+    if (bytes <= 0) return;
+    this.ownBytes = isAlone ? bytes : this.ownBytes + bytes;
+    this.parts.outbound.said(bytes);
   }
 
   /** A client that is leaving anyway is not slow. */
   #refused(): void {
     if (this.outlet.isClosed === true) this.closed();
     else this.disconnect(DISCONNECTS.slow);
+  }
+
+  /** What the rate says of one thing more. A flood ends the session. */
+  #isWithin(rate: RateLimit | undefined): ReturnType<RateLimit["take"]> {
+    if (rate === undefined) return "taken";
+    const verdict = rate.take(this.parts.clock.now());
+    if (verdict !== "taken") this.parts.counters.rateRefusals++;
+    if (verdict === "flood") this.disconnect(DISCONNECTS.tooManyRequests);
+    return verdict;
   }
 
   #isReady(): boolean {
@@ -339,6 +384,7 @@ export class Session implements ClientSession {
   #countEnd({ code }: Disconnect): void {
     const { counters } = this.parts;
     if (code === DISCONNECTS.slow.code) counters.slowConsumers++;
+    else if (code === DISCONNECTS.tooManyRequests.code) counters.floods++;
     else if (code === DISCONNECTS.noPong.code) counters.missingPongs++;
     else if (code === DISCONNECTS.stale.code) counters.staleSessions++;
     else if (code === DISCONNECTS.badRequest.code) counters.badRequests++;
@@ -348,6 +394,7 @@ export class Session implements ClientSession {
     this.stage = "closed";
     this.orders = undefined;
     this.#backlog = undefined;
+    this.parts.outbound.caughtUp(this);
     this.parts.counters.sessionsEnded++;
     this.#liveness.end();
     this.parts.sessions.remove(this);

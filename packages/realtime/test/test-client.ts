@@ -183,6 +183,7 @@ export class TestClient implements Outlet {
   }
 
   message(data: Uint8Array): SendResult {
+    if (!this.isReading) this.bufferedBytes += data.length;
     this.#tell({ kind: "message", text: decoder.decode(data) });
     return "sent";
   }
