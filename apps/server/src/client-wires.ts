@@ -1,6 +1,16 @@
 import type { Server } from "node:http";
 import type { Socket } from "node:net";
-import { type Clock, type Handler, type Listener, Network, type NetworkOptions } from "@polywire/core";
+import {
+  type Admission,
+  type Clock,
+  type Handler,
+  type LinkLimits,
+  type Listener,
+  type Logger,
+  Network,
+  type NetworkOptions,
+  type Peer,
+} from "@polywire/core";
 import { type CentrifugeHandler, type CentrifugeOptions, centrifuge } from "@polywire/dialect-centrifuge";
 import { type GrpcProtocol, grpc } from "@polywire/grpc";
 import { type HttpListener, type HttpProtocol, http } from "@polywire/http";
@@ -10,7 +20,8 @@ import { type UdpProtocol, udp } from "@polywire/udp";
 import { type WsProtocol, ws } from "@polywire/ws";
 import { type ListenAddress, listenAddress } from "./config/address.ts";
 import { readCertificates, type TlsMaterial } from "./config/certificates.ts";
-import type { ConfiguredListener, PublicListener } from "./config/schema.ts";
+import type { ConfiguredListener, LimitsConfig, PublicListener } from "./config/schema.ts";
+import { ConnectRates } from "./connect-rates.ts";
 
 /** Where clients of an HTTP address are answered. */
 const HTTP_PATHS = {
@@ -26,6 +37,11 @@ const HTTP_PATHS = {
 const UPGRADE_PATHS: ReadonlySet<string> = new Set([HTTP_PATHS.websocket, HTTP_PATHS.unidirectionalWebsocket]);
 const EXCHANGE_PATHS: ReadonlySet<string> = new Set(
   Object.values(HTTP_PATHS).filter((path) => !UPGRADE_PATHS.has(path)),
+);
+
+/** Those at which a client comes; to the other one it sends what it has to say. */
+const COMING_PATHS: ReadonlySet<string> = new Set(
+  Object.values(HTTP_PATHS).filter((path) => path !== HTTP_PATHS.emulation),
 );
 
 /** Those that a person reading the log wants to know. */
@@ -48,8 +64,9 @@ export interface ClientWiresOptions {
   readonly hub: Hub;
   readonly network: ServerNetwork;
   readonly clock: Clock;
+  readonly logger: Logger;
   readonly allowedOrigins: readonly string[];
-  readonly maxClients: number;
+  readonly limits: LimitsConfig;
 }
 
 export type ServerNetwork = Network<readonly [HttpProtocol, WsProtocol, TcpProtocol, UdpProtocol, GrpcProtocol]>;
@@ -79,13 +96,27 @@ export function serverNetwork(options: Omit<NetworkOptions<readonly []>, "protoc
 /** How the clients of an address are spoken to. */
 type Speech = Required<Pick<CentrifugeOptions, "format" | "delimited" | "pong">>;
 
+/** A dialect whose clients may be refused for coming too fast. */
+interface RatedHandler extends CentrifugeHandler {
+  /** Judges a peer by everything else. */
+  readonly admitUnrated: CentrifugeHandler["admit"];
+}
+
 /** Lets clients in at public addresses, whatever their wire. */
 export class ClientWires {
   readonly #options: ClientWiresOptions;
-  readonly #dialects = new Map<string, CentrifugeHandler>();
+  readonly #dialects = new Map<string, RatedHandler>();
+  readonly #rates: ConnectRates;
 
   constructor(options: ClientWiresOptions) {
     this.#options = options;
+    const { limits, logger, clock } = options;
+    this.#rates = new ConnectRates({
+      perSecond: limits.connectsPerSecond,
+      perSecondPerAddress: limits.connectsPerSecondPerAddress,
+      logger,
+      clock,
+    });
   }
 
   /**
@@ -142,7 +173,9 @@ export class ClientWires {
     const url = listener.url as "udp://127.0.0.1";
     const reliable = await network.listen(url, dialect, { mode: "reliable", limits: this.#limits });
     const address = boundAddress(listener, reliable);
-    await network.listen(address.url as "udp://127.0.0.1", dialect, { mode: "plain" });
+    // Sensors come with every datagram anew.
+    const sensors = { ...dialect, admit: dialect.admitUnrated };
+    await network.listen(address.url as "udp://127.0.0.1", sensors, { mode: "plain" });
     return { address, serves: { clients: "reliable form", sensors: "one datagram for each publish" } };
   }
 
@@ -162,21 +195,41 @@ export class ClientWires {
     return { address, serves, server: links.server };
   }
 
-  get #limits(): { readonly maxLinks: number } {
-    return { maxLinks: this.#options.maxClients };
+  get #limits(): Partial<LinkLimits> {
+    const { clients, handshakes, handshakeTimeoutMs, closeTimeoutMs } = this.#options.limits;
+    return { maxLinks: clients, maxHandshakes: handshakes, handshakeTimeoutMs, closeTimeoutMs };
   }
 
   /** One for each way of speaking: what goes to many of its clients is encoded once. */
-  #dialect(speech: Speech): CentrifugeHandler {
+  #dialect(speech: Speech): RatedHandler {
     const key = JSON.stringify(speech);
     let dialect = this.#dialects.get(key);
     if (dialect === undefined) {
-      const { hub, allowedOrigins, clock } = this.#options;
-      dialect = centrifuge(hub, { ...speech, allowedOrigins, clock });
+      const { hub, allowedOrigins, clock, limits } = this.#options;
+      const { commandsPerFrame, badCommands, datagrams } = limits;
+      const most = {
+        maxCommandsPerFrame: commandsPerFrame,
+        maxBadCommands: badCommands,
+        maxDatagramsInFlight: datagrams,
+      };
+      dialect = this.#rated(centrifuge(hub, { ...speech, ...most, allowedOrigins, clock }));
       this.#dialects.set(key, dialect);
     }
     return dialect;
   }
+
+  /** Refuses clients that come too fast, and judges the others as before. */
+  #rated(dialect: CentrifugeHandler): RatedHandler {
+    const admit = (peer: Peer): Admission => {
+      return (isComing(peer) ? this.#rates.judge(peer) : undefined) ?? dialect.admit(peer);
+    };
+    return { ...dialect, admit, admitUnrated: dialect.admit };
+  }
+}
+
+/** Whether the peer is a client that comes: not one who loads a page, or says something over the stream that it has. */
+function isComing({ path }: Peer): boolean {
+  return path === undefined || path.startsWith(GRPC_SERVICE) || COMING_PATHS.has(path);
 }
 
 /** Listens at an HTTP address for everything below it. */

@@ -1,7 +1,7 @@
 import { createRequire } from "node:module";
 import { type Clock, type Logger, type MetricFamily, PolywireError, systemClock } from "@polywire/core";
 import { PROMETHEUS_CONTENT_TYPE, prometheusText } from "@polywire/metrics";
-import { Hub } from "@polywire/realtime";
+import { Hub, MemoryBroker } from "@polywire/realtime";
 import {
   type BoundAddress,
   ClientWires,
@@ -93,7 +93,8 @@ class PolywireServer implements RunningServer {
     this.#moreMetrics = metrics;
     this.#logger = logger;
     this.#clock = clock;
-    this.#hub = new Hub({ ...hubOptions(config), logger, clock });
+    const broker = new MemoryBroker({ clock, maxTotalBytes: config.limits.totalHistoryBytes });
+    this.#hub = new Hub({ ...hubOptions(config), broker, logger, clock });
     this.#network = serverNetwork({ services: [this.#hub], logger: networkLogger(logger), clock });
   }
 
@@ -115,7 +116,8 @@ class PolywireServer implements RunningServer {
       network: this.#network,
       clock: this.#clock,
       allowedOrigins: client.allowedOrigins,
-      maxClients: limits.clients,
+      limits,
+      logger: this.#logger,
     });
     try {
       for (const place of placesOf(this.#config)) {
@@ -258,6 +260,10 @@ function hubOptions({ channels, client, limits }: ServerConfig): ConstructorPara
     })),
     limits: {
       sessions: limits.clients,
+      sessionsPerAddress: limits.clientsPerAddress,
+      outboundBytes: limits.totalQueueBytes,
+      commandsPerSecond: limits.commandsPerSecond,
+      publishesPerSecond: limits.publishesPerSecond,
       channelsPerSession: limits.channelsPerClient,
       channelNameBytes: limits.channelNameBytes,
       subscribersPerChannel: limits.subscribersPerChannel,

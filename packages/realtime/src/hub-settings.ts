@@ -35,6 +35,7 @@ export interface HubSettings {
 export const DEFAULT_HUB_LIMITS: HubLimits = {
   sessions: 10_000,
   sessionsPerUser: 10,
+  sessionsPerAddress: undefined,
   channelsPerSession: 128,
   channelNameBytes: 255,
   subscribersPerChannel: 1_000,

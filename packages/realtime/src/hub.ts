@@ -35,6 +35,7 @@ import { checkTags, encodeData } from "./publication-data.ts";
 import { addressOf, answerOf, type PublishOptions, type Target } from "./server-calls.ts";
 import { Session } from "./session.ts";
 import { Sessions } from "./sessions.ts";
+import { sourceOf } from "./source-address.ts";
 import { TimerWheel } from "./timer-wheel.ts";
 import { largestMessageBytes } from "./wire-size.ts";
 
@@ -103,8 +104,12 @@ export class Hub implements Service, SessionHost {
     this.#start();
     const { sessions, settings, counters } = this.#parts;
     const session = new Session(outlet, origin, this.#parts);
-    const isFull = sessions.count >= settings.limits.sessions;
-    sessions.add(session);
+    const { sessions: most, sessionsPerAddress } = settings.limits;
+    const { address } = origin;
+    const source = sessionsPerAddress === undefined || address === undefined ? undefined : sourceOf(address);
+    const isCrowded = source !== undefined && sessions.countFrom(source) >= (sessionsPerAddress as number);
+    const isFull = isCrowded || sessions.count >= most;
+    sessions.add(session, source);
     if (this.#state !== "open") session.disconnect(DISCONNECTS.shutdown);
     else if (isFull) {
       counters.sessionsRefused++;

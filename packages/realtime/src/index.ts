@@ -52,4 +52,5 @@ export type {
   SubscribeRequest,
   SubscribeResult,
 } from "./requests.ts";
+export { sourceOf } from "./source-address.ts";
 export type { FilterNode } from "./tags-filter.ts";

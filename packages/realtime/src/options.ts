@@ -96,6 +96,8 @@ export interface HubLimits {
   readonly sessions: number;
   /** Sessions of one user; anonymous users are not counted. 10. */
   readonly sessionsPerUser: number;
+  /** Sessions of one address, or of one IPv6 network of 64 bits; further ones end with 3013. Absent: as many as there may be. */
+  readonly sessionsPerAddress?: number | undefined;
   /** Subscriptions of one session. 128. */
   readonly channelsPerSession: number;
   /** Bytes of a channel's name. 255. */

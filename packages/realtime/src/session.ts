@@ -46,6 +46,8 @@ export class Session implements ClientSession {
   readonly parts: HubParts;
   stage: "new" | "connecting" | "connected" | "refused" | "closed" = "new";
   info: ClientInfo;
+  /** Where it comes from, while those are counted. */
+  source: string | undefined = undefined;
   /** Who the user is has been decided. */
   isIdentified = false;
   /** By channel, those under way included. Made with the first. */

@@ -22,10 +22,7 @@ const LATER_KEYS: ReadonlySet<string> = new Set([
   "client.tokens",
   "channels[].allow",
   "channels[].token",
-  "limits.clientsPerAddress",
   "limits.clientsPerUser",
-  "limits.commandsPerSecond",
-  "limits.connectsPerSecond",
   "log.file",
 ]);
 

@@ -91,6 +91,9 @@ function findLimitContradiction({ client, limits }: ServerConfig): Problem | und
   if (client.pingIntervalMs % 1_000 !== 0) {
     return { key: "client.pingInterval", message: "must be whole seconds" };
   }
+  if (limits.totalQueueBytes < limits.queueBytes) {
+    return { key: "limits.totalQueueBytes", message: "must be at least limits.queueBytes" };
+  }
   if (limits.queueBytes < limits.messageBytes) {
     return {
       key: "limits.queueBytes",

@@ -67,11 +67,24 @@ export interface ChannelConfig {
 export interface LimitsConfig {
   readonly clients: number;
   readonly messageBytes: number;
+  readonly clientsPerAddress?: number | undefined;
+  readonly connectsPerSecond?: number | undefined;
+  readonly connectsPerSecondPerAddress?: number | undefined;
+  readonly handshakes: number;
+  readonly handshakeTimeoutMs: number;
+  readonly closeTimeoutMs: number;
   readonly queueBytes: number;
+  readonly totalQueueBytes: number;
+  readonly commandsPerSecond: number;
+  readonly publishesPerSecond: number;
+  readonly commandsPerFrame: number;
+  readonly badCommands: number;
+  readonly datagrams: number;
   readonly channelsPerClient: number;
   readonly channelNameBytes: number;
   readonly subscribersPerChannel: number;
   readonly historyBytesPerChannel: number;
+  readonly totalHistoryBytes: number;
   readonly historyPageSize: number;
   readonly recoverySize: number;
   readonly presenceMembers: number;
@@ -101,6 +114,10 @@ const OVERFLOW_POLICIES = ["disconnect", "drop-oldest", "drop-newest", "keep-lat
 const DATA_KINDS = ["json", "binary"] as const;
 
 const GIBIBYTE = 1_073_741_824;
+const TEBIBYTE = 1_099_511_627_776;
+
+/** How the default of a limit reads that there is only when it is given. */
+const OFF = "off";
 
 /** With no channels in the configuration: a chat, and everything else without any frills. */
 const DEFAULT_CHANNELS: z.input<typeof channelSchema>[] = [
@@ -123,9 +140,16 @@ function wholeNumber(description: string, fallback: number, max: number) {
   ).default(fallback);
 }
 
-function size(description: string, fallback: number, min: number) {
+/** A number that nothing limits unless it is given. */
+function optionalNumber(description: string, fallback: string, max: number) {
+  return setting({ form: "number", description, default: fallback }, (raw) =>
+    readInteger(raw, { min: 1, max }),
+  ).optional();
+}
+
+function size(description: string, fallback: number, { min, max = GIBIBYTE }: { min: number; max?: number }) {
   return setting({ form: "text", description, default: formatSize(fallback) }, (raw) =>
-    readSize(raw, { min, max: GIBIBYTE }),
+    readSize(raw, { min, max }),
   ).default(fallback);
 }
 
@@ -332,12 +356,45 @@ const configSchema = z.strictObject({
   limits: z
     .strictObject({
       clients: wholeNumber("clients at once", 10_000, 1_000_000),
-      messageBytes: size("largest message that a client may send", 1_048_576, 1_024),
-      queueBytes: size("what may wait for one slow client; past it the client is cut with 3008", 4_194_304, 1_024),
+      clientsPerAddress: optionalNumber(
+        "clients at once from one address, or one IPv6 network of 64 bits",
+        OFF,
+        1_000_000,
+      ),
+      connectsPerSecond: optionalNumber("clients that may come in a second; others get 503", OFF, 1_000_000),
+      connectsPerSecondPerAddress: optionalNumber("the same from one address, or one IPv6 network", OFF, 1_000_000),
+      handshakes: wholeNumber("handshakes under way at each address; others get 503", 500, 1_000_000),
+      handshakeTimeout: duration("time for a handshake, TLS included, and for the headers of a request", 10_000, {
+        min: 100,
+        max: 600_000,
+      }),
+      closeTimeout: duration("time for a client's part of a close", 5_000, { min: 100, max: 600_000 }),
+      messageBytes: size("largest message that a client may send", 1_048_576, { min: 1_024 }),
+      queueBytes: size("what may wait for one slow client; past it the client is cut with 3008", 4_194_304, {
+        min: 1_024,
+      }),
+      totalQueueBytes: size(
+        "what may wait for all clients; past it those with the largest queues are cut with 3008",
+        268_435_456,
+        { min: 1_024, max: TEBIBYTE },
+      ),
+      commandsPerSecond: wholeNumber(
+        "commands of a client in a second, twice as many at once; others are answered 111, a flood ends with 3013",
+        100,
+        1_000_000,
+      ),
+      publishesPerSecond: wholeNumber("the same for publishes alone, which are commands too", 100, 1_000_000),
+      commandsPerFrame: wholeNumber("commands in one frame; more end the client with 3501", 256, 100_000),
+      badCommands: wholeNumber("bad commands (107) within 10 s that end the client with 3509", 10, 100_000),
+      datagrams: wholeNumber("datagrams of sensors in the works at once; others are dropped", 1_024, 1_000_000),
       channelsPerClient: wholeNumber("subscriptions of one client", 128, 100_000),
-      channelNameBytes: size("length of a channel's name", 255, 1),
+      channelNameBytes: size("length of a channel's name", 255, { min: 1 }),
       subscribersPerChannel: wholeNumber("subscribers of one channel", 1_000, 1_000_000),
-      historyBytesPerChannel: size("history of one channel", 16_777_216, 1_024),
+      historyBytesPerChannel: size("history of one channel", 16_777_216, { min: 1_024 }),
+      totalHistoryBytes: size("history of all channels; past it those least used lose theirs first", 268_435_456, {
+        min: 1_024,
+        max: TEBIBYTE,
+      }),
       historyPageSize: wholeNumber("publications in one page of history", 300, 100_000),
       recoverySize: wholeNumber("publications in one recovery; whoever missed more is told so", 300, 100_000),
       presenceMembers: wholeNumber("members told in one answer", 1_000, 1_000_000),
@@ -380,6 +437,7 @@ export function checkConfig(raw: unknown): { readonly config: ServerConfig } | {
 function completeConfig(checked: z.output<typeof configSchema>): ServerConfig {
   const { listen, internal, client, channels, limits, log } = checked;
   const { pingInterval, pongTimeout, connectTimeout, ...otherClient } = client;
+  const { handshakeTimeout, closeTimeout, ...otherLimits } = limits;
   return {
     listen: listen.map(({ url, pong, tls }) => ({ ...url, pong, tls })),
     internal: internal.map(({ url, tls }) => ({ ...url, tls })),
@@ -393,7 +451,7 @@ function completeConfig(checked: z.output<typeof configSchema>): ServerConfig {
       ...rest,
       history: history && { size: history.size, ttlMs: history.ttl },
     })),
-    limits,
+    limits: { ...otherLimits, handshakeTimeoutMs: handshakeTimeout, closeTimeoutMs: closeTimeout },
     log,
   };
 }
