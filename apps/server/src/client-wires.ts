@@ -196,8 +196,13 @@ export class ClientWires {
   }
 
   get #limits(): Partial<LinkLimits> {
-    const { clients, handshakes, handshakeTimeoutMs, closeTimeoutMs } = this.#options.limits;
-    return { maxLinks: clients, maxHandshakes: handshakes, handshakeTimeoutMs, closeTimeoutMs };
+    return { maxLinks: this.#options.limits.clients };
+  }
+
+  /** For all addresses, those of pages too. */
+  get #patience(): Partial<LinkLimits> {
+    const { handshakes, handshakeTimeoutMs, closeTimeoutMs } = this.#options.limits;
+    return { maxHandshakes: handshakes, handshakeTimeoutMs, closeTimeoutMs };
   }
 
   /** One for each way of speaking: what goes to many of its clients is encoded once. */
@@ -206,12 +211,7 @@ export class ClientWires {
     let dialect = this.#dialects.get(key);
     if (dialect === undefined) {
       const { hub, allowedOrigins, clock, limits } = this.#options;
-      const { commandsPerFrame, badCommands, datagrams } = limits;
-      const most = {
-        maxCommandsPerFrame: commandsPerFrame,
-        maxBadCommands: badCommands,
-        maxDatagramsInFlight: datagrams,
-      };
+      const most = { maxCommandsPerFrame: limits.commandsPerFrame, maxBadCommands: limits.badCommands };
       dialect = this.#rated(centrifuge(hub, { ...speech, ...most, allowedOrigins, clock }));
       this.#dialects.set(key, dialect);
     }
@@ -223,7 +223,7 @@ export class ClientWires {
     const admit = (peer: Peer): Admission => {
       return (isComing(peer) ? this.#rates.judge(peer) : undefined) ?? dialect.admit(peer);
     };
-    return { ...dialect, admit, admitUnrated: dialect.admit };
+    return { ...dialect, limits: { ...dialect.limits, ...this.#patience }, admit, admitUnrated: dialect.admit };
   }
 }
 

@@ -79,7 +79,6 @@ export interface LimitsConfig {
   readonly publishesPerSecond: number;
   readonly commandsPerFrame: number;
   readonly badCommands: number;
-  readonly datagrams: number;
   readonly channelsPerClient: number;
   readonly channelNameBytes: number;
   readonly subscribersPerChannel: number;
@@ -386,7 +385,6 @@ const configSchema = z.strictObject({
       publishesPerSecond: wholeNumber("the same for publishes alone, which are commands too", 100, 1_000_000),
       commandsPerFrame: wholeNumber("commands in one frame; more end the client with 3501", 256, 100_000),
       badCommands: wholeNumber("bad commands (107) within 10 s that end the client with 3509", 10, 100_000),
-      datagrams: wholeNumber("datagrams of sensors in the works at once; others are dropped", 1_024, 1_000_000),
       channelsPerClient: wholeNumber("subscriptions of one client", 128, 100_000),
       channelNameBytes: size("length of a channel's name", 255, { min: 1 }),
       subscribersPerChannel: wholeNumber("subscribers of one channel", 1_000, 1_000_000),

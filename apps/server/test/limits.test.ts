@@ -1,0 +1,473 @@
+import { once } from "node:events";
+import fs from "node:fs";
+import { connect, type Socket } from "node:net";
+import os from "node:os";
+import path from "node:path";
+import { silentLogger } from "@polywire/core";
+import { afterAll, describe, expect, test } from "vitest";
+import { listenAddress } from "../src/config/address.ts";
+import { loadConfig } from "../src/config/load.ts";
+import { SETTINGS } from "../src/config/schema.ts";
+import { type RunningServer, startServer } from "../src/server.ts";
+
+/* Each limit of the configuration, set low, with all others at their defaults: it must hold by itself. */
+
+interface Message {
+  readonly id?: number;
+  readonly error?: { readonly code: number };
+  readonly push?: { readonly channel?: string; readonly disconnect?: { readonly code: number } };
+  readonly [result: string]: unknown;
+}
+
+const directory = fs.mkdtempSync(path.join(os.tmpdir(), "polywire-limits-"));
+afterAll(() => fs.rmSync(directory, { recursive: true }));
+
+const CHANNELS = `
+channels:
+  - { match: "kept*", publish: clients, history: { size: 100, ttl: 60s }, recovery: true, read: clients }
+  - { match: "room*", presence: true, joinLeave: true }
+  - { match: "*", publish: clients }
+`;
+
+/** A client that says JSON in lines over TCP, and may stop reading. */
+class Client {
+  readonly #socket: Socket;
+  readonly #received: Message[] = [];
+  #rest = "";
+  #waiting: (() => void)[] = [];
+  #isClosed = false;
+  #lastId = 0;
+
+  constructor(port: number) {
+    this.#socket = connect(port, "127.0.0.1");
+    this.#socket.on("error", () => {});
+    this.#socket.on("data", (chunk: Buffer) => {
+      const lines = `${this.#rest}${chunk.toString()}`.split("\n");
+      this.#rest = lines.pop() ?? "";
+      this.#received.push(...lines.map((line) => JSON.parse(line) as Message));
+      this.#wake();
+    });
+    this.#socket.on("close", () => {
+      this.#isClosed = true;
+      this.#wake();
+    });
+  }
+
+  stall(): void {
+    this.#socket.pause();
+  }
+
+  say(...commands: readonly object[]): void {
+    this.#socket.write(`${commands.map((command) => JSON.stringify(command)).join("\n")}\n`);
+  }
+
+  /** The first thing that is so, of everything that came. */
+  async first(isSo: (message: Message) => boolean): Promise<Message> {
+    for (;;) {
+      const found = this.#received.find(isSo);
+      if (found !== undefined) return found;
+      if (this.#isClosed) throw new Error(`closed after ${JSON.stringify(this.#received)}`);
+      await new Promise<void>((resolve) => void this.#waiting.push(resolve));
+    }
+  }
+
+  #wake(): void {
+    for (const wake of this.#waiting.splice(0)) wake();
+  }
+
+  async ask(command: object): Promise<Message> {
+    const id = ++this.#lastId;
+    this.say({ id, ...command });
+    return await this.first((message) => message.id === id);
+  }
+
+  async errorOf(command: object): Promise<number | undefined> {
+    return (await this.ask(command)).error?.code;
+  }
+
+  async connected(): Promise<this> {
+    expect(await this.ask({ connect: {} })).toHaveProperty("connect");
+    return this;
+  }
+
+  async subscribed(channel: string): Promise<this> {
+    expect(await this.ask({ subscribe: { channel } })).toHaveProperty("subscribe");
+    return this;
+  }
+
+  async publish(channel: string, bytes: number): Promise<void> {
+    expect(await this.ask({ publish: { channel, data: "x".repeat(bytes) } })).toHaveProperty("publish");
+  }
+
+  /** The code of its end. */
+  async end(): Promise<number | undefined> {
+    return (await this.first(({ push }) => push?.disconnect !== undefined)).push?.disconnect?.code;
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+}
+
+class LimitedServer implements AsyncDisposable {
+  readonly #running: RunningServer;
+  readonly #clients: Client[] = [];
+
+  private constructor(running: RunningServer) {
+    this.#running = running;
+  }
+
+  /** The server with one key set and no other: `limits.clients: 1`. */
+  static async with(key: string, value: string | number, more = ""): Promise<LimitedServer> {
+    const [section, name] = key.split(".");
+    const file = path.join(directory, `${name}.yaml`);
+    fs.writeFileSync(file, `${section}: { ${name}: ${value}${more} }\n${CHANNELS}`);
+    const listen = (["http", "tcp"] as const).map((scheme) => ({
+      ...listenAddress("127.0.0.1", 0, scheme),
+      pong: true,
+    }));
+    const config = { ...loadConfig(file, {}).config, listen, internal: [listenAddress("127.0.0.1", 0)] };
+    return new LimitedServer(await startServer(config, { logger: silentLogger }));
+  }
+
+  get webPort(): number {
+    return this.#running.listen[0]?.port ?? 0;
+  }
+
+  client(): Client {
+    const client = new Client(this.#running.listen[1]?.port ?? 0);
+    this.#clients.push(client);
+    return client;
+  }
+
+  connected(): Promise<Client> {
+    return this.client().connected();
+  }
+
+  async subscriber(channel: string): Promise<Client> {
+    return await (await this.connected()).subscribed(channel);
+  }
+
+  /** A client's request for a stream, as browsers ask for one. */
+  async stream(): Promise<Response> {
+    const connecting = encodeURIComponent('{"id":1,"connect":{}}');
+    const response = await fetch(`http://127.0.0.1:${this.webPort}/connection/sse?cf_connect=${connecting}`);
+    await response.body?.cancel();
+    return response;
+  }
+
+  async stats(): Promise<Record<string, number>> {
+    const response = await fetch(`http://127.0.0.1:${this.#running.internal[0]?.port}/health`);
+    return ((await response.json()) as { readonly hub: Record<string, number> }).hub;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const client of this.#clients) client.close();
+    await this.#running.stop();
+  }
+}
+
+/** A peer that says something to the server's web address and nothing more, until it is closed; what it was told. */
+async function silentPeer(port: number, said: string): Promise<string> {
+  const socket = connect(port, "127.0.0.1");
+  let told = "";
+  socket.on("error", () => {});
+  socket.on("data", (chunk: Buffer) => {
+    told += chunk.toString("latin1");
+  });
+  socket.write(said, "latin1");
+  await once(socket, "close");
+  return told;
+}
+
+const UPGRADE = [
+  "GET /connection/websocket HTTP/1.1",
+  "Host: 127.0.0.1",
+  "Upgrade: websocket",
+  "Connection: Upgrade",
+  "Sec-WebSocket-Version: 13",
+  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+  "\r\n",
+].join("\r\n");
+
+/** A text message with no more in it than a mask of zeros needs: `nonsense`. */
+const NONSENSE = "\x81\x88\0\0\0\0nonsense";
+
+/** Fills the queues of clients that read nothing until the server has cut some. */
+async function fillUntil(server: LimitedServer, channels: readonly string[], counter: string): Promise<number> {
+  const publisher = await server.connected();
+  for (let round = 0; round < 60; round++) {
+    for (const channel of channels) await publisher.publish(channel, 250_000);
+    const count = (await server.stats())[counter] ?? 0;
+    if (count > 0) return count;
+  }
+  return 0;
+}
+
+const TRIALS: ReadonlyMap<string, () => Promise<void>> = new Map([
+  [
+    "limits.clients",
+    async () => {
+      await using server = await LimitedServer.with("limits.clients", 1);
+      expect((await server.stream()).status).toBe(200);
+      await using other = await LimitedServer.with("limits.clients", 1);
+      await other.connected();
+      expect(await streamEnd(other)).toContain('"code":3013');
+    },
+  ],
+  [
+    "limits.clientsPerAddress",
+    async () => {
+      await using server = await LimitedServer.with("limits.clientsPerAddress", 1);
+      const first = await server.connected();
+      expect(await server.client().end()).toBe(3013);
+      first.close();
+      while (((await server.stats())["sessions"] ?? 0) > 0);
+      await server.connected();
+    },
+  ],
+  [
+    "limits.connectsPerSecond",
+    async () => {
+      await using server = await LimitedServer.with("limits.connectsPerSecond", 1);
+      expect((await server.stream()).status).toBe(200);
+      const refused = await server.stream();
+      expect([refused.status, refused.headers.get("retry-after")]).toEqual([503, "1"]);
+      // A page is no client.
+      expect((await fetch(`http://127.0.0.1:${server.webPort}/`)).status).toBe(200);
+    },
+  ],
+  [
+    "limits.connectsPerSecondPerAddress",
+    async () => {
+      await using server = await LimitedServer.with("limits.connectsPerSecondPerAddress", 1);
+      expect((await server.stream()).status).toBe(200);
+      expect((await server.stream()).status).toBe(503);
+    },
+  ],
+  [
+    "limits.handshakeTimeout",
+    async () => {
+      await using server = await LimitedServer.with("limits.handshakeTimeout", "200ms");
+      expect(await silentPeer(server.webPort, "GET / HTTP/1.1\r\nHost:")).toContain("408");
+    },
+  ],
+  [
+    "limits.closeTimeout",
+    async () => {
+      await using server = await LimitedServer.with("limits.closeTimeout", "200ms");
+      // A close of the server's, to which nothing is said; without the limit that takes 5 s.
+      const begun = performance.now();
+      expect(await silentPeer(server.webPort, `${UPGRADE}${NONSENSE}`)).toContain("bad request");
+      expect(performance.now() - begun).toBeLessThan(4_500);
+    },
+  ],
+  [
+    "limits.messageBytes",
+    async () => {
+      await using server = await LimitedServer.with("limits.messageBytes", "1KiB");
+      const client = await server.connected();
+      await client.publish("a", 1_000);
+      expect(await client.errorOf({ publish: { channel: "a", data: "x".repeat(1_100) } })).toBe(107);
+    },
+  ],
+  [
+    "limits.queueBytes",
+    async () => {
+      await using server = await LimitedServer.with("limits.queueBytes", "1MiB");
+      (await server.subscriber("a")).stall();
+      expect(await fillUntil(server, ["a"], "slowConsumers")).toBe(1);
+      expect((await server.stats())["budgetCuts"]).toBe(0);
+    },
+  ],
+  [
+    "limits.totalQueueBytes",
+    async () => {
+      await using server = await LimitedServer.with("limits.totalQueueBytes", "4MiB");
+      const channels = ["a", "b", "c", "d"];
+      for (const channel of channels) (await server.subscriber(channel)).stall();
+      expect(await fillUntil(server, channels, "budgetCuts")).toBeGreaterThan(0);
+    },
+  ],
+  [
+    "limits.commandsPerSecond",
+    async () => {
+      await using server = await LimitedServer.with("limits.commandsPerSecond", 5);
+      const client = await server.connected();
+      const errors = [];
+      for (let count = 0; count < 11; count++) errors.push(client.errorOf({ presence: { channel: "a" } }));
+      expect(await Promise.all(errors)).toEqual([...Array<number>(10).fill(108), 111]);
+    },
+  ],
+  [
+    "limits.publishesPerSecond",
+    async () => {
+      await using server = await LimitedServer.with("limits.publishesPerSecond", 1);
+      const client = await server.connected();
+      const errors = [];
+      for (let count = 0; count < 3; count++) errors.push(client.errorOf({ publish: { channel: "a", data: 1 } }));
+      expect(await Promise.all(errors)).toEqual([undefined, undefined, 111]);
+      expect(await client.errorOf({ presence: { channel: "a" } })).toBe(108);
+    },
+  ],
+  [
+    "limits.commandsPerFrame",
+    async () => {
+      await using server = await LimitedServer.with("limits.commandsPerFrame", 2);
+      const socket = new WebSocket(`ws://127.0.0.1:${server.webPort}/connection/websocket`);
+      await once(socket, "open");
+      const commands = [1, 2, 3].map((id) =>
+        JSON.stringify(id === 1 ? { id, connect: {} } : { id, presence: { channel: "a" } }),
+      );
+      socket.send(commands.join("\n"));
+      const [close] = (await once(socket, "close")) as [CloseEvent];
+      expect(close.code).toBe(3501);
+    },
+  ],
+  [
+    "limits.badCommands",
+    async () => {
+      await using server = await LimitedServer.with("limits.badCommands", 2);
+      const client = await server.connected();
+      const tooLong = { subscribe: { channel: "x".repeat(300) } };
+      expect(await client.errorOf(tooLong)).toBe(107);
+      client.say({ id: 99, ...tooLong });
+      expect(await client.end()).toBe(3509);
+    },
+  ],
+  [
+    "limits.channelsPerClient",
+    async () => {
+      await using server = await LimitedServer.with("limits.channelsPerClient", 1);
+      expect(await (await server.subscriber("a")).errorOf({ subscribe: { channel: "b" } })).toBe(106);
+    },
+  ],
+  [
+    "limits.channelNameBytes",
+    async () => {
+      await using server = await LimitedServer.with("limits.channelNameBytes", 5);
+      expect(await (await server.subscriber("12345")).errorOf({ subscribe: { channel: "123456" } })).toBe(107);
+    },
+  ],
+  [
+    "limits.subscribersPerChannel",
+    async () => {
+      await using server = await LimitedServer.with("limits.subscribersPerChannel", 1);
+      await server.subscriber("a");
+      expect(await (await server.subscriber("b")).errorOf({ subscribe: { channel: "a" } })).toBe(106);
+    },
+  ],
+  [
+    "limits.historyBytesPerChannel",
+    async () => {
+      await using server = await LimitedServer.with("limits.historyBytesPerChannel", "2KiB");
+      const client = await server.connected();
+      for (let count = 0; count < 3; count++) await client.publish("kept:a", 1_000);
+      await client.publish("kept:b", 1_000);
+      expect([await keptIn(client, "kept:a"), await keptIn(client, "kept:b")]).toEqual([1, 1]);
+    },
+  ],
+  [
+    "limits.totalHistoryBytes",
+    async () => {
+      await using server = await LimitedServer.with("limits.totalHistoryBytes", "2KiB");
+      const client = await server.connected();
+      for (const channel of ["kept:a", "kept:b"]) await client.publish(channel, 1_000);
+      expect([await keptIn(client, "kept:a"), await keptIn(client, "kept:b")]).toEqual([0, 1]);
+    },
+  ],
+  [
+    "limits.historyPageSize",
+    async () => {
+      await using server = await LimitedServer.with("limits.historyPageSize", 2);
+      const client = await server.connected();
+      for (let count = 0; count < 3; count++) await client.publish("kept:a", 1);
+      expect(await keptIn(client, "kept:a")).toBe(2);
+    },
+  ],
+  [
+    "limits.recoverySize",
+    async () => {
+      await using server = await LimitedServer.with("limits.recoverySize", 2);
+      const client = await server.connected();
+      for (let count = 0; count < 3; count++) await client.publish("kept:a", 1);
+      const { history } = await client.ask({ history: { channel: "kept:a", limit: 0 } });
+      const { epoch } = history as { readonly epoch: string };
+      const recovered = async (offset: number): Promise<unknown> => {
+        const reply = await (await server.connected()).ask({
+          subscribe: { channel: "kept:a", recover: true, offset, epoch },
+        });
+        return (reply["subscribe"] as { readonly recovered?: boolean }).recovered;
+      };
+      expect([await recovered(0), await recovered(1)]).toEqual([undefined, true]);
+    },
+  ],
+  [
+    "limits.presenceMembers",
+    async () => {
+      await using server = await LimitedServer.with("limits.presenceMembers", 1);
+      await server.subscriber("room");
+      const { presence } = await (await server.subscriber("room")).ask({ presence: { channel: "room" } });
+      expect(Object.keys((presence as { readonly presence: object }).presence)).toHaveLength(1);
+    },
+  ],
+  [
+    "limits.joinLeaveMembers",
+    async () => {
+      await using server = await LimitedServer.with("limits.joinLeaveMembers", 2);
+      const first = await server.subscriber("room");
+      const isJoin = ({ push }: Message): boolean => push !== undefined && "join" in push;
+      let joins = 0;
+      for (let count = 0; count < 3; count++) await server.subscriber("room");
+      expect(await first.errorOf({ presence: { channel: "none" } })).toBe(108);
+      await first.first((message) => {
+        if (isJoin(message)) joins++;
+        return message.error?.code === 108;
+      });
+      // Its own, and that of the second.
+      expect(joins).toBe(2);
+    },
+  ],
+  [
+    "client.connectTimeout",
+    async () => {
+      await using server = await LimitedServer.with("client.connectTimeout", "100ms");
+      expect(await server.client().end()).toBe(3502);
+    },
+  ],
+  [
+    "client.pingInterval",
+    async () => {
+      await using server = await LimitedServer.with("client.pingInterval", "1s", ", pongTimeout: 100ms");
+      expect(await (await server.connected()).end()).toBe(3012);
+    },
+  ],
+]);
+
+/** What a client over server-sent events is told. */
+async function streamEnd(server: LimitedServer): Promise<string> {
+  const connecting = encodeURIComponent('{"id":1,"connect":{}}');
+  const response = await fetch(`http://127.0.0.1:${server.webPort}/connection/sse?cf_connect=${connecting}`);
+  return await response.text();
+}
+
+async function keptIn(client: Client, channel: string): Promise<number> {
+  const { history } = await client.ask({ history: { channel, limit: -1 } });
+  return (history as { readonly publications?: readonly unknown[] }).publications?.length ?? 0;
+}
+
+/** Tried where they can be: by the tests of the wires. */
+const ELSEWHERE: ReadonlySet<string> = new Set(["limits.handshakes"]);
+
+describe("alone", () => {
+  test.each([...TRIALS])("%s holds", { timeout: 60_000 }, async (_key, holds) => {
+    await holds();
+  });
+});
+
+test("every limit is tried", () => {
+  const limits = SETTINGS.map(({ key }) => key).filter((key) => key.startsWith("limits."));
+  expect([...TRIALS.keys(), ...ELSEWHERE].filter((key) => key.startsWith("limits.")).toSorted()).toEqual(
+    limits.toSorted(),
+  );
+});
