@@ -40,9 +40,7 @@ const EXCHANGE_PATHS: ReadonlySet<string> = new Set(
 );
 
 /** Those at which a client comes; to the other one it sends what it has to say. */
-const COMING_PATHS: ReadonlySet<string> = new Set(
-  Object.values(HTTP_PATHS).filter((path) => path !== HTTP_PATHS.emulation),
-);
+const COMING_PATHS: ReadonlySet<string> = new Set([...EXCHANGE_PATHS].filter((path) => path !== HTTP_PATHS.emulation));
 
 /** Those that a person reading the log wants to know. */
 const SHOWN_PATHS = {
@@ -144,7 +142,8 @@ export class ClientWires {
   async #listenHttp(listener: PublicListener, siteFor: (clients: ExchangeClients) => Handler): Promise<BoundAddress> {
     const { network } = this.#options;
     const dialect = this.#dialect({ format: "json", delimited: true, pong: true });
-    const site = siteFor({ paths: EXCHANGE_PATHS, upgradePaths: UPGRADE_PATHS, handler: dialect });
+    const admit = (peer: Peer): Admission => (isComing(peer) ? dialect.admit(peer) : dialect.admitUnrated(peer));
+    const site = siteFor({ paths: EXCHANGE_PATHS, upgradePaths: UPGRADE_PATHS, handler: { ...dialect, admit } });
     const bound = await listenSite(network, listener, site);
     const { server, address } = bound;
     for (const path of UPGRADE_PATHS) {
@@ -220,16 +219,14 @@ export class ClientWires {
 
   /** Refuses clients that come too fast, and judges the others as before. */
   #rated(dialect: CentrifugeHandler): RatedHandler {
-    const admit = (peer: Peer): Admission => {
-      return (isComing(peer) ? this.#rates.judge(peer) : undefined) ?? dialect.admit(peer);
-    };
+    const admit = (peer: Peer): Admission => this.#rates.judge(peer) ?? dialect.admit(peer);
     return { ...dialect, limits: { ...dialect.limits, ...this.#patience }, admit, admitUnrated: dialect.admit };
   }
 }
 
-/** Whether the peer is a client that comes: not one who loads a page, or says something over the stream that it has. */
-function isComing({ path }: Peer): boolean {
-  return path === undefined || path.startsWith(GRPC_SERVICE) || COMING_PATHS.has(path);
+/** Whether a request is that of a client that comes: not for a page, nor what it says over the stream that it has. */
+function isComing({ path = "" }: Peer): boolean {
+  return COMING_PATHS.has(path);
 }
 
 /** Listens at an HTTP address for everything below it. */

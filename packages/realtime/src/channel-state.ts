@@ -62,6 +62,11 @@ export class ChannelState implements WheelEntry {
     this.#parts = parts;
   }
 
+  /** Clients that are behind may miss something here. */
+  get maySkip(): boolean {
+    return this.settings.overflow !== "disconnect";
+  }
+
   get isFull(): boolean {
     return this.#claims - (this.#listeners?.length ?? 0) >= this.settings.maxSubscribers;
   }
@@ -146,6 +151,7 @@ export class ChannelState implements WheelEntry {
     this.saidBytes += bytes;
     this.saidPublications++;
     if (subscribers.length > 0) this.#parts.outbound.said(bytes);
+    const { maySkip } = this;
     let matched = 0;
     let queued = 0;
     this.#isTelling = true;
@@ -154,7 +160,7 @@ export class ChannelState implements WheelEntry {
       const subscription = subscribers[index] as Subscription;
       if (subscription.index === -1) continue;
       try {
-        const taken = subscription.take(event, epoch);
+        const taken = subscription.take(event, epoch, maySkip);
         if (taken === "filtered") continue;
         matched++;
         if (taken === "queued") queued++;

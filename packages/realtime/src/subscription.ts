@@ -61,7 +61,8 @@ export class Subscription {
     return this.filter === undefined || this.filter(tags);
   }
 
-  take(event: PublicationEvent, epoch: string | undefined): Taken {
+  /** @param maySkip the channel's rule lets a client that is behind miss something: asked once for all subscribers. */
+  take(event: PublicationEvent, epoch: string | undefined, maySkip: boolean): Taken {
     if (this.stage !== "live") return this.#hold(event, epoch) ? "queued" : "dropped";
     const { offset } = event.publication;
     if (this.isPositioned && offset !== undefined) {
@@ -76,7 +77,7 @@ export class Subscription {
       this.epoch = epoch ?? "";
     }
     if (!this.wants(event.publication)) return "filtered";
-    if (this.#maySkip) return this.#offer(event);
+    if (maySkip) return this.#offer(event);
     return this.session.tell(event, this.#formFor(event)) ? "queued" : "dropped";
   }
 
@@ -101,7 +102,7 @@ export class Subscription {
     this.held = undefined;
     if (held !== undefined) {
       for (const { event, epoch } of held.entries) {
-        if (this.#isLive()) this.take(event, epoch);
+        if (this.#isLive()) this.take(event, epoch, this.channel.maySkip);
       }
     }
     if (this.#isLive()) this.channel.tellJoin(this);
@@ -122,10 +123,6 @@ export class Subscription {
     if (this.stage === "ended") return;
     this.end();
     this.session.outlet.unsubscribed(this.channel.name, unsubscribe);
-  }
-
-  get #maySkip(): boolean {
-    return this.channel.settings.overflow !== "disconnect";
   }
 
   /** What a client that is behind need not be told, or not yet. */

@@ -6,6 +6,7 @@ import { historyLaws } from "./laws/history.ts";
 import { overflowLaws } from "./laws/overflow.ts";
 import { pingLaws } from "./laws/pings.ts";
 import { publishingLaws } from "./laws/publishing.ts";
+import { rateLaws } from "./laws/rates.ts";
 import { recoveryLaws } from "./laws/recovery.ts";
 import { sessionLaws } from "./laws/session.ts";
 import { slowReaderLaws } from "./laws/slow-reader.ts";
@@ -26,4 +27,5 @@ export const wireLaws: readonly WireLaw[] = [
   ...framingLaws,
   ...slowReaderLaws,
   ...overflowLaws,
+  ...rateLaws,
 ];
