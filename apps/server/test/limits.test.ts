@@ -464,7 +464,7 @@ const ELSEWHERE: ReadonlySet<string> = new Set(["limits.handshakes"]);
 
 describe("alone", () => {
   test.each([...TRIALS])("%s holds", { timeout: 60_000 }, async (_key, holds) => {
-    await holds();
+    await expect(holds()).resolves.toBe(undefined);
   });
 });
 
@@ -529,13 +529,13 @@ describe("a client that comes too fast is refused politely", () => {
         timeoutMs: 2_000,
         reconnect: false,
       }),
-    ).rejects.toThrow();
+    ).rejects.toThrow(/too many clients|503/);
     await expect(
       network.connect(`grpc://127.0.0.1:${server.ports("grpc")}/polywire.centrifuge.v1.Centrifuge/Connect`, {
         timeoutMs: 2_000,
         reconnect: false,
       }),
-    ).rejects.toThrow();
+    ).rejects.toThrow(/too many clients|503/);
   });
 });
 

@@ -91,7 +91,8 @@ describe("publishesPerSecond, alone", () => {
     const client = await test.client();
     for (let index = 0; index < 6; index++) client.publish("a", index);
     await test.settle();
-    expect(errors(client).toSorted()).toEqual([111, 111, undefined, undefined, undefined, undefined]);
+    const answers = errors(client);
+    expect([answers.length, answers.filter((code) => code === 111).length]).toEqual([6, 2]);
     expect(await calls(test, client, 50)).toEqual(Array<undefined>(50).fill(undefined));
     for (let index = 0; index < 3; index++) client.publish("a", index);
     expect(client.disconnectCode).toBe(3013);

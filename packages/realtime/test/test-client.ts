@@ -152,7 +152,7 @@ export class TestClient implements Outlet {
     return this;
   }
 
-  event(event: ChannelEvent): SendResult {
+  event(event: ChannelEvent, _form?: number): SendResult {
     if (event.kind !== "publication") {
       this.#tell({ kind: event.kind, channel: event.channel, client: event.info.client });
       return "sent";

@@ -70,7 +70,10 @@ class Falling {
     }
     assert.equal(this.server.hub.stats().bufferedBytes, 0);
     const told = await this.slow.everything();
-    return told.map(({ push }) => (push?.pub?.data as Numbered).number);
+    return told.map(({ push }) => {
+      assert.equal(push?.channel, this.channel);
+      return (push.pub?.data as Numbered | undefined)?.number ?? Number.NaN;
+    });
   }
 }
 
