@@ -13,7 +13,7 @@ import {
 } from "@polywire/core";
 import { type CentrifugeHandler, type CentrifugeOptions, centrifuge } from "@polywire/dialect-centrifuge";
 import { type GrpcProtocol, grpc } from "@polywire/grpc";
-import { type HttpListener, type HttpProtocol, http } from "@polywire/http";
+import { type HttpListener, type HttpListenOptions, type HttpProtocol, http } from "@polywire/http";
 import type { Hub } from "@polywire/realtime";
 import { type TcpProtocol, tcp } from "@polywire/tcp";
 import { type UdpProtocol, udp } from "@polywire/udp";
@@ -144,7 +144,8 @@ export class ClientWires {
     const dialect = this.#dialect({ format: "json", delimited: true, pong: true });
     const admit = (peer: Peer): Admission => (isComing(peer) ? dialect.admit(peer) : dialect.admitUnrated(peer));
     const site = siteFor({ paths: EXCHANGE_PATHS, upgradePaths: UPGRADE_PATHS, handler: { ...dialect, admit } });
-    const bound = await listenSite(network, listener, site);
+    const { requestTimeoutMs, keepAliveTimeoutMs } = this.#options.limits;
+    const bound = await listenSite(network, listener, { site, timeouts: { requestTimeoutMs, keepAliveTimeoutMs } });
     const { server, address } = bound;
     for (const path of UPGRADE_PATHS) {
       const url = `${address.url.replace(/^http/, "ws")}${path}`;
@@ -158,6 +159,7 @@ export class ClientWires {
     const dialect = this.#dialect({ format, delimited: false, pong });
     const bound = await this.#options.network.listen(listener.url as "tcp://127.0.0.1", dialect, {
       framing: format === "json" ? "lines" : "varint",
+      frameTimeoutMs: this.#options.limits.frameTimeoutMs,
       limits: this.#limits,
       ...tlsOf(listener),
     });
@@ -170,11 +172,13 @@ export class ClientWires {
     const { network } = this.#options;
     const dialect = this.#dialect({ format: "json", delimited: true, pong: true });
     const url = listener.url as "udp://127.0.0.1";
-    const reliable = await network.listen(url, dialect, { mode: "reliable", limits: this.#limits });
+    const { datagramPeers, datagramsPerSecond } = this.#options.limits;
+    const most = { maxPeers: datagramPeers, maxDatagramsPerSecond: datagramsPerSecond };
+    const reliable = await network.listen(url, dialect, { mode: "reliable", limits: this.#limits, ...most });
     const address = boundAddress(listener, reliable);
     // Sensors come with every datagram anew.
     const sensors = { ...dialect, admit: dialect.admitUnrated };
-    await network.listen(address.url as "udp://127.0.0.1", sensors, { mode: "plain" });
+    await network.listen(address.url as "udp://127.0.0.1", sensors, { mode: "plain", ...most });
     return { address, serves: { clients: "reliable form", sensors: "one datagram for each publish" } };
   }
 
@@ -183,8 +187,12 @@ export class ClientWires {
     const dialect = this.#dialect({ format: "protobuf", delimited: false, pong: true });
     const url = (base: string, method: string): "grpc://127.0.0.1" =>
       `${base}${GRPC_SERVICE}/${method}` as "grpc://127.0.0.1";
+    const { streamsPerConnection, metadataBytes, connectionAgeMs } = this.#options.limits;
     const links = await network.listen(url(listener.url, "Connect"), linksOf(dialect), {
       limits: this.#limits,
+      maxStreams: streamsPerConnection,
+      maxMetadataBytes: metadataBytes,
+      maxConnectionAgeMs: connectionAgeMs,
       ...tlsOf(listener),
     });
     const address = boundAddress(listener, links);
@@ -229,13 +237,21 @@ function isComing({ path = "" }: Peer): boolean {
   return COMING_PATHS.has(path);
 }
 
+/** What answers at an HTTP address, and how long it waits. */
+export interface Site {
+  readonly site: Handler;
+  /** Absent: the wire's own. */
+  readonly timeouts?: Pick<HttpListenOptions, "requestTimeoutMs" | "keepAliveTimeoutMs">;
+}
+
 /** Listens at an HTTP address for everything below it. */
 export async function listenSite(
   network: ServerNetwork,
   listener: ConfiguredListener,
-  site: Handler,
+  { site, timeouts }: Site,
 ): Promise<BoundAddress & { readonly server: Server }> {
-  const bound: HttpListener = await network.listen(`${listener.url}/` as "http://127.0.0.1/", site, tlsOf(listener));
+  const options = { ...timeouts, ...tlsOf(listener) };
+  const bound: HttpListener = await network.listen(`${listener.url}/` as "http://127.0.0.1/", site, options);
   return {
     address: boundAddress(listener, bound),
     serves: { health: "/health", metrics: "/metrics" },

@@ -157,7 +157,7 @@ class PolywireServer implements RunningServer {
     };
     return place.isPublic
       ? wires.listen(place.listener, siteWith)
-      : listenSite(this.#network, place.listener, siteWith());
+      : listenSite(this.#network, place.listener, { site: siteWith() });
   }
 
   #metrics(): string {

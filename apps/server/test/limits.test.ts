@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import fs from "node:fs";
+import { connect as connectHttp2, type Settings } from "node:http2";
 import { connect, type Socket } from "node:net";
 import os from "node:os";
 import path from "node:path";
@@ -126,7 +127,7 @@ class LimitedServer implements AsyncDisposable {
     const [section, name] = key.split(".");
     const file = path.join(directory, `${name}.yaml`);
     fs.writeFileSync(file, `${section}: { ${name}: ${value}${more} }\n${CHANNELS}`);
-    const listen = (["http", "tcp"] as const).map((scheme) => ({
+    const listen = (["http", "tcp", "udp", "grpc"] as const).map((scheme) => ({
       ...listenAddress("127.0.0.1", 0, scheme),
       pong: true,
     }));
@@ -138,8 +139,13 @@ class LimitedServer implements AsyncDisposable {
     return this.#running.listen[0]?.port ?? 0;
   }
 
+  /** Where the server is for those who do not come over the web. */
+  lowerPort(scheme: ListenScheme): number {
+    return this.#running.listen.find((one) => one.scheme === scheme)?.port ?? 0;
+  }
+
   client(): Client {
-    const client = new Client(this.#running.listen[1]?.port ?? 0);
+    const client = new Client(this.lowerPort("tcp"));
     this.#clients.push(client);
     return client;
   }
@@ -196,6 +202,13 @@ const UPGRADE = [
 
 /** A text message with no more in it than a mask of zeros needs: `nonsense`. */
 const NONSENSE = "\x81\x88\0\0\0\0nonsense";
+
+async function http2Settings(server: LimitedServer): Promise<Settings> {
+  const connection = connectHttp2(`http://127.0.0.1:${server.lowerPort("grpc")}`);
+  const [settings] = (await once(connection, "remoteSettings")) as [Settings];
+  connection.destroy();
+  return settings;
+}
 
 /** Fills the queues of clients that read nothing until the server has cut some. */
 async function fillUntil(server: LimitedServer, channels: readonly string[], counter: string): Promise<number> {
@@ -282,6 +295,82 @@ const TRIALS: ReadonlyMap<string, () => Promise<void>> = new Map([
       const begun = performance.now();
       expect(await silentPeer(server.webPort, `${UPGRADE}${NONSENSE}`)).toContain("bad request");
       expect(performance.now() - begun).toBeLessThan(4_500);
+    },
+  ],
+  [
+    "limits.requestTimeout",
+    async () => {
+      await using server = await LimitedServer.with("limits.requestTimeout", "100ms");
+      // No less than the time for a handshake, which is 10 s; without the limit it takes 30 s.
+      const begun = performance.now();
+      const request = "POST /connection/http_stream HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\n";
+      expect(await silentPeer(server.webPort, request)).toContain("408");
+      expect(performance.now() - begun).toBeLessThan(28_000);
+    },
+  ],
+  [
+    "limits.keepAliveTimeout",
+    async () => {
+      await using server = await LimitedServer.with("limits.keepAliveTimeout", "2s");
+      expect(await silentPeer(server.webPort, "GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")).toContain(
+        "timeout=2",
+      );
+    },
+  ],
+  [
+    "limits.frameTimeout",
+    async () => {
+      await using server = await LimitedServer.with("limits.frameTimeout", "200ms");
+      // Half a command. Not connected in time it would be told 3502.
+      expect(await silentPeer(server.lowerPort("tcp"), '{"id":1,"conn')).not.toContain("3502");
+    },
+  ],
+  [
+    "limits.streamsPerConnection",
+    async () => {
+      await using server = await LimitedServer.with("limits.streamsPerConnection", 3);
+      expect((await http2Settings(server)).maxConcurrentStreams).toBe(3);
+    },
+  ],
+  [
+    "limits.metadataBytes",
+    async () => {
+      await using server = await LimitedServer.with("limits.metadataBytes", "2KiB");
+      expect((await http2Settings(server)).maxHeaderListSize).toBe(2_048);
+    },
+  ],
+  [
+    "limits.connectionAge",
+    async () => {
+      await using server = await LimitedServer.with("limits.connectionAge", "100ms");
+      const connection = connectHttp2(`http://127.0.0.1:${server.lowerPort("grpc")}`);
+      const [code] = (await once(connection, "goaway")) as [number];
+      expect(code).toBe(0);
+      connection.destroy();
+    },
+  ],
+  [
+    "limits.datagramPeers",
+    async () => {
+      await using server = await LimitedServer.with("limits.datagramPeers", 1);
+      await using network = new Network({ protocols: [udp()] });
+      const url = `udp://127.0.0.1:${server.lowerPort("udp")}` as const;
+      await network.connect(url, { mode: "reliable", reconnect: false });
+      await expect(network.connect(url, { mode: "reliable", reconnect: false, timeoutMs: 2_000 })).rejects.toThrow(
+        /too many|503/,
+      );
+    },
+  ],
+  [
+    "limits.datagramsPerSecond",
+    async () => {
+      await using server = await LimitedServer.with("limits.datagramsPerSecond", 1);
+      await using network = new Network({ protocols: [udp()] });
+      const url = `udp://127.0.0.1:${server.lowerPort("udp")}` as const;
+      // A handshake takes two.
+      await expect(network.connect(url, { mode: "reliable", reconnect: false, timeoutMs: 400 })).rejects.toThrow(
+        /in time|timed out|within/,
+      );
     },
   ],
   [

@@ -73,6 +73,14 @@ export interface LimitsConfig {
   readonly handshakes: number;
   readonly handshakeTimeoutMs: number;
   readonly closeTimeoutMs: number;
+  readonly requestTimeoutMs: number;
+  readonly keepAliveTimeoutMs: number;
+  readonly frameTimeoutMs: number;
+  readonly streamsPerConnection: number;
+  readonly metadataBytes: number;
+  readonly connectionAgeMs: number;
+  readonly datagramPeers: number;
+  readonly datagramsPerSecond: number;
   readonly queueBytes: number;
   readonly totalQueueBytes: number;
   readonly commandsPerSecond: number;
@@ -368,6 +376,28 @@ const configSchema = z.strictObject({
         max: 600_000,
       }),
       closeTimeout: duration("time for a client's part of a close", 5_000, { min: 100, max: 600_000 }),
+      requestTimeout: duration(
+        "time for a request over HTTP to arrive whole; never less than `handshakeTimeout`",
+        30_000,
+        { min: 100, max: 3_600_000 },
+      ),
+      keepAliveTimeout: duration("how long a connection of HTTP without a request is kept", 5_000, {
+        min: 100,
+        max: 600_000,
+      }),
+      frameTimeout: duration("time for a message over TCP to arrive whole", 30_000, { min: 100, max: 3_600_000 }),
+      streamsPerConnection: wholeNumber("calls at once on one connection of gRPC", 100, 1_000_000),
+      metadataBytes: size("metadata of a call over gRPC", 8_192, { min: 1_024 }),
+      connectionAge: duration("after this a connection of gRPC takes no more calls", 3_600_000, {
+        min: 100,
+        max: 86_400_000,
+      }),
+      datagramPeers: wholeNumber("peers that each UDP address knows", 10_000, 1_000_000),
+      datagramsPerSecond: wholeNumber(
+        "datagrams in a second from one UDP address before it has a link, and from all sensors",
+        20_000,
+        100_000_000,
+      ),
       messageBytes: size("largest message that a client may send", 1_048_576, { min: 1_024 }),
       queueBytes: size("what may wait for one slow client; past it the client is cut with 3008", 4_194_304, {
         min: 1_024,
@@ -435,7 +465,8 @@ export function checkConfig(raw: unknown): { readonly config: ServerConfig } | {
 function completeConfig(checked: z.output<typeof configSchema>): ServerConfig {
   const { listen, internal, client, channels, limits, log } = checked;
   const { pingInterval, pongTimeout, connectTimeout, ...otherClient } = client;
-  const { handshakeTimeout, closeTimeout, ...otherLimits } = limits;
+  const { handshakeTimeout, closeTimeout, requestTimeout, keepAliveTimeout, ...otherLimits } = limits;
+  const { frameTimeout, connectionAge, ...numbers } = otherLimits;
   return {
     listen: listen.map(({ url, pong, tls }) => ({ ...url, pong, tls })),
     internal: internal.map(({ url, tls }) => ({ ...url, tls })),
@@ -449,7 +480,15 @@ function completeConfig(checked: z.output<typeof configSchema>): ServerConfig {
       ...rest,
       history: history && { size: history.size, ttlMs: history.ttl },
     })),
-    limits: { ...otherLimits, handshakeTimeoutMs: handshakeTimeout, closeTimeoutMs: closeTimeout },
+    limits: {
+      ...numbers,
+      handshakeTimeoutMs: handshakeTimeout,
+      closeTimeoutMs: closeTimeout,
+      requestTimeoutMs: requestTimeout,
+      keepAliveTimeoutMs: keepAliveTimeout,
+      frameTimeoutMs: frameTimeout,
+      connectionAgeMs: connectionAge,
+    },
     log,
   };
 }
