@@ -1,8 +1,29 @@
+import type { HubLimits } from "./options.ts";
+
 /** How much may come at once, in seconds of the rate. */
 const BURST_SECONDS = 2;
 
 /** How much has to gather again once everything was used up, in seconds of the rate. */
 const PAUSE_SECONDS = 0.5;
+
+/** `refused`: not now. `flood`: it was refused so often that its client is better gone. */
+export type RateVerdict = "taken" | "refused" | "flood";
+
+/** What one client may do in a second: commands, and of those publishes. */
+export class ClientRates {
+  readonly #commands: RateLimit | undefined;
+  readonly #publishes: RateLimit | undefined;
+
+  constructor({ commandsPerSecond, publishesPerSecond }: HubLimits, nowMs: number) {
+    this.#commands = commandsPerSecond === undefined ? undefined : new RateLimit(commandsPerSecond, nowMs);
+    this.#publishes = publishesPerSecond === undefined ? undefined : new RateLimit(publishesPerSecond, nowMs);
+  }
+
+  take(isPublish: boolean, nowMs: number): RateVerdict {
+    const verdict = this.#commands?.take(nowMs) ?? "taken";
+    return verdict === "taken" && isPublish ? (this.#publishes?.take(nowMs) ?? "taken") : verdict;
+  }
+}
 
 /**
  * What one client may do in a second: a bucket of tokens, which holds two seconds of them. Once it is empty everything is
@@ -25,7 +46,7 @@ export class RateLimit {
     this.#atMs = nowMs;
   }
 
-  take(nowMs: number): "taken" | "refused" | "flood" {
+  take(nowMs: number): RateVerdict {
     this.#tokens += ((nowMs - this.#atMs) * this.#perSecond) / 1_000;
     this.#atMs = nowMs;
     if (this.#tokens >= this.#burst) {
@@ -39,7 +60,7 @@ export class RateLimit {
     return "taken";
   }
 
-  #refuse(): "refused" | "flood" {
+  #refuse(): RateVerdict {
     this.#refusals++;
     return this.#refusals > this.#burst ? "flood" : "refused";
   }

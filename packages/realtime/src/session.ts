@@ -10,7 +10,7 @@ import type { HubParts } from "./hub-parts.ts";
 import { Liveness } from "./liveness.ts";
 import type { Origin } from "./options.ts";
 import type { ChannelEvent, Outlet } from "./outlet.ts";
-import { RateLimit } from "./rate-limit.ts";
+import { ClientRates, type RateVerdict } from "./rate-limit.ts";
 import type {
   Answer,
   ConnectRequest,
@@ -65,8 +65,9 @@ export class Session implements ClientSession {
   #backlog: Backlog | undefined = undefined;
   #origin: Origin | undefined;
   readonly #liveness: Liveness;
-  #commands: RateLimit | undefined = undefined;
-  #publishes: RateLimit | undefined = undefined;
+  #isRateLimited = true;
+  /** Made with the first command, for most clients only listen. */
+  #rates: ClientRates | undefined = undefined;
   #gone: AbortController | undefined = undefined;
 
   constructor(outlet: Outlet, origin: Origin, parts: HubParts) {
@@ -114,7 +115,7 @@ export class Session implements ClientSession {
     const origin = this.#origin as Origin;
     this.#origin = undefined;
     // Who hears nothing has said everything with its connect: what limits it is its wire.
-    if (request.isDeaf !== true) this.#limitRates();
+    this.#isRateLimited = request.isDeaf !== true;
     connect(this, { request, origin, answer: this.#guarded(answer) });
   }
 
@@ -125,12 +126,11 @@ export class Session implements ClientSession {
 
   unsubscribe(channel: string, answer: Answer<undefined>): void {
     // It must not fail, so it is not refused for being one too many; but too many of them are a flood as well.
-    if (this.#isReady() && this.#isWithin(this.#commands) !== "flood")
-      unsubscribe(this, channel, this.#guarded(answer));
+    if (this.#isReady() && this.#judgeRate(false) !== "flood") unsubscribe(this, channel, this.#guarded(answer));
   }
 
   publish(channel: string, data: Uint8Array, format: DataFormat, answer: Answer<undefined>): void {
-    const reply = this.#begin(answer, data.length, this.#publishes);
+    const reply = this.#begin(answer, data.length, true);
     if (reply !== undefined) publish(this, { channel, data, format }, reply);
   }
 
@@ -302,18 +302,14 @@ export class Session implements ClientSession {
   /**
    * Counts a command that must be answered, and its data; `undefined` when it is answered already, with a no.
    */
-  #begin<Result>(answer: Answer<Result>, bytes = 0, rate?: RateLimit): Answer<Result> | undefined {
+  #begin<Result>(answer: Answer<Result>, bytes = 0, isPublish = false): Answer<Result> | undefined {
     if (!this.#isReady()) return undefined;
     const reply = this.#guarded(answer);
-    const isWithin = this.#isWithin(this.#commands) === "taken" ? this.#isWithin(rate) : "refused";
+    const isWithinRate = this.#judgeRate(isPublish) === "taken";
     if (this.isClosed) return undefined;
-    if (isWithin !== "taken") {
-      reply(ERRORS.tooManyRequests, undefined);
-      return undefined;
-    }
     const maxBytes = this.parts.settings.limits.publicationBytes * MAX_PUBLICATIONS_IN_FLIGHT;
     const isTooMuch = this.bytesInFlight > 0 && this.bytesInFlight + bytes > maxBytes;
-    if (isTooMuch || this.commandsInFlight >= MAX_COMMANDS_IN_FLIGHT) {
+    if (!isWithinRate || isTooMuch || this.commandsInFlight >= MAX_COMMANDS_IN_FLIGHT) {
       reply(ERRORS.tooManyRequests, undefined);
       return undefined;
     }
@@ -348,13 +344,6 @@ export class Session implements ClientSession {
     return true;
   }
 
-  #limitRates(): void {
-    const { settings, clock } = this.parts;
-    const { commandsPerSecond, publishesPerSecond } = settings.limits;
-    if (commandsPerSecond !== undefined) this.#commands = new RateLimit(commandsPerSecond, clock.now());
-    if (publishesPerSecond !== undefined) this.#publishes = new RateLimit(publishesPerSecond, clock.now());
-  }
-
   /** Something was said to this client alone. */
   #said(bytes: number, isAlone: boolean): void {
     if (bytes <= 0) return;
@@ -368,11 +357,15 @@ export class Session implements ClientSession {
     else this.disconnect(DISCONNECTS.slow);
   }
 
-  /** What the rate says of one thing more. A flood ends the session. */
-  #isWithin(rate: RateLimit | undefined): ReturnType<RateLimit["take"]> {
-    if (rate === undefined) return "taken";
-    const verdict = rate.take(this.parts.clock.now());
-    if (verdict !== "taken") this.parts.counters.rateRefusals++;
+  /** What the client's rates say of one command more. A flood ends the session. */
+  #judgeRate(isPublish: boolean): RateVerdict {
+    if (!this.#isRateLimited) return "taken";
+    const { clock, settings, counters } = this.parts;
+    const { commandsPerSecond, publishesPerSecond } = settings.limits;
+    if (commandsPerSecond === undefined && publishesPerSecond === undefined) return "taken";
+    this.#rates ??= new ClientRates(settings.limits, clock.now());
+    const verdict = this.#rates.take(isPublish, clock.now());
+    if (verdict !== "taken") counters.rateRefusals++;
     if (verdict === "flood") this.disconnect(DISCONNECTS.tooManyRequests);
     return verdict;
   }
