@@ -35,7 +35,7 @@ export function collectStats({ sessions, channels, counters, outbound }: HubPart
     subscriptions += session.subscriptions?.size ?? 0;
     commandsInFlight += session.commandsInFlight;
     bytesInFlight += session.bytesInFlight;
-    const bytes = session.bufferedBytes;
+    const bytes = session.queue.bytes;
     bufferedBytes += bytes;
     largestBufferedBytes = Math.max(largestBufferedBytes, bytes);
   }

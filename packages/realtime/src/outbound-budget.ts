@@ -73,7 +73,7 @@ export class OutboundBudget {
     for (const { channel } of session.subscriptions?.values() ?? []) {
       marks.set(channel, { bytes: channel.saidBytes, publications: channel.saidPublications });
     }
-    this.#behind.set(session, { bytes: session.bufferedBytes, marks });
+    this.#behind.set(session, { bytes: session.queue.bytes, marks });
   }
 
   /** It has caught up, or gone. */
@@ -86,9 +86,9 @@ export class OutboundBudget {
     let ownBytes = 0;
     const shared = new Map<ChannelState, number>();
     for (const session of this.#sessions) {
-      const bytes = session.bufferedBytes;
+      const bytes = session.queue.bytes;
       if (bytes === 0) continue;
-      ownBytes += Math.min(bytes, session.ownBytes) + this.#overheadOf(session);
+      ownBytes += Math.min(bytes, session.queue.ownBytes) + this.#overheadOf(session);
       for (const { channel } of session.subscriptions?.values() ?? []) {
         const most = Math.min(bytes, this.#mostOf(session, channel));
         if (most > (shared.get(channel) ?? 0)) shared.set(channel, most);
@@ -107,7 +107,7 @@ export class OutboundBudget {
   }
 
   #sizeOf(session: Session): number {
-    return session.bufferedBytes + this.#overheadOf(session);
+    return session.queue.bytes + this.#overheadOf(session);
   }
 
   /** What its messages take besides their bytes; those of a client that is not behind are few. */
@@ -143,7 +143,7 @@ export class OutboundBudget {
 
   /** Ends the sessions with the largest queues, until these were this large together. False: nothing waits for anybody. */
   #cut(bytes: number): boolean {
-    const largest = [...this.#sessions].filter((session) => session.bufferedBytes > 0);
+    const largest = [...this.#sessions].filter((session) => session.queue.bytes > 0);
     largest.sort((one, other) => this.#sizeOf(other) - this.#sizeOf(one));
     let cut = 0;
     for (const session of largest) {

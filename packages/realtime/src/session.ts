@@ -1,6 +1,6 @@
 import type { ClientInfo, DataFormat, HistoryPage, PresenceStats } from "@polywire/core";
 import { PolywireError } from "@polywire/core";
-import { Backlog } from "./backlog.ts";
+import { ClientQueue } from "./client-queue.ts";
 import { type ClientError, DISCONNECTS, type Disconnect, ERRORS, UNSUBSCRIBES } from "./codes.ts";
 import { call, publish, readHistory, readPresence, readPresenceStats, receive } from "./commands.ts";
 import { connect } from "./connecting.ts";
@@ -30,9 +30,6 @@ const MAX_COMMANDS_IN_FLIGHT = 1_024;
 /** Most data in them, in publications of the largest size. */
 const MAX_PUBLICATIONS_IN_FLIGHT = 4;
 
-/** How much of a client's queue may be held back for it while it is behind. */
-const BACKLOG_SHARE = 0.25;
-
 /** Most orders of the server that wait for a session to be connected. */
 const MAX_ORDERS_WAITING = 128;
 
@@ -44,6 +41,8 @@ export class Session implements ClientSession {
   readonly id: string;
   readonly outlet: Outlet;
   readonly parts: HubParts;
+  /** What waits for the client. */
+  readonly queue: ClientQueue;
   stage: "new" | "connecting" | "connected" | "refused" | "closed" = "new";
   info: ClientInfo;
   /** Where it comes from, while those are counted. */
@@ -58,11 +57,6 @@ export class Session implements ClientSession {
   commandsInFlight = 0;
   /** Data that came with them. */
   bytesInFlight = 0;
-  /** The client does not take what it is told as fast as it comes. */
-  isBehind = false;
-  /** The most of what waits for the client that is for nobody else: answers, and messages to it. */
-  ownBytes = 0;
-  #backlog: Backlog | undefined = undefined;
   #origin: Origin | undefined;
   readonly #liveness: Liveness;
   #isRateLimited = true;
@@ -76,6 +70,7 @@ export class Session implements ClientSession {
     this.parts = parts;
     this.info = { client: this.id, user: "" };
     this.#origin = origin;
+    this.queue = new ClientQueue(this);
     this.#liveness = new Liveness(this);
   }
 
@@ -87,19 +82,6 @@ export class Session implements ClientSession {
   get signal(): AbortSignal {
     this.#gone ??= new AbortController();
     return this.#gone.signal;
-  }
-
-  /** Bytes on their way to the client, and those held back for it. */
-  get bufferedBytes(): number {
-    return this.outlet.bufferedBytes + (this.#backlog?.bytes ?? 0);
-  }
-
-  /** What is held back for the client while it is behind. */
-  get backlog(): Backlog {
-    const { settings, counters } = this.parts;
-    const maxBytes = Math.ceil(settings.limits.outboundBytesPerSession * BACKLOG_SHARE);
-    this.#backlog ??= new Backlog(maxBytes, counters);
-    return this.#backlog;
   }
 
   /** Bytes that one answer with publications may take now: what one message holds, and half of the room in the queue. */
@@ -205,7 +187,7 @@ export class Session implements ClientSession {
   tell(event: ChannelEvent, form: number): boolean {
     const result = this.outlet.event(event, form);
     if (result === "sent") return true;
-    if (result === "wait") return this.#fallBehind();
+    if (result === "wait") return this.queue.fellBehind();
     this.#refused();
     return false;
   }
@@ -214,30 +196,19 @@ export class Session implements ClientSession {
   tellOrSkip(event: ChannelEvent, form: number): boolean {
     const result = this.outlet.event(event, form);
     if (result === "sent") return true;
-    if (result === "wait") return this.#fallBehind();
+    if (result === "wait") return this.queue.fellBehind();
     if (this.outlet.isClosed === true) this.closed();
     return false;
   }
 
-  /** Nothing that is held back is told of this channel any more. */
-  forgetHeld(subscription: Subscription): void {
-    this.#backlog?.forget(subscription);
-  }
-
   drained(): void {
-    if (!this.isBehind || this.isClosed) return;
-    this.isBehind = false;
-    this.parts.outbound.caughtUp(this);
-    this.#backlog?.release((subscription, event) => {
-      subscription.tellOrSkip(event);
-      return !this.isBehind && !this.isClosed;
-    });
+    this.queue.caughtUp();
   }
 
   message(data: Uint8Array, format: DataFormat): void {
     const before = this.outlet.bufferedBytes;
     if (this.outlet.message(data, format) === "refused") return this.#refused();
-    this.#said(this.outlet.bufferedBytes - before, before === 0);
+    this.queue.said(before);
   }
 
   /** Something below broke a promise; going on would leave the client with a gap. */
@@ -330,25 +301,11 @@ export class Session implements ClientSession {
       const before = this.outlet.bufferedBytes;
       try {
         answer(error, result);
-        this.#said(this.outlet.bufferedBytes - before, before === 0);
+        this.queue.said(before);
       } catch (thrown) {
         this.failed(thrown);
       }
     };
-  }
-
-  #fallBehind(): true {
-    if (this.isBehind) return true;
-    this.isBehind = true;
-    this.parts.outbound.fellBehind(this);
-    return true;
-  }
-
-  /** Something was said to this client alone. */
-  #said(bytes: number, isAlone: boolean): void {
-    if (bytes <= 0) return;
-    this.ownBytes = isAlone ? bytes : this.ownBytes + bytes;
-    this.parts.outbound.said(bytes);
   }
 
   /** A client that is leaving anyway is not slow. */
@@ -388,8 +345,7 @@ export class Session implements ClientSession {
   #leave(): void {
     this.stage = "closed";
     this.orders = undefined;
-    this.#backlog = undefined;
-    this.parts.outbound.caughtUp(this);
+    this.queue.end();
     this.parts.counters.sessionsEnded++;
     this.#liveness.end();
     this.parts.sessions.remove(this);

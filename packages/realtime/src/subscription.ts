@@ -114,7 +114,7 @@ export class Subscription {
     this.stage = "ended";
     this.held = undefined;
     this.session.subscriptions?.delete(this.channel.name);
-    this.session.forgetHeld(this);
+    this.session.queue.forget(this);
     this.channel.leave(this);
   }
 
@@ -127,14 +127,14 @@ export class Subscription {
 
   /** What a client that is behind need not be told, or not yet. */
   #offer(event: PublicationEvent): Taken {
-    const { session } = this;
+    const { queue } = this.session;
     const { overflow, overflowKey } = this.channel.settings;
-    if (!session.isBehind) return this.tellOrSkip(event);
+    if (!queue.isBehind) return this.tellOrSkip(event);
     if (overflow === "drop-newest") return this.#skipped();
-    if (overflow === "drop-oldest") return session.backlog.hold(this, event) ? "queued" : "dropped";
+    if (overflow === "drop-oldest") return queue.backlog.hold(this, event) ? "queued" : "dropped";
     const { tags = NO_TAGS } = event.publication;
     const key = overflowKey === undefined ? "" : (tags.get(overflowKey) ?? "");
-    return session.backlog.hold(this, event, key) ? "queued" : "dropped";
+    return queue.backlog.hold(this, event, key) ? "queued" : "dropped";
   }
 
   #skipped(): "dropped" {
