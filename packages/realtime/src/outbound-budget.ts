@@ -88,11 +88,14 @@ export class OutboundBudget {
     for (const session of this.#sessions) {
       const bytes = session.queue.bytes;
       if (bytes === 0) continue;
-      ownBytes += Math.min(bytes, session.queue.ownBytes) + this.#overheadOf(session);
+      let unexplained = bytes - session.queue.ownBytes;
       for (const { channel } of session.subscriptions?.values() ?? []) {
         const most = Math.min(bytes, this.#mostOf(session, channel));
+        unexplained -= most;
         if (most > (shared.get(channel) ?? 0)) shared.set(channel, most);
       }
+      // What is left is of channels that it is in no more.
+      ownBytes += Math.min(bytes, session.queue.ownBytes + Math.max(0, unexplained)) + this.#overheadOf(session);
     }
     let sharedBytes = 0;
     for (const bytes of shared.values()) sharedBytes += bytes;

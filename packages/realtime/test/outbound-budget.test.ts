@@ -89,6 +89,18 @@ describe("the budget of everything that waits for clients", () => {
     expect(test.hub.stats().budgetCuts).toBeGreaterThan(0);
   });
 
+  it("counts what waits of channels that a client has left", async () => {
+    await using test = testHub();
+    for (let index = 0; index < 20; index++) {
+      const client = await stalled(test, `c${index}`);
+      await publish(test, `c${index}`, 8);
+      client.unsubscribe(`c${index}`);
+      await test.settle();
+    }
+    expect(test.hub.stats().bufferedBytes).toBeLessThan(1.5 * BUDGET);
+    expect(test.hub.stats().budgetCuts).toBeGreaterThan(0);
+  });
+
   it("lets be who caught up before the end of the turn, however much was said in it", async () => {
     await using test = testHub();
     const client = await test.subscriber("news", { waitAboveBytes: WAIT_ABOVE });
