@@ -31,6 +31,7 @@ const CHANNELS = `
 channels:
   - { match: "kept*", publish: clients, history: { size: 100, ttl: 60s }, recovery: true, read: clients }
   - { match: "room*", presence: true, joinLeave: true }
+  - { match: small, maxSubscribers: 1 }
   - { match: "*", publish: clients }
 `;
 
@@ -537,6 +538,16 @@ const TRIALS: ReadonlyMap<string, () => Promise<void>> = new Map([
       });
       // Its own, and that of the second.
       expect(joins).toBe(2);
+    },
+  ],
+  [
+    "channels[].maxSubscribers",
+    async () => {
+      await using server = await LimitedServer.with("limits.clients", 10_000);
+      await server.subscriber("small");
+      await server.subscriber("large");
+      await server.subscriber("large");
+      expect(await (await server.connected()).errorOf({ subscribe: { channel: "small" } })).toBe(106);
     },
   ],
   [
