@@ -4,6 +4,7 @@ import {
   type Admission,
   type Clock,
   type Handler,
+  type LinkLimits,
   type Listener,
   type Logger,
   Network,
@@ -17,14 +18,15 @@ import {
   centrifuge,
 } from "@polywire/dialect-centrifuge";
 import { type GrpcProtocol, grpc } from "@polywire/grpc";
-import { type HttpListener, type HttpProtocol, http } from "@polywire/http";
+import { type HttpListener, type HttpListenOptions, type HttpProtocol, http } from "@polywire/http";
 import type { Hub } from "@polywire/realtime";
 import { type TcpProtocol, tcp } from "@polywire/tcp";
 import { type UdpDrops, type UdpProtocol, udp } from "@polywire/udp";
 import { type WsProtocol, ws } from "@polywire/ws";
 import { type ListenAddress, listenAddress } from "./config/address.ts";
 import { readCertificates, type TlsMaterial } from "./config/certificates.ts";
-import type { ConfiguredListener, PublicListener } from "./config/schema.ts";
+import type { ConfiguredListener, LimitsConfig, PublicListener } from "./config/schema.ts";
+import { ConnectRates } from "./connect-rates.ts";
 
 /** Where clients of an HTTP address are answered. */
 const HTTP_PATHS = {
@@ -41,6 +43,9 @@ const UPGRADE_PATHS: ReadonlySet<string> = new Set([HTTP_PATHS.websocket, HTTP_P
 const EXCHANGE_PATHS: ReadonlySet<string> = new Set(
   Object.values(HTTP_PATHS).filter((path) => !UPGRADE_PATHS.has(path)),
 );
+
+/** Those at which a client comes; to the other one it sends what it has to say. */
+const COMING_PATHS: ReadonlySet<string> = new Set([...EXCHANGE_PATHS].filter((path) => path !== HTTP_PATHS.emulation));
 
 /** Those that a person reading the log wants to know. */
 const SHOWN_PATHS = {
@@ -69,7 +74,7 @@ export interface ClientWiresOptions {
   readonly allowedOrigins: readonly string[];
   /** Headers of clients that somebody wants to see. */
   readonly keepHeaders: readonly string[];
-  readonly maxClients: number;
+  readonly limits: LimitsConfig;
 }
 
 export type ServerNetwork = Network<readonly [HttpProtocol, WsProtocol, TcpProtocol, UdpProtocol, GrpcProtocol]>;
@@ -105,15 +110,29 @@ export function serverNetwork(options: Omit<NetworkOptions<readonly []>, "protoc
 /** How the clients of an address are spoken to. */
 type Speech = Required<Pick<CentrifugeOptions, "format" | "delimited" | "pong">>;
 
+/** A dialect whose clients may be refused for coming too fast. */
+interface RatedHandler extends CentrifugeHandler {
+  /** Judges a peer by everything else. */
+  readonly admitUnrated: CentrifugeHandler["admit"];
+}
+
 /** Lets clients in at public addresses, whatever their wire. */
 export class ClientWires {
   readonly #options: ClientWiresOptions;
-  readonly #dialects = new Map<string, CentrifugeHandler>();
+  readonly #dialects = new Map<string, RatedHandler>();
+  readonly #rates: ConnectRates;
   #allowedOrigins: readonly string[];
 
   constructor(options: ClientWiresOptions) {
     this.#options = options;
     this.#allowedOrigins = options.allowedOrigins;
+    const { limits, logger, clock } = options;
+    this.#rates = new ConnectRates({
+      perSecond: limits.connectsPerSecond,
+      perSecondPerAddress: limits.connectsPerSecondPerAddress,
+      logger,
+      clock,
+    });
   }
 
   /** From now on pages of these origins may connect. */
@@ -152,8 +171,10 @@ export class ClientWires {
   async #listenHttp(listener: PublicListener, siteFor: (clients: ExchangeClients) => Handler): Promise<BoundAddress> {
     const { network } = this.#options;
     const dialect = this.#dialect({ format: "json", delimited: true, pong: true });
-    const site = siteFor({ paths: EXCHANGE_PATHS, upgradePaths: UPGRADE_PATHS, handler: dialect });
-    const bound = await listenSite(network, listener, site);
+    const admit = (peer: Peer): Admission => (isComing(peer) ? dialect.admit(peer) : dialect.admitUnrated(peer));
+    const site = siteFor({ paths: EXCHANGE_PATHS, upgradePaths: UPGRADE_PATHS, handler: { ...dialect, admit } });
+    const { requestTimeoutMs, keepAliveTimeoutMs } = this.#options.limits;
+    const bound = await listenSite(network, listener, { site, timeouts: { requestTimeoutMs, keepAliveTimeoutMs } });
     const { server, address } = bound;
     const upgrades: Listener[] = [];
     for (const path of UPGRADE_PATHS) {
@@ -169,6 +190,7 @@ export class ClientWires {
     const dialect = this.#dialect({ format, delimited: false, pong });
     const bound = await this.#options.network.listen(listener.url as "tcp://127.0.0.1", dialect, {
       framing: format === "json" ? "lines" : "varint",
+      frameTimeoutMs: this.#options.limits.frameTimeoutMs,
       limits: this.#limits,
       ...tlsOf(listener),
     });
@@ -181,9 +203,13 @@ export class ClientWires {
     const { network } = this.#options;
     const dialect = this.#dialect({ format: "json", delimited: true, pong: true });
     const url = listener.url as "udp://127.0.0.1";
-    const reliable = await network.listen(url, dialect, { mode: "reliable", limits: this.#limits });
+    const { datagramPeers, datagramsPerSecond } = this.#options.limits;
+    const most = { maxPeers: datagramPeers, maxDatagramsPerSecond: datagramsPerSecond };
+    const reliable = await network.listen(url, dialect, { mode: "reliable", limits: this.#limits, ...most });
     const address = boundAddress(listener, reliable);
-    const plain = await network.listen(address.url as "udp://127.0.0.1", dialect, { mode: "plain" });
+    // Sensors come with every datagram anew.
+    const sensors = { ...dialect, admit: dialect.admitUnrated };
+    const plain = await network.listen(address.url as "udp://127.0.0.1", sensors, { mode: "plain", ...most });
     const serves = { clients: "reliable form", sensors: "one datagram for each publish" };
     return { address, serves, drops: reliable.server.drops, close: () => closeAll(reliable, plain) };
   }
@@ -193,8 +219,12 @@ export class ClientWires {
     const dialect = this.#dialect({ format: "protobuf", delimited: false, pong: true });
     const url = (base: string, method: string): "grpc://127.0.0.1" =>
       `${base}${GRPC_SERVICE}/${method}` as "grpc://127.0.0.1";
+    const { streamsPerConnection, metadataBytes, connectionAgeMs } = this.#options.limits;
     const links = await network.listen(url(listener.url, "Connect"), linksOf(dialect), {
       limits: this.#limits,
+      maxStreams: streamsPerConnection,
+      maxMetadataBytes: metadataBytes,
+      maxConnectionAgeMs: connectionAgeMs,
       ...tlsOf(listener),
     });
     const address = boundAddress(listener, links);
@@ -204,8 +234,14 @@ export class ClientWires {
     return { address, serves, server: links.server, close: () => closeAll(links, calls) };
   }
 
-  get #limits(): { readonly maxLinks: number } {
-    return { maxLinks: this.#options.maxClients };
+  get #limits(): Partial<LinkLimits> {
+    return { maxLinks: this.#options.limits.clients };
+  }
+
+  /** For all addresses, those of pages too. */
+  get #patience(): Partial<LinkLimits> {
+    const { handshakes, handshakeTimeoutMs, closeTimeoutMs } = this.#options.limits;
+    return { maxHandshakes: handshakes, handshakeTimeoutMs, closeTimeoutMs };
   }
 
   /** Writes into the log who was refused before there was a session, and why. */
@@ -224,26 +260,47 @@ export class ClientWires {
   }
 
   /** One for each way of speaking: what goes to many of its clients is encoded once. */
-  #dialect(speech: Speech): CentrifugeHandler {
+  #dialect(speech: Speech): RatedHandler {
     const key = JSON.stringify(speech);
     let dialect = this.#dialects.get(key);
     if (dialect === undefined) {
-      const { hub, keepHeaders, clock } = this.#options;
+      const { hub, keepHeaders, clock, limits } = this.#options;
       const allowedOrigins = this.#allowedOrigins;
-      dialect = this.#audited(centrifuge(hub, { ...speech, allowedOrigins, keepHeaders, clock }));
+      const most = { maxCommandsPerFrame: limits.commandsPerFrame, maxBadCommands: limits.badCommands };
+      const spoken = centrifuge(hub, { ...speech, ...most, allowedOrigins, keepHeaders, clock });
+      dialect = this.#rated(this.#audited(spoken));
       this.#dialects.set(key, dialect);
     }
     return dialect;
   }
+
+  /** Refuses clients that come too fast, and judges the others as before. */
+  #rated(dialect: CentrifugeHandler): RatedHandler {
+    const admit = (peer: Peer): Admission => this.#rates.judge(peer) ?? dialect.admit(peer);
+    return { ...dialect, limits: { ...dialect.limits, ...this.#patience }, admit, admitUnrated: dialect.admit };
+  }
+}
+
+/** Whether a request is that of a client that comes: not for a page, nor what it says over the stream that it has. */
+function isComing({ path = "" }: Peer): boolean {
+  return COMING_PATHS.has(path);
+}
+
+/** What answers at an HTTP address, and how long it waits. */
+export interface Site {
+  readonly site: Handler;
+  /** Absent: the wire's own. */
+  readonly timeouts?: Pick<HttpListenOptions, "requestTimeoutMs" | "keepAliveTimeoutMs">;
 }
 
 /** Listens at an HTTP address for everything below it. */
 export async function listenSite(
   network: ServerNetwork,
   listener: ConfiguredListener,
-  site: Handler,
+  { site, timeouts }: Site,
 ): Promise<BoundAddress & { readonly server: Server }> {
-  const bound: HttpListener = await network.listen(`${listener.url}/` as "http://127.0.0.1/", site, tlsOf(listener));
+  const options = { ...timeouts, ...tlsOf(listener) };
+  const bound: HttpListener = await network.listen(`${listener.url}/` as "http://127.0.0.1/", site, options);
   return {
     address: boundAddress(listener, bound),
     serves: { health: "/health", metrics: "/metrics" },

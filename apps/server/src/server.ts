@@ -5,7 +5,7 @@ import { Cancellation, type Clock, type Logger, type MetricFamily, PolywireError
 import { HttpHooks } from "@polywire/hooks-http";
 import { redactText } from "@polywire/log";
 import { PROMETHEUS_CONTENT_TYPE, prometheusText } from "@polywire/metrics";
-import { type ChannelRule, Hub, type HubOptions, type SystemLogLine } from "@polywire/realtime";
+import { type ChannelRule, Hub, type HubOptions, MemoryBroker, type SystemLogLine } from "@polywire/realtime";
 import { ApiWires } from "./api-wires.ts";
 import { clientHooks, type Judges } from "./client-hooks.ts";
 import { clientTokens } from "./client-tokens.ts";
@@ -140,7 +140,9 @@ class PolywireServer implements RunningServer {
     const tokens = clientTokens(config.client, clock);
     const backend = config.hooks && new HttpHooks({ ...hookOptions(config.hooks), logger: this.logger, clock });
     this.#judges = { tokens, backend };
-    this.#hub = new Hub({ ...hubOptions(config), ...clientHooks(this.#judges, config), logger: this.logger, clock });
+    const broker = new MemoryBroker({ clock, maxTotalBytes: config.limits.totalHistoryBytes });
+    const hooks = clientHooks(this.#judges, config);
+    this.#hub = new Hub({ ...hubOptions(config), ...hooks, broker, logger: this.logger, clock });
     this.#standstill = new Standstill({ clock, logger: this.logger });
     const services = [this.#hub, tokens, backend].filter((service) => service !== undefined);
     this.#network = serverNetwork({ services, logger: networkLogger(this.logger), clock });
@@ -168,7 +170,7 @@ class PolywireServer implements RunningServer {
       logger: this.logger,
       allowedOrigins: client.allowedOrigins,
       keepHeaders: this.#config.hooks?.clientHeaders ?? [],
-      maxClients: limits.clients,
+      limits,
     }));
     try {
       for (const place of placesOf(this.#config)) {
@@ -275,7 +277,7 @@ class PolywireServer implements RunningServer {
     };
     return place.isPublic
       ? wires.listen(place.listener, siteWith)
-      : listenSite(this.#network, place.listener, siteWith());
+      : listenSite(this.#network, place.listener, { site: siteWith() });
   }
 
   #metrics(): string {
@@ -398,6 +400,10 @@ function hubOptions({ channels, client, limits, shutdown }: ServerConfig): HubOp
     limits: {
       sessions: limits.clients,
       sessionsPerUser: limits.clientsPerUser,
+      sessionsPerAddress: limits.clientsPerAddress,
+      outboundBytes: limits.totalQueueBytes,
+      commandsPerSecond: limits.commandsPerSecond,
+      publishesPerSecond: limits.publishesPerSecond,
       channelsPerSession: limits.channelsPerClient,
       channelNameBytes: limits.channelNameBytes,
       subscribersPerChannel: limits.subscribersPerChannel,
@@ -418,8 +424,15 @@ function hubOptions({ channels, client, limits, shutdown }: ServerConfig): HubOp
   };
 }
 
-function channelRule({ history, delta, subscribe: _everybody, ...rule }: ChannelConfig): ChannelRule {
+function channelRule(channel: ChannelConfig): ChannelRule {
+  const { history, delta, overflowKey, maxSubscribers, subscribe: _everybody, ...rule } = channel;
   const { match, kind } = rule;
   if (kind === "system") return { match, kind };
-  return { ...rule, ...(history && { history }), ...(delta && { delta }) };
+  return {
+    ...rule,
+    ...(history && { history }),
+    ...(delta && { delta }),
+    ...(overflowKey !== undefined && { overflowKey }),
+    ...(maxSubscribers !== undefined && { maxSubscribers }),
+  };
 }

@@ -51,6 +51,8 @@ test("no configuration at all is a chat on loopback", () => {
       data: "json",
       history: { size: 1000, ttlMs: 300_000 },
       recovery: true,
+      positioning: false,
+      overflow: "disconnect",
       compaction: false,
       tagsFilter: false,
       presence: true,
@@ -64,6 +66,8 @@ test("no configuration at all is a chat on loopback", () => {
       data: "json",
       history: undefined,
       recovery: false,
+      positioning: false,
+      overflow: "disconnect",
       compaction: false,
       tagsFilter: false,
       presence: false,
@@ -404,6 +408,23 @@ test.each([
   ["channels: [{ match: a, recovery: cache }]", "channels[0].recovery: needs history"],
   ["channels: [{ match: a, joinLeave: true }]", "channels[0].joinLeave: needs presence: true"],
   ["channels: [{ match: '' }]", "channels[0].match: is empty"],
+  [
+    "channels: [{ match: a, overflow: drop }]",
+    'channels[0].overflow: is "drop": give disconnect, drop-oldest, drop-newest or keep-latest',
+  ],
+  [
+    "channels: [{ match: a, history: { size: 5, ttl: 1s }, recovery: true, overflow: drop-oldest }]",
+    "channels[0].overflow: drop-oldest drops publications, and clients with recovery rely on missing none",
+  ],
+  [
+    "channels: [{ match: a, positioning: true, overflow: keep-latest }]",
+    "channels[0].overflow: keep-latest drops publications, and clients with positioning rely on missing none",
+  ],
+  [
+    "channels: [{ match: a, overflow: drop-newest, overflowKey: symbol }]",
+    "channels[0].overflowKey: goes with overflow: keep-latest alone",
+  ],
+  ["channels: [{ match: a, maxSubscribers: 0 }]", "channels[0].maxSubscribers: is 0: give a whole number from 1"],
   // C27 origins
   [
     "client: { allowedOrigins: [example.com] }",

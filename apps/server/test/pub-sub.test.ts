@@ -316,6 +316,20 @@ describe("pub", TIMEOUT, () => {
     expect(pub.errors).toMatch(/polywire: .*force disconnect \(3503\)\n$/);
   });
 
+  test("what comes too fast for the server is published a little later, in order, each once", async () => {
+    const [wire] = WIRES;
+    if (wire === undefined) throw new Error("no wire");
+    await using server = await serve(wire, { limits: { publishesPerSecond: 50 } });
+    const heard: string[] = [];
+    server.hub.channel("open").subscribe(({ data }) => void heard.push(new TextDecoder().decode(data)));
+    await using pub = runPolywire(["pub", server.url, "open"]);
+    const numbers = Array.from({ length: 150 }, (_, index) => String(index));
+    pub.process.stdin?.end(numbers.join("\n"));
+    expect(await pub.ended()).toBe(0);
+    expect(heard).toEqual(numbers);
+    expect(server.hub.stats().rateRefusals).toBeGreaterThan(0);
+  });
+
   test("what may not be published: one line, exit 1", async () => {
     await using server = await serve(WS);
     await using pub = runPolywire(["pub", server.url, "closed", "x"]);

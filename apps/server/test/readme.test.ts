@@ -18,6 +18,14 @@ test("the README's table has every key with its variable, default and meaning, a
   expect(table?.split("\n")).toEqual(rows);
 });
 
+test("the README's limits are those of the configuration, with their defaults", () => {
+  const table = readme.split("| key | default | at the limit |\n|---|---|---|\n")[1]?.split("\n\n")[0] ?? "";
+  const rows = table.split("\n").map((row) => row.split(" | ").slice(0, 2).join(" | "));
+  const timeouts = ["client.connectTimeout", "client.pongTimeout"];
+  const limits = SETTINGS.filter(({ key }) => key.startsWith("limits.") || timeouts.includes(key));
+  expect(rows.toSorted()).toEqual(limits.map((limit) => `| \`${limit.key}\` | \`${limit.default}\``).toSorted());
+});
+
 test("the README's configuration is valid, and its channels are the default ones", () => {
   const yaml = /```yaml\n(.*?)```/s.exec(readme)?.[1] ?? "";
   const file = path.join(fs.mkdtempSync(path.join(os.tmpdir(), "polywire-readme-")), "polywire.yaml");

@@ -42,6 +42,8 @@ export class ClientOutlet implements Outlet {
   readonly #source: CommandSource;
   /** Its end is told in the protocol's own words: the wire has none, or hides them from a client of bare messages. */
   readonly #tellsEnd: boolean;
+  /** What the client is told of a channel may name it by its number. */
+  knowsNumbers = true;
   #session: ClientSession | undefined = undefined;
   #badCommands = 0;
   #firstBadCommandMs = 0;

@@ -14,6 +14,14 @@ import { connectRequest, connectResult, type Identity, withoutRecovery } from ".
  */
 const UNANSWERED_IN_A_TURN = 1_000;
 
+/**
+ * What the official SDK for JavaScript calls itself. It asks for numbers in place of names at every subscribe; but in its
+ * Protobuf form (5.8.0, `_getSub`) it compares the number of a push with that of the subscription by `===`, and both are
+ * objects of the package `long`, which are never the same: whatever is told by number is passed over in silence. So in
+ * Protobuf it is told names.
+ */
+const JAVASCRIPT_SDK = "js";
+
 type ConnectCommand = Extract<Command, { readonly kind: "connect" }>;
 
 /** Where a client comes to and from. */
@@ -95,6 +103,7 @@ export class Client implements FrameSink, CommandSource {
   }
 
   drain(): void {
+    this.#session.drained();
     this.#isBehind = false;
     this.#releaseHeld();
   }
@@ -132,6 +141,7 @@ export class Client implements FrameSink, CommandSource {
     this.#state = "connecting";
     const { codec, options } = this.#group;
     const request = connectRequest(command.request);
+    if (codec.name === "protobuf" && request.name === JAVASCRIPT_SDK) this.#outlet.knowsNumbers = false;
     this.#session.connect(options.pong ? request : { ...request, pings: "none" }, (error, result) => {
       if (result === undefined) {
         this.#state = "refused";

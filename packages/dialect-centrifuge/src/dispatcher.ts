@@ -94,7 +94,8 @@ function subscribe(id: number, request: SubscribeRequest, { session, outlet }: P
   if (request.channel === "" || !DELTA_TYPES.includes(request.delta)) return session.disconnect(DISCONNECTS.badRequest);
   if (request.type === SUBSCRIPTION_TYPE.sharedPoll) return outlet.answerError(id, ERRORS.notAvailable);
   if (request.type !== SUBSCRIPTION_TYPE.stream) return outlet.answerError(id, ERRORS.permissionDenied);
-  session.subscribe(subscribeRequest(request), (error, result) => {
+  const asked = subscribeRequest(request);
+  session.subscribe(outlet.knowsNumbers ? asked : { ...asked, compaction: false }, (error, result) => {
     if (result === undefined) return outlet.answerError(id, error ?? ERRORS.internal);
     if (outlet.tellIfFits(codec.subscribe(id, subscribeResult(result)))) return;
     outlet.tell(codec.subscribe(id, subscribeResult(unrecovered(result))));

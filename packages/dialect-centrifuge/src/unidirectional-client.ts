@@ -88,6 +88,10 @@ export class UnidirectionalClient implements FrameSink {
     this.#session.disconnect(DISCONNECTS.tooManyRequests);
   }
 
+  drain(): void {
+    this.#session.drained();
+  }
+
   closed(_info: CloseInfo): void {
     this.#session.closed();
   }

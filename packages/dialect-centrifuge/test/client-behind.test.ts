@@ -50,6 +50,9 @@ describe.each(ENCODINGS)("a client that does not take its replies, in %s", (enco
     session.outlet.unsubscribed("news", { code: 2000, reason: "server unsubscribe" });
     session.outlet.ping();
     expect([link.take().length, link.isPaused]).toEqual([3, false]);
+    expect(session.drains).toBe(0);
+    link.drain();
+    expect(session.drains).toBe(1);
   });
 
   it("and is behind while its connect is waited for is read when both are over", () => {

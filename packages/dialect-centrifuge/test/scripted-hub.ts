@@ -17,7 +17,7 @@ type Call = readonly [name: string, ...details: unknown[]];
 
 /** A hub that only notes what it is asked; tests answer for it. */
 export class ScriptedHub implements SessionHost {
-  readonly linkLimits = { maxMessageBytes: 2_000_000, maxBufferedBytes: 4_000_000 };
+  readonly linkLimits = { maxMessageBytes: 2_000_000, maxBufferedBytes: 4_000_000, waitAboveBytes: 262_144 };
   readonly sessions: ScriptedSession[] = [];
 
   openSession(outlet: Outlet, origin: Origin): ClientSession {
@@ -46,6 +46,8 @@ export class ScriptedSession implements ClientSession {
   readonly calls: Call[] = [];
   readonly answers: Answer<never>[] = [];
   isClosed = false;
+  /** How often its client has caught up. */
+  drains = 0;
   /** Connects are answered at once, unless this is off. */
   answersConnects = true;
 
@@ -123,6 +125,10 @@ export class ScriptedSession implements ClientSession {
 
   pong(): void {
     this.calls.push(["pong"]);
+  }
+
+  drained(): void {
+    this.drains++;
   }
 
   disconnect(disconnect: Disconnect): void {

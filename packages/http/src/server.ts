@@ -261,6 +261,9 @@ export interface Refusal {
   readonly reason: string;
 }
 
+/** A refusal that will not last: who comes back a second later may be let in. */
+const LATER = 503;
+
 /** Answers for nobody, and lets no further request come on the connection of a body that nobody reads. */
 export function refuse(request: IncomingMessage, response: ServerResponse, { status, reason }: Refusal): void {
   const body = `${reason}\n`;
@@ -269,6 +272,7 @@ export function refuse(request: IncomingMessage, response: ServerResponse, { sta
     "content-type": "text/plain; charset=utf-8",
     "content-length": Buffer.byteLength(body),
     "x-content-type-options": "nosniff",
+    ...(status === LATER && { "retry-after": "1" }),
     ...(request.httpVersionMajor < 2 && { connection: "close" }),
   });
   response.end(request.method === "HEAD" ? undefined : body);

@@ -95,7 +95,7 @@ export interface DocumentVersion {
 }
 
 export interface StreamOptions {
-  /** Most publications kept. */
+  /** Most publications kept. 0: the stream is a position alone, of which clients learn whether they missed something. */
   readonly size: number;
   /** How long the publications are kept after the last one. */
   readonly ttlMs: number;

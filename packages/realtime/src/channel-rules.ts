@@ -11,7 +11,7 @@ import {
 import type { StreamOptions } from "./broker.ts";
 import { fitsBytes } from "./channel-name.ts";
 import { NamePattern } from "./name-pattern.ts";
-import type { ChannelRule, HubLimits } from "./options.ts";
+import type { ChannelRule, HubLimits, OverflowPolicy } from "./options.ts";
 import type { StandardSchema } from "./standard-schema.ts";
 import { SYSTEM_PREFIX, SystemChannels } from "./system-channels.ts";
 
@@ -26,6 +26,10 @@ const RULE_KEYS: readonly (keyof ChannelRule)[] = [
   "schema",
   "history",
   "recovery",
+  "positioning",
+  "overflow",
+  "overflowKey",
+  "maxSubscribers",
   "delta",
   "compaction",
   "tagsFilter",
@@ -35,6 +39,8 @@ const RULE_KEYS: readonly (keyof ChannelRule)[] = [
 ];
 
 const HISTORY_KEYS: readonly (keyof NonNullable<ChannelRule["history"]>)[] = ["size", "ttlMs", "metaTtlMs"];
+
+const OVERFLOW_POLICIES: readonly OverflowPolicy[] = ["disconnect", "drop-oldest", "drop-newest", "keep-latest"];
 
 /** What begins with this is the system's own. */
 const SYSTEM_SIGN = "$";
@@ -46,10 +52,17 @@ export interface ChannelSettings {
   readonly kind: ChannelKind;
   readonly publish: "server" | "subscribers" | "clients";
   readonly data: "json" | "binary";
-  /** Absent: nothing is kept. */
+  /** Absent: there are no offsets, and nothing is kept. */
   readonly stream: StreamOptions | undefined;
+  /** Publications are kept: without it a stream is a position and nothing else. */
+  readonly hasHistory: boolean;
   readonly schema: StandardSchema | undefined;
   readonly isRecoverable: boolean;
+  /** The position of every subscriber is kept, whether it asks for that or not. */
+  readonly isPositioned: boolean;
+  readonly overflow: OverflowPolicy;
+  readonly overflowKey: string | undefined;
+  readonly maxSubscribers: number;
   /** Recovery gives the latest publication, to everyone who subscribes. */
   readonly isCache: boolean;
   readonly hasDelta: boolean;
@@ -106,13 +119,13 @@ function checkRule(path: string, rule: ChannelRule, limits: HubLimits): void {
   checkObjectOption(path, rule);
   checkOptionNames(path, rule, RULE_KEYS);
   const { match, kind, publish, data, history, recovery, delta, compaction, tagsFilter } = rule;
-  const { presence, joinLeave, read } = rule;
+  const { presence, joinLeave, read, positioning, maxSubscribers } = rule;
   checkMatch(`${path}.match`, rule, limits);
   if (kind !== undefined) checkOneOfOption(`${path}.kind`, kind, ["public", "private", "broadcast", "system"]);
   if (publish !== undefined) checkOneOfOption(`${path}.publish`, publish, ["server", "subscribers", "clients"]);
   if (data !== undefined) checkOneOfOption(`${path}.data`, data, ["json", "binary"]);
   if (read !== undefined) checkOneOfOption(`${path}.read`, read, ["subscribers", "clients"]);
-  for (const [name, value] of Object.entries({ compaction, tagsFilter, presence, joinLeave })) {
+  for (const [name, value] of Object.entries({ compaction, tagsFilter, presence, joinLeave, positioning })) {
     if (value !== undefined) checkBooleanOption(`${path}.${name}`, value);
   }
   if (recovery !== undefined && recovery !== "cache" && typeof recovery !== "boolean") {
@@ -128,6 +141,8 @@ function checkRule(path: string, rule: ChannelRule, limits: HubLimits): void {
       "there is nothing to recover without history: give the rule a history",
     );
   }
+  if (maxSubscribers !== undefined) checkCountOption(`${path}.maxSubscribers`, maxSubscribers);
+  checkOverflow(path, rule);
   if (kind === "system") checkSystem(path, rule);
   if (kind !== "broadcast") return;
   if (match.includes("*")) {
@@ -155,6 +170,26 @@ function checkSystem(path: string, rule: ChannelRule): void {
       "a system channel has figures of now and nothing else: leave it out",
     );
   }
+}
+
+function checkOverflow(
+  path: string,
+  { overflow, overflowKey, recovery = false, positioning = false }: ChannelRule,
+): void {
+  if (overflow !== undefined) checkOneOfOption(`${path}.overflow`, overflow, OVERFLOW_POLICIES);
+  if (overflowKey !== undefined && (typeof overflowKey !== "string" || overflowKey === "")) {
+    throw wrongOption(`${path}.overflowKey`, overflowKey, "give the name of a tag");
+  }
+  if (overflowKey !== undefined && overflow !== "keep-latest") {
+    throw wrongOption(`${path}.overflowKey`, overflowKey, 'it goes with overflow: "keep-latest" alone: leave it out');
+  }
+  if (overflow === undefined || overflow === "disconnect" || (recovery === false && !positioning)) return;
+  const other = recovery === false ? "positioning" : "recovery";
+  throw wrongOption(
+    `${path}.overflow`,
+    overflow,
+    `a client of a channel with ${other} relies on missing nothing: leave out one of the two`,
+  );
 }
 
 function checkSchema(path: string, { schema, data }: ChannelRule): void {
@@ -208,24 +243,22 @@ function checkReachable(path: string, pattern: NamePattern, earlier: readonly Na
   );
 }
 
-function completeRule(rule: ChannelRule, { historyBytesPerChannel }: HubLimits): ChannelSettings {
+function completeRule(rule: ChannelRule, limits: HubLimits): ChannelSettings {
   const { match, kind = "public", publish = "server", data = "json", history, read = "subscribers" } = rule;
+  const { positioning = false, overflow = "disconnect", maxSubscribers = limits.subscribersPerChannel } = rule;
   return {
     match,
     kind,
     publish,
     data,
-    stream:
-      history === undefined
-        ? undefined
-        : {
-            size: history.size,
-            ttlMs: history.ttlMs,
-            metaTtlMs: history.metaTtlMs ?? DEFAULT_META_TTL_MS,
-            maxBytes: historyBytesPerChannel,
-          },
+    stream: streamOf(rule, limits),
+    hasHistory: history !== undefined,
     schema: rule.schema,
     isRecoverable: rule.recovery !== undefined && rule.recovery !== false,
+    isPositioned: positioning,
+    overflow,
+    overflowKey: rule.overflowKey,
+    maxSubscribers: kind === "broadcast" || kind === "system" ? Number.POSITIVE_INFINITY : maxSubscribers,
     isCache: rule.recovery === "cache",
     hasDelta: rule.delta !== undefined,
     isCompact: rule.compaction ?? false,
@@ -235,6 +268,16 @@ function completeRule(rule: ChannelRule, { historyBytesPerChannel }: HubLimits):
     read,
     usersOf,
   };
+}
+
+/** A channel with positions and no history has a stream that keeps nothing. */
+function streamOf(
+  { history, positioning = false }: ChannelRule,
+  { historyBytesPerChannel }: HubLimits,
+): StreamOptions | undefined {
+  if (history === undefined && !positioning) return undefined;
+  const { size = 0, ttlMs = 1, metaTtlMs = DEFAULT_META_TTL_MS } = history ?? {};
+  return { size, ttlMs, metaTtlMs, maxBytes: historyBytesPerChannel };
 }
 
 const NO_USERS: readonly string[] = [];

@@ -7,6 +7,7 @@ import { PositionCheck } from "./position-check.ts";
 import { keepPresent, removePresence } from "./presence-lease.ts";
 import type { Subscription } from "./subscription.ts";
 import type { WheelEntry, WheelPlace } from "./timer-wheel.ts";
+import { wireBytesOf } from "./wire-size.ts";
 
 /** How often leases of presence are renewed; every second time positions are compared with the stream's top. */
 const UPKEEP_INTERVAL_MS = 20_000;
@@ -34,6 +35,9 @@ export class ChannelState implements WheelEntry {
   /** False when the hub was given other rules, none of which covers the channel: nobody can enter it any more. */
   isCovered = true;
   readonly subscribers: Subscription[] = [];
+  /** What subscribers were told from the beginning on. */
+  saidBytes = 0;
+  saidPublications = 0;
   wheelPlace: WheelPlace | undefined = undefined;
   readonly #parts: HubParts;
   #listeners: readonly PublicationListener[] | undefined = undefined;
@@ -61,11 +65,13 @@ export class ChannelState implements WheelEntry {
     this.#parts = parts;
   }
 
+  /** Clients that are behind may miss something here. */
+  get maySkip(): boolean {
+    return this.settings.overflow !== "disconnect";
+  }
+
   get isFull(): boolean {
-    const { subscribersPerChannel } = this.#parts.settings.limits;
-    const { kind } = this.settings;
-    const subscribers = this.#claims - (this.#listeners?.length ?? 0);
-    return kind !== "broadcast" && kind !== "system" && subscribers >= subscribersPerChannel;
+    return this.#claims - (this.#listeners?.length ?? 0) >= this.settings.maxSubscribers;
   }
 
   claim(): void {
@@ -145,6 +151,11 @@ export class ChannelState implements WheelEntry {
       epoch: publication.offset === 1 ? epoch : undefined,
     };
     if (this.settings.hasDelta) this.#previous = publication;
+    const bytes = wireBytesOf(publication);
+    this.saidBytes += bytes;
+    this.saidPublications++;
+    if (subscribers.length > 0) this.#parts.outbound.said(bytes);
+    const { maySkip } = this;
     let matched = 0;
     let queued = 0;
     this.#isTelling = true;
@@ -153,7 +164,7 @@ export class ChannelState implements WheelEntry {
       const subscription = subscribers[index] as Subscription;
       if (subscription.index === -1) continue;
       try {
-        const taken = subscription.take(event, epoch);
+        const taken = subscription.take(event, epoch, maySkip);
         if (taken === "filtered") continue;
         matched++;
         if (taken === "queued") queued++;

@@ -5,6 +5,7 @@ import type { ChannelSettings } from "./channel-rules.ts";
 import { type ClientError, DISCONNECTS, ERRORS } from "./codes.ts";
 import { isDenied } from "./denied.ts";
 import { runHook } from "./hooks.ts";
+import type { ProcedureCall } from "./options.ts";
 import type { Answer, HistoryCommand } from "./requests.ts";
 import type { Session } from "./session.ts";
 import { waitFor } from "./waiting.ts";
@@ -15,7 +16,7 @@ export function readHistory(session: Session, command: HistoryCommand, answer: A
   const rule = ruleFor(session, channel, answer);
   if (rule === undefined) return;
   const { stream } = rule;
-  if (stream === undefined) return answer(ERRORS.notAvailable, undefined);
+  if (stream === undefined || !rule.hasHistory) return answer(ERRORS.notAvailable, undefined);
   const subscription = session.subscriptions?.get(channel);
   if (rule.read === "subscribers" && subscription?.stage === "starting") {
     return waitFor(subscription, () => readHistory(session, command, answer));
@@ -69,11 +70,10 @@ export function call(
   if (procedure === undefined) {
     return answer(procedures.size === 0 ? ERRORS.notAvailable : ERRORS.methodNotFound, undefined);
   }
-  const { user } = session.info;
-  const asked = { method, data, client: session.id, user, meta: session.terms?.meta, signal: session.signal };
+  const asked = new RunningCall(session, method, data);
   runHook(
     () => procedure(asked),
-    session.hookDeadline(`procedure "${method}"`),
+    { ...session.hookDeadline(`procedure "${method}"`), passed: (error) => asked.end(error) },
     (error, result) => {
       if (result instanceof Uint8Array) return answer(undefined, result);
       if (isDenied(result)) {
@@ -83,6 +83,37 @@ export function call(
       answer(ERRORS.internal, undefined);
     },
   );
+}
+
+/** What a procedure is asked. Most take no interest in the signal, so it is made for those that do. */
+class RunningCall implements ProcedureCall {
+  readonly method: string;
+  readonly data: Uint8Array;
+  readonly client: string;
+  readonly user: string;
+  readonly meta: unknown;
+  readonly #session: Session;
+  readonly #ended = new AbortController();
+  #signal: AbortSignal | undefined = undefined;
+
+  constructor(session: Session, method: string, data: Uint8Array) {
+    this.#session = session;
+    this.method = method;
+    this.data = data;
+    this.client = session.id;
+    this.user = session.info.user;
+    this.meta = session.terms?.meta;
+  }
+
+  get signal(): AbortSignal {
+    this.#signal ??= AbortSignal.any([this.#session.signal, this.#ended.signal]);
+    return this.#signal;
+  }
+
+  /** Nobody waits for the answer any more. */
+  end(reason: PolywireError): void {
+    this.#ended.abort(reason);
+  }
 }
 
 /** A message that wants no answer; `done` says that the program is through with it. */

@@ -162,7 +162,7 @@ function subscribeAll(session: Session, names: readonly string[], admitted: Admi
 
 function complete(session: Session, all: readonly Subscribing[], { verdict, connecting }: Admitted): void {
   const { settings } = session.parts;
-  const subscriptions = all.length === 0 ? NO_SUBSCRIPTIONS : finishAll(session, all);
+  const subscriptions = all.length === 0 ? NO_SUBSCRIPTIONS : finishAll(session, all, connecting.request);
   if (subscriptions === HOLE) return session.missedOnSubscribe();
   const { pings = "answered" } = connecting.request;
   session.connected(pings);
@@ -191,7 +191,11 @@ function complete(session: Session, all: readonly Subscribing[], { verdict, conn
 }
 
 /** What the client is told of its subscriptions, or {@link HOLE} when there is nothing right to tell of one. */
-function finishAll(session: Session, all: readonly Subscribing[]): ReadonlyMap<string, SubscribeResult> | typeof HOLE {
+function finishAll(
+  session: Session,
+  all: readonly Subscribing[],
+  { subscriptions: wishes }: ConnectRequest,
+): ReadonlyMap<string, SubscribeResult> | typeof HOLE {
   const { counters } = session.parts;
   const subscriptions = new Map<string, SubscribeResult>();
   let recoverableBytes = session.answerBytes;
@@ -199,11 +203,13 @@ function finishAll(session: Session, all: readonly Subscribing[]): ReadonlyMap<s
     const result = subscribing.finish(recoverableBytes);
     if (result === HOLE) return HOLE;
     recoverableBytes -= subscribing.recoveredBytes;
-    if (result.wasRecovering) {
+    const { name } = subscribing.subscription.channel;
+    // Where recovery gives everyone the latest, `wasRecovering` says nothing of whether the client asked.
+    if (result.wasRecovering && wishes?.get(name)?.recover === true) {
       if (result.isRecovered) counters.recovered++;
       else counters.unrecovered++;
     }
-    subscriptions.set(subscribing.subscription.channel.name, result);
+    subscriptions.set(name, result);
   }
   return subscriptions;
 }

@@ -8,6 +8,8 @@ export class Counters {
   sessionsEnded = 0;
   /** Ended by the hub, by cause. */
   slowConsumers = 0;
+  /** Of those slow, how many because the queues of all together were too large. */
+  budgetCuts = 0;
   missingPongs = 0;
   staleSessions = 0;
   badRequests = 0;
@@ -16,6 +18,8 @@ export class Counters {
   subscriptionsExpired = 0;
   /** Sessions and subscriptions whose time was set anew. */
   refreshes = 0;
+  /** Ended with 3013: they asked for too much, or there were too many of them. */
+  floods = 0;
   /** Refused because the hub or a user has as many sessions as allowed. */
   sessionsRefused = 0;
   /** Publications that the broker told this process of. */
@@ -23,6 +27,10 @@ export class Counters {
   /** Deliveries of publications to subscribers, and those that failed. */
   deliveriesQueued = 0;
   deliveriesDropped = 0;
+  /** Publications that subscribers did not get because they were behind, by their channel's rule. */
+  overflowDropOldest = 0;
+  overflowDropNewest = 0;
+  overflowKeepLatest = 0;
   /** Joins and leaves that the broker told this process of. */
   memberships = 0;
   /** Subscribers that had missed something and were told to recover. */
@@ -32,6 +40,8 @@ export class Counters {
   unrecovered = 0;
   /** Publications forgotten because too many came while a subscribe was under way. */
   heldForgotten = 0;
+  /** Commands over the rate of their client. */
+  rateRefusals = 0;
   /** Answers with an error. */
   errorsAnswered = 0;
   /** The program's own hooks that threw, rejected or answered nonsense, and those that took too long. */

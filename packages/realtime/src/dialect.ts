@@ -24,7 +24,11 @@ export interface SessionHost {
   /** Opens a session, still unconnected: it ends with `stale` unless `connect` succeeds in time. */
   openSession(outlet: Outlet, origin: Origin): ClientSession;
   /** Limits that a dialect should ask of its links. */
-  readonly linkLimits: { readonly maxMessageBytes: number; readonly maxBufferedBytes: number };
+  readonly linkLimits: {
+    readonly maxMessageBytes: number;
+    readonly maxBufferedBytes: number;
+    readonly waitAboveBytes: number;
+  };
 }
 
 /**
@@ -54,6 +58,8 @@ export interface ClientSession {
   refreshSubscription(channel: string, token: string, answer: Answer<RefreshResult>): void;
   /** The client's answer to `outlet.ping()`. */
   pong(): void;
+  /** The outlet said `wait` of an event, and its client has caught up. */
+  drained(): void;
   /** Ends the session from the dialect's side: a frame that cannot be read. */
   disconnect(disconnect: Disconnect): void;
   /** The link is gone. */

@@ -5,6 +5,8 @@ export interface HookDeadline {
   readonly timeoutMs: number;
   /** For the error's message: `authenticate`. */
   readonly purpose: string;
+  /** Told when the time has passed without an answer, before `done` is. */
+  readonly passed?: (error: PolywireError) => void;
   /** Gets what `done` threw: nonsense that a hook answered may show only where it is used. */
   readonly failed: (thrown: unknown) => void;
 }
@@ -15,7 +17,7 @@ export interface HookDeadline {
  */
 export function runHook<Result>(
   hook: () => Result | Promise<Result>,
-  { clock, timeoutMs, purpose, failed }: HookDeadline,
+  { clock, timeoutMs, purpose, passed, failed }: HookDeadline,
   done: (error: PolywireError | undefined, result: Result | undefined) => void,
 ): void {
   const end = (error: PolywireError | undefined, result: Result | undefined): void => {
@@ -40,7 +42,9 @@ export function runHook<Result>(
     end(error, result);
   };
   const timer = clock.setTimer(() => {
-    finish(new PolywireError("timed-out", `${purpose}: no answer within ${timeoutMs} ms`), undefined);
+    const error = new PolywireError("timed-out", `${purpose}: no answer within ${timeoutMs} ms`);
+    passed?.(error);
+    finish(error, undefined);
   }, timeoutMs);
   Promise.resolve(answer).then(
     (result) => finish(undefined, result),

@@ -65,6 +65,13 @@ const COUNTS: readonly Row[] = [
     figures: ({ bufferedBytes }) => bufferedBytes,
   },
   {
+    name: "session.retained",
+    description: "What is on its way to all clients, as the memory it takes: what several wait for counts once.",
+    unit: "By",
+    kind: "gauge",
+    figures: ({ retainedBytes }) => retainedBytes,
+  },
+  {
     name: "session.largest_buffered",
     description: "What is on its way to the client that is furthest behind.",
     unit: "By",
@@ -102,11 +109,13 @@ const SESSIONS: readonly Row[] = [
     unit: "{session}",
     kind: "counter",
     attribute: "polywire.cut.cause",
-    figures: ({ slowConsumers, missingPongs, staleSessions, badRequests, sessionsExpired }) => ({
-      slow: slowConsumers,
+    figures: ({ slowConsumers, budgetCuts, missingPongs, staleSessions, badRequests, floods, sessionsExpired }) => ({
+      slow: slowConsumers - budgetCuts,
+      budget: budgetCuts,
       "no pong": missingPongs,
       stale: staleSessions,
       "bad request": badRequests,
+      "too many requests": floods,
       expired: sessionsExpired,
     }),
   },
@@ -150,6 +159,18 @@ const TRAFFIC: readonly Row[] = [
     figures: ({ deliveriesQueued, deliveriesDropped }) => ({ queued: deliveriesQueued, dropped: deliveriesDropped }),
   },
   {
+    name: "publication.overflowed",
+    description: "Publications that subscribers did not get because they were behind, by the policy of the channel.",
+    unit: "{delivery}",
+    kind: "counter",
+    attribute: "polywire.overflow.policy",
+    figures: ({ overflowDropOldest, overflowDropNewest, overflowKeepLatest }) => ({
+      "drop-oldest": overflowDropOldest,
+      "drop-newest": overflowDropNewest,
+      "keep-latest": overflowKeepLatest,
+    }),
+  },
+  {
     name: "membership.received",
     description: "Joins and leaves that reached this process.",
     unit: "{event}",
@@ -180,6 +201,13 @@ const FAILURES: readonly Row[] = [
     unit: "{command}",
     kind: "counter",
     figures: ({ errorsAnswered }) => errorsAnswered,
+  },
+  {
+    name: "command.rate_limited",
+    description: "Commands over the rate of their client.",
+    unit: "{command}",
+    kind: "counter",
+    figures: ({ rateRefusals }) => rateRefusals,
   },
   {
     name: "hook.failures",

@@ -6,6 +6,7 @@ import type { Counters } from "./counters.ts";
 import type { HubSettings } from "./hub-settings.ts";
 import type { CreateId } from "./identity.ts";
 import type { Journal } from "./journal.ts";
+import type { OutboundBudget } from "./outbound-budget.ts";
 import type { PublishGate } from "./publish-gate.ts";
 import type { Refusals } from "./refusals.ts";
 import type { Sessions } from "./sessions.ts";
@@ -23,6 +24,7 @@ export interface HubParts {
   readonly channels: Channels;
   readonly sessions: Sessions;
   readonly publishGate: PublishGate;
+  readonly outbound: OutboundBudget;
   readonly wheel: TimerWheel;
   readonly counters: Counters;
   readonly journal: Journal;

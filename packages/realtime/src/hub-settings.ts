@@ -39,16 +39,20 @@ export interface HubSettings {
 export const DEFAULT_HUB_LIMITS: HubLimits = {
   sessions: 10_000,
   sessionsPerUser: 10,
+  sessionsPerAddress: undefined,
   channelsPerSession: 128,
   channelNameBytes: 255,
   subscribersPerChannel: 1_000,
   publicationBytes: 1_048_576,
   outboundBytesPerSession: 4_194_304,
+  outboundBytes: 268_435_456,
   historyBytesPerChannel: 16_777_216,
   historyPageSize: 300,
   recoverySize: 300,
   presenceMembers: 1_000,
   joinLeaveMembers: 100,
+  commandsPerSecond: undefined,
+  publishesPerSecond: undefined,
   jsonDepth: 1_024,
   connectTimeoutMs: 10_000,
   hookTimeoutMs: 5_000,
@@ -147,7 +151,7 @@ export function changedHubSettings(before: HubSettings, changes: HubChanges): Hu
 function completeHubLimits(given: Partial<HubLimits> = {}): HubLimits {
   checkObjectOption("limits", given);
   checkOptionNames("limits", given, Object.keys(DEFAULT_HUB_LIMITS));
-  const limits: { -readonly [Name in keyof HubLimits]: number } = { ...DEFAULT_HUB_LIMITS };
+  const limits: { -readonly [Name in keyof HubLimits]: HubLimits[Name] } = { ...DEFAULT_HUB_LIMITS };
   for (const [name, value] of Object.entries(given)) {
     if (value === undefined) continue;
     checkCountOption(`limits.${name}`, value, name.endsWith("Ms") ? MAX_DELAY_MS : undefined);

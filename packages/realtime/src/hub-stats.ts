@@ -19,9 +19,11 @@ export interface HubStats extends Readonly<Counters> {
   /** Bytes on their way to all clients, and to the client that is furthest behind. */
   readonly bufferedBytes: number;
   readonly largestBufferedBytes: number;
+  /** About how much memory they take: what several clients wait for counts once. */
+  readonly retainedBytes: number;
 }
 
-export function collectStats({ sessions, channels, counters }: HubParts): HubStats {
+export function collectStats({ sessions, channels, counters, outbound }: HubParts): HubStats {
   let sessionsConnected = 0;
   let subscriptions = 0;
   let commandsInFlight = 0;
@@ -33,7 +35,7 @@ export function collectStats({ sessions, channels, counters }: HubParts): HubSta
     subscriptions += session.subscriptions?.size ?? 0;
     commandsInFlight += session.commandsInFlight;
     bytesInFlight += session.bytesInFlight;
-    const bytes = session.outlet.bufferedBytes;
+    const bytes = session.queue.bytes;
     bufferedBytes += bytes;
     largestBufferedBytes = Math.max(largestBufferedBytes, bytes);
   }
@@ -47,6 +49,7 @@ export function collectStats({ sessions, channels, counters }: HubParts): HubSta
     bytesInFlight,
     bufferedBytes,
     largestBufferedBytes,
+    retainedBytes: outbound.retainedBytes(),
     ...counters,
   };
 }

@@ -30,6 +30,7 @@ import { Journal } from "./journal.ts";
 import { NamePattern } from "./name-pattern.ts";
 import type { HubOptions, Origin } from "./options.ts";
 import { carryOut } from "./orders.ts";
+import { OutboundBudget } from "./outbound-budget.ts";
 import type { Outlet } from "./outlet.ts";
 import { encodeData } from "./publication-data.ts";
 import { PublishGate } from "./publish-gate.ts";
@@ -38,12 +39,16 @@ import { Refusals } from "./refusals.ts";
 import { addressOf, answerOf, checkInfo, checkTtl, draftOf, type PublishOptions, type Target } from "./server-calls.ts";
 import { Session } from "./session.ts";
 import { Sessions } from "./sessions.ts";
+import { sourceOf } from "./source-address.ts";
 import { SystemChannels, type SystemLogLine } from "./system-channels.ts";
 import { TimerWheel } from "./timer-wheel.ts";
 import { largestMessageBytes } from "./wire-size.ts";
 
 /** What a message may take on the wire beyond its data. */
 const ENVELOPE_BYTES = 65_536;
+
+/** Unsent bytes past which a client is behind; half of its queue where that is less. */
+const MOST_WAIT_ABOVE_BYTES = 262_144;
 
 /** Channels that `inspect` lists. */
 const MAX_INSPECTED_CHANNELS = 100;
@@ -72,6 +77,9 @@ export class Hub implements Service, SessionHost {
     const journal = new Journal(clock);
     if (logger !== undefined) journal.logger = logger;
     const channels = new Channels();
+    const sessions = new Sessions();
+    const counters = new Counters();
+    const maxBytes = settings.limits.outboundBytes;
     this.#parts = {
       settings,
       clock,
@@ -79,10 +87,11 @@ export class Hub implements Service, SessionHost {
       broker,
       rules: new ChannelRules(settings.channels, settings.limits),
       channels,
-      sessions: new Sessions(),
+      sessions,
       publishGate: new PublishGate(),
+      outbound: new OutboundBudget({ maxBytes, sessions, counters, clock }),
       wheel: new TimerWheel(clock, { report: (error) => journal.write("error", "a timer's work failed", { error }) }),
-      counters: new Counters(),
+      counters,
       journal,
       refusals: new Refusals(journal),
       system: new SystemChannels(),
@@ -99,6 +108,7 @@ export class Hub implements Service, SessionHost {
     return {
       maxMessageBytes: largestMessageBytes(publicationBytes) + ENVELOPE_BYTES,
       maxBufferedBytes: outboundBytesPerSession,
+      waitAboveBytes: Math.min(MOST_WAIT_ABOVE_BYTES, Math.ceil(outboundBytesPerSession / 2)),
     };
   }
 
@@ -107,8 +117,12 @@ export class Hub implements Service, SessionHost {
     this.#start();
     const { sessions, settings, counters } = this.#parts;
     const session = new Session(outlet, origin, this.#parts);
-    const isFull = sessions.count >= settings.limits.sessions;
-    sessions.add(session);
+    const { sessions: most, sessionsPerAddress } = settings.limits;
+    const { address } = origin;
+    const source = sessionsPerAddress === undefined || address === undefined ? undefined : sourceOf(address);
+    const isCrowded = source !== undefined && sessions.countFrom(source) >= (sessionsPerAddress as number);
+    const isFull = isCrowded || sessions.count >= most;
+    sessions.add(session, source);
     if (this.#state !== "open") session.disconnect(DISCONNECTS.shutdown);
     else if (isFull) {
       counters.sessionsRefused++;
@@ -383,8 +397,8 @@ export class Hub implements Service, SessionHost {
   }
 
   #requireStream(channel: string): NonNullable<ChannelSettings["stream"]> {
-    const { stream } = this.#rule(channel);
-    if (stream !== undefined) return stream;
+    const { stream, hasHistory } = this.#rule(channel);
+    if (stream !== undefined && hasHistory) return stream;
     const message = `the channel "${channel}" keeps no history: give its rule a history`;
     throw new PolywireError("unsupported", message, { cause: ERRORS.notAvailable });
   }

@@ -20,6 +20,7 @@ export type {
   HubLimits,
   HubOptions,
   Origin,
+  OverflowPolicy,
   PingOptions,
   Procedure,
   ProcedureCall,
@@ -67,4 +68,5 @@ export type {
   SubscribeRequest,
   SubscribeResult,
 } from "./requests.ts";
+export { sourceOf } from "./source-address.ts";
 export type { FilterNode } from "./tags-filter.ts";

@@ -69,6 +69,27 @@ export interface ChannelRule {
    */
   readonly recovery?: boolean | "cache";
   /**
+   * The server keeps the position of every subscriber and ends the subscription of one that has missed something (2500), so
+   * that its client notices and reads anew. Needs no `history`: without one there are offsets, and nothing to recover.
+   */
+  readonly positioning?: boolean;
+  /**
+   * What becomes of publications for a subscriber that is behind: one whose link says `wait`, which it does from 256 KiB of
+   * unsent bytes on, until it has caught up.
+   *
+   * - `disconnect` (the default): they wait with everything else, up to `outboundBytesPerSession`; then the client is cut with 3008.
+   * - `drop-oldest`: the newest are held, up to a quarter of `outboundBytesPerSession`, and told when it has caught up.
+   * - `drop-newest`: they are dropped.
+   * - `keep-latest`: the latest of each `overflowKey` is held, and told when it has caught up.
+   *
+   * Those that drop something cannot go with `recovery` and `positioning`. Joins, leaves and answers are never dropped.
+   */
+  readonly overflow?: OverflowPolicy;
+  /** With `keep-latest`: the tag whose value says what a publication is the latest of. Absent: the channel as a whole. */
+  readonly overflowKey?: string;
+  /** Subscribers of each channel of this rule on this hub, instead of `limits.subscribersPerChannel`. */
+  readonly maxSubscribers?: number;
+  /**
    * Clients that ask for it are told what has changed since the publication before, where that is shorter: for documents
    * that change little. Absent: always whole publications.
    */
@@ -85,21 +106,30 @@ export interface ChannelRule {
   readonly read?: "subscribers" | "clients";
 }
 
+export type OverflowPolicy = "disconnect" | "drop-oldest" | "drop-newest" | "keep-latest";
+
 export interface HubLimits {
   /** Sessions on this hub. 10,000. */
   readonly sessions: number;
   /** Sessions of one user; anonymous users are not counted. 10. */
   readonly sessionsPerUser: number;
+  /** Sessions of one address, or of one IPv6 network of 64 bits; further ones end with 3013. Absent: as many as there may be. */
+  readonly sessionsPerAddress?: number | undefined;
   /** Subscriptions of one session. 128. */
   readonly channelsPerSession: number;
   /** Bytes of a channel's name. 255. */
   readonly channelNameBytes: number;
-  /** Subscribers of one channel on this hub; broadcast channels are exempt. 1,000. */
+  /** Subscribers of one channel on this hub, unless its rule says `maxSubscribers`; broadcast channels are exempt. 1,000. */
   readonly subscribersPerChannel: number;
   /** Bytes of one publication's data. 1 MiB. */
   readonly publicationBytes: number;
   /** Bytes waiting to be sent to one session; past it the session ends with 3008. 4 MiB. */
   readonly outboundBytesPerSession: number;
+  /**
+   * Bytes waiting to be sent to all sessions, a publication that several wait for counted once; past it the sessions with the
+   * largest queues end with 3008, until an eighth of it is free. 256 MiB.
+   */
+  readonly outboundBytes: number;
   /** Bytes of history of one channel. 16 MiB. */
   readonly historyBytesPerChannel: number;
   /** Publications in one page of history. 300. */
@@ -110,6 +140,13 @@ export interface HubLimits {
   readonly presenceMembers: number;
   /** Members above which a channel stops telling joins and leaves. 100. */
   readonly joinLeaveMembers: number;
+  /**
+   * Commands of one session in a second, twice as many at once; further ones are answered 111, and who goes on all the same
+   * ends with 3013. Absent: as many as there is room for.
+   */
+  readonly commandsPerSecond?: number | undefined;
+  /** The same for publishes alone, which are commands too. */
+  readonly publishesPerSecond?: number | undefined;
   /** Nesting of JSON data. 1,024. */
   readonly jsonDepth: number;
   /** Milliseconds from open to connected. 10,000. */
@@ -288,7 +325,7 @@ export interface ProcedureCall {
   readonly user: string;
   /** What `authenticate` said of the client. */
   readonly meta?: unknown;
-  /** Fires when the session has gone. */
+  /** Fires when the session has gone, and when the call has taken `limits.hookTimeoutMs`: nobody waits for the answer then. */
   readonly signal: AbortSignal;
 }
 

@@ -20,7 +20,8 @@ export interface Outlet {
   readonly isClosed?: boolean;
 
   /**
-   * A publication, join or leave of a channel the session is subscribed to. `refused` means: queue full, cut it.
+   * A publication, join or leave of a channel the session is subscribed to. `wait` means: it is on its way, but the client is
+   * behind; the dialect calls `session.drained()` once it has caught up. `refused` means: queue full, cut it.
    *
    * @param form how this client is told it: a sum of {@link EVENT_FORM}s, only of those granted when it subscribed.
    */

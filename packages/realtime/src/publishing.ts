@@ -48,6 +48,7 @@ export function publish(session: Session, publication: ClientPublication, answer
   if (rule.data === "json" && !isJson) return answer(ERRORS.badRequest, undefined);
   const format = rule.data === "json" || (publication.format === "json" && isJson) ? "json" : "binary";
   const checked = rule.schema === undefined ? { data } : conformingText(session, rule.schema, data);
+  if (checked === undefined) return answer(ERRORS.internal, undefined);
   if ("problem" in checked) {
     const { code, message, isTemporary } = ERRORS.badRequest;
     return answer({ code, message: `${message}: ${checked.problem}`, isTemporary }, undefined);
@@ -132,12 +133,16 @@ function store(
   });
 }
 
-/** A schema is code of the program: what it throws is logged, and its publication is not made. */
-function conformingText(session: Session, schema: StandardSchema, data: Uint8Array): ReturnType<typeof conforming> {
+/** A schema is code of the program: what it throws is logged, and its publication is not made: then it is `undefined`. */
+function conformingText(
+  session: Session,
+  schema: StandardSchema,
+  data: Uint8Array,
+): ReturnType<typeof conforming> | undefined {
   try {
     return conforming(schema, JSON.parse(new TextDecoder().decode(data)) as unknown);
   } catch (thrown) {
     session.hookFailed("schema", PolywireError.from(thrown, "internal", "schema"));
-    return { problem: "the channel's schema failed" };
+    return undefined;
   }
 }

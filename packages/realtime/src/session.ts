@@ -1,6 +1,7 @@
 import type { ClientInfo, DataFormat, HistoryPage, PresenceStats } from "@polywire/core";
 import { PolywireError } from "@polywire/core";
 import type { RefreshOrder } from "./broker.ts";
+import { ClientQueue } from "./client-queue.ts";
 import { type ClientError, DISCONNECTS, type Disconnect, ERRORS, UNSUBSCRIBES } from "./codes.ts";
 import { call, readHistory, readPresence, readPresenceStats, receive } from "./commands.ts";
 import { connect } from "./connecting.ts";
@@ -13,6 +14,7 @@ import { Liveness } from "./liveness.ts";
 import type { Origin } from "./options.ts";
 import type { ChannelEvent, Outlet } from "./outlet.ts";
 import { publish } from "./publishing.ts";
+import { ClientRates, type RateVerdict } from "./rate-limit.ts";
 import { refresh, refreshSubscription } from "./refreshing.ts";
 import type { RefusedAction } from "./refusals.ts";
 import type {
@@ -56,8 +58,12 @@ export class Session implements ClientSession {
   readonly id: string;
   readonly outlet: Outlet;
   readonly parts: HubParts;
+  /** What waits for the client. */
+  readonly queue: ClientQueue;
   stage: "new" | "connecting" | "connected" | "refused" | "closed" = "new";
   info: ClientInfo;
+  /** Where it comes from, while those are counted. */
+  source: string | undefined = undefined;
   /** Who the user is has been decided. */
   isIdentified = false;
   /** What else was. */
@@ -77,6 +83,9 @@ export class Session implements ClientSession {
   /** Data that came with them. */
   bytesInFlight = 0;
   readonly #liveness: Liveness;
+  #isRateLimited = true;
+  /** Made with the first command, for most clients only listen. */
+  #rates: ClientRates | undefined = undefined;
   #gone: AbortController | undefined = undefined;
 
   constructor(outlet: Outlet, origin: Origin, parts: HubParts) {
@@ -85,6 +94,7 @@ export class Session implements ClientSession {
     this.parts = parts;
     this.info = { client: this.id, user: "" };
     this.origin = origin;
+    this.queue = new ClientQueue(this);
     this.#liveness = new Liveness(this);
   }
 
@@ -108,6 +118,8 @@ export class Session implements ClientSession {
   connect(request: ConnectRequest, answer: Answer<ConnectResult>): void {
     if (this.isClosed) return;
     if (this.stage !== "new") return this.disconnect(DISCONNECTS.badRequest);
+    // Who hears nothing has said everything with its connect: what limits it is its wire.
+    this.#isRateLimited = request.isDeaf !== true;
     connect(this, { request, origin: this.origin as Origin, answer: this.#guarded(answer, "connect") });
   }
 
@@ -118,8 +130,10 @@ export class Session implements ClientSession {
   }
 
   unsubscribe(channel: string, answer: Answer<undefined>): void {
-    // It must not fail, so it is not refused for being one too many.
-    if (this.#isReady()) unsubscribe(this, channel, this.#guarded(answer, "subscribe"));
+    // It must not fail, so it is not refused for being one too many; but too many of them are a flood as well.
+    if (this.#isReady() && this.#judgeRate(false) !== "flood") {
+      unsubscribe(this, channel, this.#guarded(answer, "subscribe"));
+    }
   }
 
   publish(channel: string, data: Uint8Array, format: DataFormat, answer: Answer<undefined>): void {
@@ -197,13 +211,30 @@ export class Session implements ClientSession {
 
   /** Tells the client of an event; false when it did not take it, and is gone. */
   tell(event: ChannelEvent, form: number): boolean {
-    if (this.outlet.event(event, form) !== "refused") return true;
+    const result = this.outlet.event(event, form);
+    if (result === "sent") return true;
+    if (result === "wait") return this.queue.fellBehind();
     this.#refused();
     return false;
   }
 
+  /** Tells the client of what it can do without; false when it did not take it. It is gone only if it was leaving anyway. */
+  tellOrSkip(event: ChannelEvent, form: number): boolean {
+    const result = this.outlet.event(event, form);
+    if (result === "sent") return true;
+    if (result === "wait") return this.queue.fellBehind();
+    if (this.outlet.isClosed === true) this.closed();
+    return false;
+  }
+
+  drained(): void {
+    this.queue.caughtUp();
+  }
+
   message(data: Uint8Array, format: DataFormat): void {
-    if (this.outlet.message(data, format) === "refused") this.#refused();
+    const before = this.outlet.bufferedBytes;
+    if (this.outlet.message(data, format) === "refused") return this.#refused();
+    this.queue.said(before);
   }
 
   /** The server has set an end for the session, or told something else of its client. */
@@ -283,9 +314,11 @@ export class Session implements ClientSession {
   #begin<Result>(answer: Answer<Result>, { action, channel, bytes = 0 }: Command): Answer<Result> | undefined {
     if (!this.#isReady()) return undefined;
     const reply = this.#guarded(answer, action, channel);
+    const isWithinRate = this.#judgeRate(action === "publish") === "taken";
+    if (this.isClosed) return undefined;
     const maxBytes = this.parts.settings.limits.publicationBytes * MAX_PUBLICATIONS_IN_FLIGHT;
     const isTooMuch = this.bytesInFlight > 0 && this.bytesInFlight + bytes > maxBytes;
-    if (isTooMuch || this.commandsInFlight >= MAX_COMMANDS_IN_FLIGHT) {
+    if (!isWithinRate || isTooMuch || this.commandsInFlight >= MAX_COMMANDS_IN_FLIGHT) {
       reply(ERRORS.tooManyRequests, undefined);
       return undefined;
     }
@@ -303,8 +336,10 @@ export class Session implements ClientSession {
     return (error: ClientError | undefined, result: Result | undefined) => {
       if (this.isClosed) return;
       if (error !== undefined) this.#countError(error, action, channel);
+      const before = this.outlet.bufferedBytes;
       try {
         answer(error, result);
+        this.queue.said(before);
       } catch (thrown) {
         this.failed(thrown);
       }
@@ -315,6 +350,19 @@ export class Session implements ClientSession {
   #refused(): void {
     if (this.outlet.isClosed === true) this.closed();
     else this.disconnect(DISCONNECTS.slow);
+  }
+
+  /** What the client's rates say of one command more. A flood ends the session. */
+  #judgeRate(isPublish: boolean): RateVerdict {
+    if (!this.#isRateLimited) return "taken";
+    const { clock, settings, counters } = this.parts;
+    const { commandsPerSecond, publishesPerSecond } = settings.limits;
+    if (commandsPerSecond === undefined && publishesPerSecond === undefined) return "taken";
+    this.#rates ??= new ClientRates(settings.limits, clock.now());
+    const verdict = this.#rates.take(isPublish, clock.now());
+    if (verdict !== "taken") counters.rateRefusals++;
+    if (verdict === "flood") this.disconnect(DISCONNECTS.tooManyRequests);
+    return verdict;
   }
 
   #isReady(): boolean {
@@ -336,6 +384,7 @@ export class Session implements ClientSession {
     const action = this.stage === "connected" ? "session" : "connect";
     refusals.ended(action, { client: this.id, user: this.info.user, address: this.outlet.address }, disconnect);
     if (code === DISCONNECTS.slow.code) counters.slowConsumers++;
+    else if (code === DISCONNECTS.tooManyRequests.code) counters.floods++;
     else if (code === DISCONNECTS.noPong.code) counters.missingPongs++;
     else if (code === DISCONNECTS.stale.code) counters.staleSessions++;
     else if (code === DISCONNECTS.badRequest.code) counters.badRequests++;
@@ -345,6 +394,7 @@ export class Session implements ClientSession {
   #leave(): void {
     this.stage = "closed";
     this.orders = undefined;
+    this.queue.end();
     this.parts.counters.sessionsEnded++;
     this.#liveness.end();
     this.expiry?.cancel();

@@ -6,6 +6,8 @@ export class Sessions {
   readonly #byId = new Map<string, Session>();
   /** Anonymous sessions are not in here: there may be very many, and nobody asks for them one by one. */
   readonly #byUser = new Map<string, Session | Set<Session>>();
+  /** How many come from one source; only where that is limited. */
+  readonly #bySource = new Map<string, number>();
 
   get count(): number {
     return this.#byId.size;
@@ -19,8 +21,16 @@ export class Sessions {
     return this.#byId.values();
   }
 
-  add(session: Session): void {
+  /** @param source where it comes from, if those are to be counted. */
+  add(session: Session, source?: string): void {
     this.#byId.set(session.id, session);
+    if (source === undefined) return;
+    session.source = source;
+    this.#bySource.set(source, this.countFrom(source) + 1);
+  }
+
+  countFrom(source: string): number {
+    return this.#bySource.get(source) ?? 0;
   }
 
   countOf(user: string): number {
@@ -40,10 +50,17 @@ export class Sessions {
 
   remove(session: Session): void {
     if (!this.#byId.delete(session.id)) return;
+    if (session.source !== undefined) this.#leave(session.source);
     const { user } = session.info;
     const found = this.#byUser.get(user);
     if (found === session) this.#byUser.delete(user);
     else if (found instanceof Set && found.delete(session) && found.size === 0) this.#byUser.delete(user);
+  }
+
+  #leave(source: string): void {
+    const count = this.countFrom(source) - 1;
+    if (count > 0) this.#bySource.set(source, count);
+    else this.#bySource.delete(source);
   }
 
   /** Those whom an order concerns, as a list of its own: they may end while it is worked through. */

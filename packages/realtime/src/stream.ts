@@ -72,13 +72,14 @@ export class Stream {
   /** Adds a publication whose offset is the one after the top, and drops what is too much. */
   append(publication: Publication, { size, ttlMs, metaTtlMs, maxBytes }: StreamOptions, nowMs: number): void {
     this.#top++;
-    while (this.#count >= size) this.#drop();
+    this.#forgottenAtMs = nowMs + metaTtlMs;
+    while (this.#count >= size && this.#count > 0) this.#drop();
+    if (size === 0) return;
     if (this.#count === this.#ring.length) this.#grow();
     this.#ring[(this.#head + this.#count) & (this.#ring.length - 1)] = publication;
     this.#count++;
     this.#bytes += retainedBytes(publication);
     this.#endsAtMs = nowMs + ttlMs;
-    this.#forgottenAtMs = nowMs + metaTtlMs;
     while (this.#bytes > maxBytes) this.#drop();
   }
 

@@ -44,11 +44,14 @@ export class Subscribing implements FeedWaiter {
     this.subscription = subscription;
     this.#wish = wish;
     this.#ready = ready;
-    const { stream, isRecoverable } = subscription.channel.settings;
-    const { recovery = isRecoverable || wish.recoverable, positioning = wish.positioned } = subscription.features;
-    // Who may read the history of a channel may also have its position kept: reading is every subscriber's right.
-    subscription.isRecoverable = stream !== undefined && recovery;
-    subscription.isPositioned = subscription.isRecoverable || (stream !== undefined && positioning);
+    const { stream, hasHistory, isRecoverable, isPositioned, overflow } = subscription.channel.settings;
+    const { features } = subscription;
+    const { recovery = isRecoverable || wish.recoverable, positioning = isPositioned || wish.positioned } = features;
+    // Who may read the history of a channel may also have its position kept: reading is every subscriber's right. But where
+    // publications may be dropped, a position would only lead to the end of the subscription.
+    const maySkip = overflow !== "disconnect";
+    subscription.isRecoverable = hasHistory && !maySkip && recovery;
+    subscription.isPositioned = subscription.isRecoverable || (stream !== undefined && !maySkip && positioning);
   }
 
   /** About how many bytes `finish` gave to recover. */

@@ -70,7 +70,8 @@ export class Subscription {
     return this.filter === undefined || this.filter(tags);
   }
 
-  take(event: PublicationEvent, epoch: string | undefined): Taken {
+  /** @param maySkip the channel's rule lets a client that is behind miss something: asked once for all subscribers. */
+  take(event: PublicationEvent, epoch: string | undefined, maySkip: boolean): Taken {
     if (this.stage !== "live") return this.#hold(event, epoch) ? "queued" : "dropped";
     const { offset } = event.publication;
     if (this.isPositioned && offset !== undefined) {
@@ -85,8 +86,16 @@ export class Subscription {
       this.epoch = epoch ?? "";
     }
     if (!this.wants(event.publication)) return "filtered";
-    const form = (this.form & EVENT_FORM.delta) === 0 ? this.form : this.#patchForm(event);
-    return this.session.tell(event, form) ? "queued" : "dropped";
+    if (maySkip) return this.#offer(event);
+    return this.session.tell(event, this.#formFor(event)) ? "queued" : "dropped";
+  }
+
+  /** Tells the client now what it can do without. */
+  tellOrSkip(event: PublicationEvent): Taken {
+    if (this.session.tellOrSkip(event, this.#formFor(event))) return "queued";
+    // What it was not told is nothing to make a patch from.
+    this.#base = undefined;
+    return this.#skipped();
   }
 
   /** Takes a join or leave. Those that come before the subscription is live are in the presence that a client reads. */
@@ -103,7 +112,7 @@ export class Subscription {
     this.held = undefined;
     if (held !== undefined) {
       for (const { event, epoch } of held.entries) {
-        if (this.#isLive()) this.take(event, epoch);
+        if (this.#isLive()) this.take(event, epoch, this.channel.maySkip);
       }
     }
     if (this.#isLive() && this.features.joinLeave !== false) this.channel.tellJoin(this);
@@ -139,6 +148,7 @@ export class Subscription {
     this.expiry?.cancel();
     this.held = undefined;
     this.session.subscriptions?.delete(this.channel.name);
+    this.session.queue.forget(this);
     this.channel.leave(this);
   }
 
@@ -147,6 +157,31 @@ export class Subscription {
     if (this.stage === "ended") return;
     this.end();
     this.session.outlet.unsubscribed(this.channel.name, unsubscribe);
+  }
+
+  /** What a client that is behind need not be told, or not yet. */
+  #offer(event: PublicationEvent): Taken {
+    const { queue } = this.session;
+    const { overflow, overflowKey } = this.channel.settings;
+    if (!queue.isBehind) return this.tellOrSkip(event);
+    if (overflow === "drop-newest") return this.#skipped();
+    if (overflow === "drop-oldest") return queue.backlog.hold(this, event) ? "queued" : "dropped";
+    const { tags = NO_TAGS } = event.publication;
+    const key = overflowKey === undefined ? "" : (tags.get(overflowKey) ?? "");
+    return queue.backlog.hold(this, event, key) ? "queued" : "dropped";
+  }
+
+  #skipped(): "dropped" {
+    const { counters } = this.session.parts;
+    const { overflow } = this.channel.settings;
+    if (overflow === "drop-oldest") counters.overflowDropOldest++;
+    else if (overflow === "drop-newest") counters.overflowDropNewest++;
+    else counters.overflowKeepLatest++;
+    return "dropped";
+  }
+
+  #formFor(event: PublicationEvent): number {
+    return (this.form & EVENT_FORM.delta) === 0 ? this.form : this.#patchForm(event);
   }
 
   /** A patch is for whom was told the very publication that it is made from, whatever was left out in between. */

@@ -28,7 +28,8 @@ export function fitting(publications: readonly Publication[], maxBytes: number):
   return publications;
 }
 
-function wireBytesOf({ data, format, info, tags }: Publication): number {
+/** About how many bytes the publication takes on the wire, in the encoding that takes most. */
+export function wireBytesOf({ data, format, info, tags }: Publication): number {
   let bytes = ENVELOPE_BYTES + Math.ceil(data.length * GROWTH[format]);
   if (info !== undefined) {
     bytes += info.user.length + (info.connectionInfo?.length ?? 0) + (info.channelInfo?.length ?? 0);

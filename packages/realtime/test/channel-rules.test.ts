@@ -76,6 +76,15 @@ describe("channel rules", () => {
     expect(rules({ match: "$system:log", kind: "system" }).find("$system:health")).toBe(undefined);
   });
 
+  it("lets channels that drop nothing have recovery and positioning", () => {
+    const history = { size: 1, ttlMs: 1 };
+    const all = { match: "*", history, recovery: true, positioning: true, overflow: "disconnect" };
+    expect(rules(all).find("a")).toMatchObject({ overflow: "disconnect", isPositioned: true, isRecoverable: true });
+    expect(rules({ match: "*", history, overflow: "drop-oldest" }).find("a")).toMatchObject({
+      overflow: "drop-oldest",
+    });
+  });
+
   it("lists the broadcast channels", () => {
     expect(rules({ match: "alerts", kind: "broadcast" }, { match: "*" }).broadcastNames).toEqual(["alerts"]);
     expect(rules({ match: "*" }).broadcastNames).toEqual([]);
@@ -163,6 +172,33 @@ describe("channel rules", () => {
       [{ match: "*", recovery: true }],
       "channels[0].recovery is true: there is nothing to recover without history",
     ],
+    [
+      "an unknown overflow policy",
+      [{ match: "*", overflow: "drop" }],
+      'channels[0].overflow is "drop": give "disconnect", "drop-oldest", "drop-newest", "keep-latest"',
+    ],
+    [
+      "dropping with recovery",
+      [{ match: "*", history: { size: 1, ttlMs: 1 }, recovery: true, overflow: "drop-oldest" }],
+      'channels[0].overflow is "drop-oldest": a client of a channel with recovery relies on missing nothing',
+    ],
+    [
+      "dropping with a recovery of the latest",
+      [{ match: "*", history: { size: 1, ttlMs: 1 }, recovery: "cache", overflow: "keep-latest" }],
+      'channels[0].overflow is "keep-latest": a client of a channel with recovery',
+    ],
+    [
+      "dropping with positioning",
+      [{ match: "*", positioning: true, overflow: "drop-newest" }],
+      'channels[0].overflow is "drop-newest": a client of a channel with positioning relies on missing nothing',
+    ],
+    [
+      "a key without the policy that it is for",
+      [{ match: "*", overflow: "drop-oldest", overflowKey: "symbol" }],
+      'channels[0].overflowKey is "symbol": it goes with overflow: "keep-latest" alone',
+    ],
+    ["an empty key", [{ match: "*", overflow: "keep-latest", overflowKey: "" }], 'channels[0].overflowKey is ""'],
+    ["no subscribers at all", [{ match: "*", maxSubscribers: 0 }], "channels[0].maxSubscribers is 0"],
     [
       "a broadcast pattern",
       [{ match: "a*", kind: "broadcast" }],

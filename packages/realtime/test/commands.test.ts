@@ -343,6 +343,30 @@ describe("calls and messages", () => {
     expect(signals[0]?.aborted).toBe(true);
   });
 
+  it("tells a procedure when its time has passed, with why; one that has answered hears nothing", async () => {
+    const signals: AbortSignal[] = [];
+    await using test = new TestHub({
+      limits: { hookTimeoutMs: 2_000 },
+      procedures: {
+        wait({ signal }) {
+          signals.push(signal);
+          return new Promise(() => {});
+        },
+        answer({ signal }) {
+          signals.push(signal);
+          return Promise.resolve(new Uint8Array());
+        },
+      },
+    });
+    const client = (await test.client()).call("wait").call("answer");
+    await test.advance(1_999);
+    expect(signals.map(({ aborted }) => aborted)).toEqual([false, false]);
+    await test.advance(1);
+    expect(signals.map(({ aborted }) => aborted)).toEqual([true, false]);
+    expect(signals[0]?.reason).toMatchObject({ code: "timed-out" });
+    expect(client.answerTo("call wait").error).toBe(100);
+  });
+
   it("hands over what clients send; without a receiver that ends the session with 3508", async () => {
     const received: unknown[] = [];
     await using test = new TestHub({

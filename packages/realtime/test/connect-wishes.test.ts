@@ -64,6 +64,17 @@ describe("channels that a client wishes for when it connects", () => {
     expect(client.answerTo("subscribe plain").error).toBe(105);
   });
 
+  it("count as recoveries only where the client asked for one, also where everyone is given the latest", async () => {
+    const history = { size: 10, ttlMs: 60_000 };
+    await using test = new TestHub({ channels: [{ match: "*", history, recovery: "cache" }] });
+    await test.publish("price", 1);
+    expect((await connected(test, wishing("price"))).subscriptions.get("price")).toMatchObject({ isRecovered: true });
+    expect(test.hub.stats()).toMatchObject({ recovered: 0, unrecovered: 0 });
+    const since = { offset: 0, epoch: "" };
+    await connected(test, { subscriptions: new Map([["price", { recover: true, since }]]) });
+    expect(test.hub.stats()).toMatchObject({ recovered: 1, unrecovered: 0 });
+  });
+
   it("recover what was missed", async () => {
     await using test = new TestHub(options);
     await test.publish("news", 1, 2, 3);

@@ -370,3 +370,54 @@ describe("a slow broker", () => {
     }
   });
 });
+
+describe("a channel with positioning and no history", () => {
+  const positioned = [{ match: "*", positioning: true }];
+
+  it("gives every subscriber a position, numbers its publications and keeps none", async () => {
+    await using test = new TestHub({ channels: positioned });
+    const client = (await test.client()).subscribe("a");
+    await test.settle();
+    expect(resultOf(client, "a")).toMatchObject({
+      isPositioned: true,
+      isRecoverable: false,
+      position: { offset: 0, epoch: expect.stringMatching(/^[a-zA-Z]{8}$/) as string },
+    });
+    await test.publish("a", 1, 2);
+    expect(client.published).toEqual([1, 2]);
+    client.history("a");
+    await test.settle();
+    expect(client.answerTo("history a").error).toBe(108);
+    await expect(test.wait(test.hub.history("a"))).rejects.toMatchObject({ code: "unsupported" });
+    expect(test.hub.inspect()["broker"]).toMatchObject({ publications: 0, publicationBytes: 0, streams: 1 });
+  });
+
+  it("ends the subscription of who has missed something with 2500, and never says that it recovered", async () => {
+    await using test = new FaultyHub({ channels: positioned });
+    const client = (await test.client()).subscribe("a");
+    await test.settle();
+    const { position } = resultOf(client, "a");
+    client.take();
+    await test.lose("a", 1);
+    await test.publish("a", 2);
+    expect(client.take()).toMatchObject([{ kind: "unsubscribed", channel: "a", code: 2500 }]);
+    client.subscribe("a", { recover: true, since: { offset: 0, epoch: position?.epoch ?? "" } });
+    await test.settle();
+    expect(resultOf(client, "a")).toMatchObject({ isRecovered: false, wasRecovering: true, position: { offset: 2 } });
+  });
+
+  it("notices a lost publication without a further one", async () => {
+    await using test = new FaultyHub({ channels: positioned });
+    const client = await test.subscriber("a");
+    await test.lose("a", 1);
+    await test.advance(90_000);
+    expect(client.transcript).toMatchObject([{ kind: "unsubscribed", channel: "a", code: 2500 }]);
+  });
+
+  it("keeps the position of those who recover too, where there is a history", async () => {
+    await using test = new FaultyHub({ channels: [{ match: "*", positioning: true, history }] });
+    const client = (await test.client()).subscribe("a");
+    await test.settle();
+    expect(resultOf(client, "a")).toMatchObject({ isPositioned: true, isRecoverable: false });
+  });
+});

@@ -88,6 +88,16 @@ const rows: readonly Row[] = [
     recovered: false,
     publications: 0,
   },
+  { name: "as many as a recovery has", published: 300, since: 0, size: 1_000, recovered: true, publications: 300 },
+  { name: "one more than a recovery has", published: 301, since: 0, size: 1_000, recovered: false, publications: 0 },
+  {
+    name: "as many as a recovery has, of more",
+    published: 301,
+    since: 1,
+    size: 1_000,
+    recovered: true,
+    publications: 300,
+  },
   {
     name: "more bytes than the queue takes",
     published: 9,
@@ -143,6 +153,42 @@ describe("recovery", () => {
     await test.publish(CHANNEL, "next");
     expect(client.published).toEqual([top + 1]);
     expect(strict.published).toEqual(row.recovered ? [top + 1] : []);
+  });
+
+  it.each([
+    ["just half", 0, true],
+    ["one byte more than half", 1, false],
+  ])("takes %s of what is free in the client's queue: recovered %s", async (_, tooMuch, isRecovered) => {
+    const channels = [{ match: "*", history: { size: 10, ttlMs: 60_000 }, recovery: true }];
+    await using test = new TestHub({ channels, limits: { outboundBytesPerSession: 100_000 } });
+    await test.publish(CHANNEL, "x".repeat(998));
+    // An envelope of 192 bytes goes with 1,000 of data.
+    const client = await test.client();
+    client.bufferedBytes = 100_000 - 2 * 1_192 + 2 * tooMuch;
+    client.subscribe(CHANNEL, { recover: true, since: { offset: 0, epoch: "" } });
+    await test.settle();
+    const result = client.answerTo(`subscribe ${CHANNEL}`).result as SubscribeResult;
+    expect([result.isRecovered, result.publications.length]).toEqual([isRecovered, isRecovered ? 1 : 0]);
+  });
+
+  it("cuts nobody off for recovering, however many channels at once, while nothing is read", async () => {
+    const outboundBytesPerSession = 100_000;
+    const channels = [{ match: "*", history: { size: 100, ttlMs: 60_000 }, recovery: true }];
+    await using test = new TestHub({ channels, limits: { outboundBytesPerSession } });
+    const names = Array.from({ length: 40 }, (_, index) => `c${index}`);
+    for (const name of names) await test.publish(name, ...Array<string>(10).fill("x".repeat(998)));
+    const client = await test.client({ capacityBytes: outboundBytesPerSession });
+    client.isReading = false;
+    client.onTold = (told) => {
+      if (told.kind !== "answer") return;
+      for (const { data } of (told.result as SubscribeResult).publications) client.bufferedBytes += data.length;
+    };
+    for (const name of names) client.subscribe(name, { recover: true, since: { offset: 0, epoch: "" } });
+    await test.settle();
+    expect(client.bufferedBytes).toBeGreaterThan(outboundBytesPerSession / 2);
+    expect(client.bufferedBytes).toBeLessThanOrEqual(outboundBytesPerSession);
+    expect(test.hub.stats()).toMatchObject({ slowConsumers: 0, subscriptions: 40 });
+    expect(test.hub.stats().recovered + test.hub.stats().unrecovered).toBe(40);
   });
 
   it("tells false after a restart, though the offset is the same", async () => {

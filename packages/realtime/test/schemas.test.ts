@@ -39,18 +39,22 @@ it("a client's publication is held against the same schema", async () => {
   expect(client.published).toHaveLength(1);
 });
 
-it("a schema that throws or answers later publishes nothing, and is counted", async () => {
-  const late: StandardSchema = {
-    "~standard": { version: 1, vendor: "test", validate: (value) => Promise.resolve({ value }) },
-  };
-  await using test = new TestHub({ channels: [{ match: "typed", publish: "clients", schema: late }] });
-  const client = await test.subscriber("typed");
-  client.publish("typed", {});
-  await test.settle();
-  expect(client.answerTo("publish typed").error).toBe(107);
-  expect(client.published).toEqual([]);
-  expect(test.hub.stats().hookFailures).toBe(1);
-});
+it.each([
+  ["throws", () => JSON.parse("{") as never],
+  ["answers later", (value: unknown) => Promise.resolve({ value })],
+])(
+  "a schema that %s publishes nothing and is counted; the client is told that it is not to blame",
+  async (_, validate) => {
+    const broken: StandardSchema = { "~standard": { version: 1, vendor: "test", validate } };
+    await using test = new TestHub({ channels: [{ match: "typed", publish: "clients", schema: broken }] });
+    const client = await test.subscriber("typed");
+    client.publish("typed", {});
+    await test.settle();
+    expect(client.answerTo("publish typed").error).toBe(100);
+    expect(client.published).toEqual([]);
+    expect(test.hub.stats().hookFailures).toBe(1);
+  },
+);
 
 it("what is no schema is refused by name", () => {
   expect(() => new Hub({ channels: [{ match: "a", schema: {} as StandardSchema }] })).toThrow("channels[0].schema");

@@ -96,6 +96,23 @@ describe("subscribing", () => {
     expect(second.answerTo("subscribe a").error).toBe(106);
   });
 
+  it("takes the limit of the channel's rule before that of the hub, but for broadcasts", async () => {
+    await using test = new TestHub({
+      channels: [{ match: "small", maxSubscribers: 1 }, { match: "large", maxSubscribers: 3 }, { match: "*" }],
+      limits: { subscribersPerChannel: 2 },
+    });
+    for (const [channel, most] of [
+      ["small", 1],
+      ["large", 3],
+      ["other", 2],
+    ] as const) {
+      for (let count = 0; count < most; count++) await test.subscriber(channel);
+      const late = (await test.client()).subscribe(channel);
+      await test.settle();
+      expect([channel, late.answerTo(`subscribe ${channel}`).error]).toEqual([channel, 106]);
+    }
+  });
+
   it("counts those who are on their way in against the limit", async () => {
     await using test = new TestHub({ limits: { subscribersPerChannel: 2 } });
     const clients = [await test.client(), await test.client(), await test.client()];

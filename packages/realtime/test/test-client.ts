@@ -38,6 +38,8 @@ export interface TestClientOptions {
   readonly encoding?: string;
   /** Lets the client fall behind: whatever it is told past this many bytes is refused. */
   readonly capacityBytes?: number;
+  /** Past this many bytes it says that it is behind. */
+  readonly waitAboveBytes?: number;
 }
 
 /**
@@ -54,6 +56,7 @@ export class TestClient implements Outlet {
   /** A client that does not read: what it is told stays in its queue. */
   isReading = true;
   capacityBytes: number;
+  readonly waitAboveBytes: number;
   isClosed = false;
   /** Called with everything told; may throw. */
   onTold: ((told: Told) => void) | undefined = undefined;
@@ -61,6 +64,7 @@ export class TestClient implements Outlet {
   constructor(hub: SessionHost, options: TestClientOptions = {}) {
     this.encoding = options.encoding ?? "json";
     this.capacityBytes = options.capacityBytes ?? Number.POSITIVE_INFINITY;
+    this.waitAboveBytes = options.waitAboveBytes ?? Number.POSITIVE_INFINITY;
     this.session = hub.openSession(this, { transport: this.transport, encoding: this.encoding });
   }
 
@@ -159,7 +163,7 @@ export class TestClient implements Outlet {
     return this;
   }
 
-  event(event: ChannelEvent): SendResult {
+  event(event: ChannelEvent, _form?: number): SendResult {
     if (event.kind !== "publication") {
       this.#tell({ kind: event.kind, channel: event.channel, client: event.info.client });
       return "sent";
@@ -172,7 +176,13 @@ export class TestClient implements Outlet {
     }
     this.events.push(event);
     this.#tell({ kind: "publication", channel: event.channel, offset, text: decoder.decode(data) });
-    return "sent";
+    return this.bufferedBytes > this.waitAboveBytes ? "wait" : "sent";
+  }
+
+  /** The client takes what is in its queue, once. */
+  read(): void {
+    this.bufferedBytes = 0;
+    this.session.drained();
   }
 
   unsubscribed(channel: string, { code }: Unsubscribe): void {
@@ -184,6 +194,7 @@ export class TestClient implements Outlet {
   }
 
   message(data: Uint8Array): SendResult {
+    if (!this.isReading) this.bufferedBytes += data.length;
     this.#tell({ kind: "message", text: decoder.decode(data) });
     return "sent";
   }

@@ -28,6 +28,9 @@ export function requestTarget(request: IncomingMessage): Target | undefined {
   }
 }
 
+/** A refusal that will not last: who comes back a second later may be let in. */
+const LATER = 503;
+
 /** Answers a request that is no business of ours, or no good, and ends its connection. */
 export function refuse(socket: Socket, status: number, reason: string): void {
   const body = `${reason}\n`;
@@ -38,6 +41,7 @@ export function refuse(socket: Socket, status: number, reason: string): void {
     "X-Content-Type-Options: nosniff",
     `Content-Length: ${Buffer.byteLength(body)}`,
   ];
+  if (status === LATER) head.push("Retry-After: 1");
   socket.on("error", destroySocket);
   socket.once("finish", () => socket.destroy());
   socket.end(`${head.join("\r\n")}\r\n\r\n${body}`);

@@ -1,3 +1,4 @@
+import { setTimeout as wait } from "node:timers/promises";
 import { PolywireError } from "@polywire/core";
 import type { Centrifuge } from "centrifuge";
 import { type Command, Option } from "commander";
@@ -24,6 +25,10 @@ interface PubPlace {
 
 /** Publications under way at once, where they cannot overtake one another. */
 const WINDOW = 64;
+/** What the server answers when publications come too fast. */
+const TOO_MANY_REQUESTS = 111;
+/** How long nothing is published then: by that time a server takes as many at once as it ever does. */
+const PAUSE_MS = 2_100;
 /** What the server answers where subscribers alone may publish. */
 const PERMISSION_DENIED = 103;
 
@@ -75,7 +80,7 @@ async function pub({ url, channel, data }: PubCall, { flags, host }: PubPlace): 
     const form = formOf(url, flags);
     await using session = new SdkSession(url, flags, host);
     await session.connect(signal);
-    const publisher = new Publisher(session, channel);
+    const publisher = new Publisher(session, channel, signal);
     const over = new AbortController();
     session.onEnd((error) => {
       publisher.fail(error);
@@ -145,17 +150,30 @@ function formOf(url: string, flags: PubFlags): ChannelData {
   return raw ? RAW_DATA : protobuf ? PROTOBUF_DATA : JSON_DATA;
 }
 
-/** Publishes in order, several at once. The first that fails fails them all. */
+/** A publication, and which one it is. */
+interface Numbered {
+  readonly number: number;
+  readonly data: unknown;
+}
+
+/**
+ * Publishes in order, several at once. The first that fails fails them all; those that come too fast for the server are
+ * published again a little later, before any other.
+ */
 class Publisher {
   readonly #client: Centrifuge;
   readonly #channel: string;
   readonly #window: number;
+  readonly #signal: AbortSignal;
   readonly #underWay = new Set<Promise<void>>();
   #isAllowed = false;
+  #lastNumber = 0;
+  #tooFast: Numbered[] = [];
   #failure: PolywireError | undefined = undefined;
 
-  constructor({ client, keepsOrder }: SdkSession, channel: string) {
+  constructor({ client, keepsOrder }: SdkSession, channel: string, signal: AbortSignal) {
     this.#client = client;
+    this.#signal = signal;
     this.#window = keepsOrder ? WINDOW : 1;
     this.#channel = channel;
   }
@@ -168,20 +186,39 @@ class Publisher {
   async publish(data: unknown): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure;
     if (!this.#isAllowed) return await this.#publishFirst(data);
-    const publishing = this.#client.publish(this.#channel, data).then(
-      () => void this.#underWay.delete(publishing),
-      (thrown: unknown) => {
-        this.#underWay.delete(publishing);
-        this.fail(this.#refused(thrown));
-      },
-    );
-    this.#underWay.add(publishing);
+    this.#begin({ number: ++this.#lastNumber, data });
     if (this.#underWay.size >= this.#window) await Promise.race(this.#underWay);
+    if (this.#tooFast.length > 0) await this.#slowDown();
   }
 
   async done(): Promise<void> {
     await Promise.all(this.#underWay);
+    await this.#slowDown();
     if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  #begin(numbered: Numbered): void {
+    const publishing = this.#client.publish(this.#channel, numbered.data).then(
+      () => void this.#underWay.delete(publishing),
+      (thrown: unknown) => {
+        this.#underWay.delete(publishing);
+        if ((thrown as { code?: unknown }).code === TOO_MANY_REQUESTS) this.#tooFast.push(numbered);
+        else this.fail(this.#refused(thrown));
+      },
+    );
+    this.#underWay.add(publishing);
+  }
+
+  /** A server that refuses one refuses those that follow at once, so that their order is kept. */
+  async #slowDown(): Promise<void> {
+    await Promise.all(this.#underWay);
+    while (this.#tooFast.length > 0 && this.#failure === undefined) {
+      await wait(PAUSE_MS, undefined, { signal: this.#signal });
+      const again = this.#tooFast.toSorted((one, other) => one.number - other.number);
+      this.#tooFast = [];
+      for (const numbered of again) this.#begin(numbered);
+      await Promise.all(this.#underWay);
+    }
   }
 
   /** Alone, because it finds out whether the channel wants a subscription first. */

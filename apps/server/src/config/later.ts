@@ -18,13 +18,7 @@ const LATER_KEYS: ReadonlySet<string> = new Set([
   "trustedProxies",
   "client.tokens",
   "channels[].allow",
-  "channels[].maxSubscribers",
-  "channels[].overflow",
-  "channels[].positioning",
   "channels[].token",
-  "limits.clientsPerAddress",
-  "limits.commandsPerSecond",
-  "limits.connectsPerSecond",
   "log.file",
 ]);
 

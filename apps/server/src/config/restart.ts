@@ -10,7 +10,27 @@ export interface Change {
 
 /** Links have these from when they were accepted, or were told. */
 const CLIENT_KEYS = { pingIntervalMs: "client.pingInterval", pongTimeoutMs: "client.pongTimeout" } as const;
-const LIMIT_KEYS = { messageBytes: "limits.messageBytes", queueBytes: "limits.queueBytes" } as const;
+const LIMIT_KEYS = {
+  messageBytes: "limits.messageBytes",
+  queueBytes: "limits.queueBytes",
+  totalQueueBytes: "limits.totalQueueBytes",
+  totalHistoryBytes: "limits.totalHistoryBytes",
+  connectsPerSecond: "limits.connectsPerSecond",
+  connectsPerSecondPerAddress: "limits.connectsPerSecondPerAddress",
+  handshakes: "limits.handshakes",
+  handshakeTimeoutMs: "limits.handshakeTimeout",
+  closeTimeoutMs: "limits.closeTimeout",
+  requestTimeoutMs: "limits.requestTimeout",
+  keepAliveTimeoutMs: "limits.keepAliveTimeout",
+  frameTimeoutMs: "limits.frameTimeout",
+  streamsPerConnection: "limits.streamsPerConnection",
+  metadataBytes: "limits.metadataBytes",
+  connectionAgeMs: "limits.connectionAge",
+  datagramPeers: "limits.datagramPeers",
+  datagramsPerSecond: "limits.datagramsPerSecond",
+  commandsPerFrame: "limits.commandsPerFrame",
+  badCommands: "limits.badCommands",
+} as const;
 
 /**
  * Tells what of a configuration a server can take while it runs, and what not.

@@ -94,6 +94,8 @@ function findChannelContradiction(config: ServerConfig): Problem | undefined {
     if (channel.kind === "broadcast" && channel.publish !== "server") {
       return { key: `channels[${index}].publish`, message: "must be server, or left out: a broadcast is the server's" };
     }
+    const overflow = findOverflowContradiction(channel);
+    if (overflow !== undefined) return { ...overflow, key: `channels[${index}].${overflow.key}` };
     if (channel.joinLeave && !channel.presence) {
       return { key: `channels[${index}].joinLeave`, message: "needs presence: true" };
     }
@@ -113,6 +115,16 @@ function findUnusedPrivacy(config: ServerConfig): Problem | undefined {
   return { key: `channels[${index}].kind`, message };
 }
 
+function findOverflowContradiction(channel: ChannelConfig): Problem | undefined {
+  const { overflow, overflowKey, recovery, positioning } = channel;
+  if (overflowKey !== undefined && overflow !== "keep-latest") {
+    return { key: "overflowKey", message: "goes with overflow: keep-latest alone" };
+  }
+  if (overflow === "disconnect" || (recovery === false && !positioning)) return undefined;
+  const other = recovery === false ? "positioning" : "recovery";
+  return { key: "overflow", message: `${overflow} drops publications, and clients with ${other} rely on missing none` };
+}
+
 function findLimitContradiction({ client, limits, shutdown }: ServerConfig): Problem | undefined {
   if (shutdown.spreadMs > shutdown.timeoutMs) {
     return { key: "shutdown.spread", message: "must be shutdown.timeout at most" };
@@ -122,6 +134,9 @@ function findLimitContradiction({ client, limits, shutdown }: ServerConfig): Pro
   }
   if (client.pingIntervalMs % 1_000 !== 0) {
     return { key: "client.pingInterval", message: "must be whole seconds" };
+  }
+  if (limits.totalQueueBytes < limits.queueBytes) {
+    return { key: "limits.totalQueueBytes", message: "must be at least limits.queueBytes" };
   }
   if (limits.queueBytes < limits.messageBytes) {
     return {

@@ -81,6 +81,11 @@ export interface ChannelConfig {
   readonly data: "json" | "binary";
   readonly history?: { readonly size: number; readonly ttlMs: number } | undefined;
   readonly recovery: boolean | "cache";
+  readonly positioning: boolean;
+  readonly overflow: (typeof OVERFLOW_POLICIES)[number];
+  /** With `keep-latest`: the tag that says what a publication is the latest of. */
+  readonly overflowKey?: string | undefined;
+  readonly maxSubscribers?: number | undefined;
   readonly delta?: "fossil" | undefined;
   readonly compaction: boolean;
   readonly tagsFilter: boolean;
@@ -93,11 +98,31 @@ export interface LimitsConfig {
   readonly clients: number;
   readonly clientsPerUser: number;
   readonly messageBytes: number;
+  readonly clientsPerAddress?: number | undefined;
+  readonly connectsPerSecond?: number | undefined;
+  readonly connectsPerSecondPerAddress?: number | undefined;
+  readonly handshakes: number;
+  readonly handshakeTimeoutMs: number;
+  readonly closeTimeoutMs: number;
+  readonly requestTimeoutMs: number;
+  readonly keepAliveTimeoutMs: number;
+  readonly frameTimeoutMs: number;
+  readonly streamsPerConnection: number;
+  readonly metadataBytes: number;
+  readonly connectionAgeMs: number;
+  readonly datagramPeers: number;
+  readonly datagramsPerSecond: number;
   readonly queueBytes: number;
+  readonly totalQueueBytes: number;
+  readonly commandsPerSecond: number;
+  readonly publishesPerSecond: number;
+  readonly commandsPerFrame: number;
+  readonly badCommands: number;
   readonly channelsPerClient: number;
   readonly channelNameBytes: number;
   readonly subscribersPerChannel: number;
   readonly historyBytesPerChannel: number;
+  readonly totalHistoryBytes: number;
   readonly historyPageSize: number;
   readonly recoverySize: number;
   readonly presenceMembers: number;
@@ -123,9 +148,14 @@ const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "silent"] as cons
 const KINDS = ["public", "private", "broadcast", "system"] as const;
 const PUBLISHERS = ["server", "subscribers", "clients"] as const;
 const READERS = ["subscribers", "clients"] as const;
+const OVERFLOW_POLICIES = ["disconnect", "drop-oldest", "drop-newest", "keep-latest"] as const;
 const DATA_KINDS = ["json", "binary"] as const;
 
 const GIBIBYTE = 1_073_741_824;
+const TEBIBYTE = 1_099_511_627_776;
+
+/** How the default of a limit reads that there is only when it is given. */
+const OFF = "off";
 
 /** With no channels in the configuration: a chat, and everything else without any frills. */
 const DEFAULT_CHANNELS: z.input<typeof channelSchema>[] = [
@@ -148,9 +178,16 @@ function wholeNumber(description: string, fallback: number, max: number) {
   ).default(fallback);
 }
 
-function size(description: string, fallback: number, min: number) {
+/** A number that nothing limits unless it is given. */
+function optionalNumber(description: string, fallback: string, max: number) {
+  return setting({ form: "number", description, default: fallback }, (raw) =>
+    readInteger(raw, { min: 1, max }),
+  ).optional();
+}
+
+function size(description: string, fallback: number, { min, max = GIBIBYTE }: { min: number; max?: number }) {
   return setting({ form: "text", description, default: formatSize(fallback) }, (raw) =>
-    readSize(raw, { min, max: GIBIBYTE }),
+    readSize(raw, { min, max }),
   ).default(fallback);
 }
 
@@ -265,6 +302,28 @@ const channelSchema = z.strictObject({
     },
     readRecovery,
   ).default(false),
+  positioning: yesOrNo("subscribers that missed something are told so, also without `history`", false),
+  overflow: choice(
+    "what a subscriber that is behind is spared: nothing, until it is cut (`disconnect`), `drop-oldest`, `drop-newest`, or all but the latest (`keep-latest`)",
+    OVERFLOW_POLICIES,
+    "disconnect",
+  ),
+  overflowKey: setting(
+    {
+      form: "text",
+      description: "with `keep-latest`: the tag that says what a publication is the latest of",
+      default: "",
+    },
+    (raw) => readText(raw, 255),
+  ).optional(),
+  maxSubscribers: setting(
+    {
+      form: "number",
+      description: "subscribers of each such channel, instead of `limits.subscribersPerChannel`",
+      default: "",
+    },
+    (raw) => readInteger(raw, { min: 1, max: 1_000_000 }),
+  ).optional(),
   delta: setting(
     { form: "text", description: "`fossil`: clients that ask for it are told what changed, as patches", default: "" },
     readDelta,
@@ -370,12 +429,66 @@ const configSchema = z.strictObject({
     .strictObject({
       clients: wholeNumber("clients at once", 10_000, 1_000_000),
       clientsPerUser: wholeNumber("clients of one user at once; anonymous ones are not counted", 10, 1_000_000),
-      messageBytes: size("largest message that a client may send", 1_048_576, 1_024),
-      queueBytes: size("what may wait for one slow client; past it the client is cut with 3008", 4_194_304, 1_024),
+      clientsPerAddress: optionalNumber(
+        "clients at once from one address, or one IPv6 network of 64 bits",
+        OFF,
+        1_000_000,
+      ),
+      connectsPerSecond: optionalNumber("clients that may come in a second; others get 503", OFF, 1_000_000),
+      connectsPerSecondPerAddress: optionalNumber("the same from one address, or one IPv6 network", OFF, 1_000_000),
+      handshakes: wholeNumber("handshakes under way at each address; others get 503", 500, 1_000_000),
+      handshakeTimeout: duration("time for a handshake, TLS included, and for the headers of a request", 10_000, {
+        min: 100,
+        max: 600_000,
+      }),
+      closeTimeout: duration("time for a client's part of a close", 5_000, { min: 100, max: 600_000 }),
+      requestTimeout: duration(
+        "time for a request over HTTP to arrive whole; never less than `handshakeTimeout`",
+        30_000,
+        { min: 100, max: 3_600_000 },
+      ),
+      keepAliveTimeout: duration("how long a connection of HTTP without a request is kept", 5_000, {
+        min: 100,
+        max: 600_000,
+      }),
+      frameTimeout: duration("time for a message over TCP to arrive whole", 30_000, { min: 100, max: 3_600_000 }),
+      streamsPerConnection: wholeNumber("calls at once on one connection of gRPC", 100, 1_000_000),
+      metadataBytes: size("metadata of a call over gRPC", 8_192, { min: 1_024 }),
+      connectionAge: duration("after this a connection of gRPC takes no more calls", 3_600_000, {
+        min: 100,
+        max: 86_400_000,
+      }),
+      datagramPeers: wholeNumber("peers that each UDP address knows", 10_000, 1_000_000),
+      datagramsPerSecond: wholeNumber(
+        "datagrams in a second from one UDP address before it has a link, and from all sensors",
+        20_000,
+        100_000_000,
+      ),
+      messageBytes: size("largest message that a client may send", 1_048_576, { min: 1_024 }),
+      queueBytes: size("what may wait for one slow client; past it the client is cut with 3008", 4_194_304, {
+        min: 1_024,
+      }),
+      totalQueueBytes: size(
+        "what may wait for all clients; past it those with the largest queues are cut with 3008",
+        268_435_456,
+        { min: 1_024, max: TEBIBYTE },
+      ),
+      commandsPerSecond: wholeNumber(
+        "commands of a client in a second, twice as many at once; others are answered 111, a flood ends with 3013",
+        100,
+        1_000_000,
+      ),
+      publishesPerSecond: wholeNumber("the same for publishes alone, which are commands too", 100, 1_000_000),
+      commandsPerFrame: wholeNumber("commands in one frame; more end the client with 3501", 256, 100_000),
+      badCommands: wholeNumber("bad commands (107) within 10 s that end the client with 3509", 10, 100_000),
       channelsPerClient: wholeNumber("subscriptions of one client", 128, 100_000),
-      channelNameBytes: size("length of a channel's name", 255, 1),
+      channelNameBytes: size("length of a channel's name", 255, { min: 1 }),
       subscribersPerChannel: wholeNumber("subscribers of one channel", 1_000, 1_000_000),
-      historyBytesPerChannel: size("history of one channel", 16_777_216, 1_024),
+      historyBytesPerChannel: size("history of one channel", 16_777_216, { min: 1_024 }),
+      totalHistoryBytes: size("history of all channels; past it those least used lose theirs first", 268_435_456, {
+        min: 1_024,
+        max: TEBIBYTE,
+      }),
       historyPageSize: wholeNumber("publications in one page of history", 300, 100_000),
       recoverySize: wholeNumber("publications in one recovery; whoever missed more is told so", 300, 100_000),
       presenceMembers: wholeNumber("members told in one answer", 1_000, 1_000_000),
@@ -434,6 +547,8 @@ function completeConfig(checked: z.output<typeof configSchema>): ServerConfig {
   const api: ApiConfig = { keys: checked.api.key ?? [], keyFile: checked.api.keyFile };
   const { pingInterval, pongTimeout, connectTimeout, expiryGrace, token, subscriptionToken, ...otherClient } = client;
   const { allowAnonymous = token === undefined } = client;
+  const { handshakeTimeout, closeTimeout, requestTimeout, keepAliveTimeout, ...otherLimits } = limits;
+  const { frameTimeout, connectionAge, ...numbers } = otherLimits;
   return {
     listen: listen.map(({ url, pong, tls }) => ({ ...url, pong, tls })),
     internal: internal?.map(({ url, tls }) => ({ ...url, tls })) ?? defaultInternal(api),
@@ -453,7 +568,15 @@ function completeConfig(checked: z.output<typeof configSchema>): ServerConfig {
       ...rest,
       history: history && { size: history.size, ttlMs: history.ttl },
     })),
-    limits,
+    limits: {
+      ...numbers,
+      handshakeTimeoutMs: handshakeTimeout,
+      closeTimeoutMs: closeTimeout,
+      requestTimeoutMs: requestTimeout,
+      keepAliveTimeoutMs: keepAliveTimeout,
+      frameTimeoutMs: frameTimeout,
+      connectionAgeMs: connectionAge,
+    },
     shutdown: {
       clientsPerSecond: shutdown.clientsPerSecond,
       spreadMs: shutdown.spread,

@@ -20,6 +20,8 @@ async function serve(data: "json" | "binary" = "json"): Promise<{ readonly ports
       ...config,
       listen: schemes.map((scheme) => ({ ...listenAddress("127.0.0.1", 0, scheme), pong: true })),
       internal: [],
+      // Its members are programs in a hurry.
+      limits: { ...config.limits, commandsPerSecond: 1_000_000, publishesPerSecond: 1_000_000 },
       channels: [
         {
           match: "chat:*",
@@ -28,6 +30,8 @@ async function serve(data: "json" | "binary" = "json"): Promise<{ readonly ports
           data,
           history: { size: 20_000, ttlMs: 600_000 },
           recovery: true,
+          positioning: false,
+          overflow: "disconnect",
           compaction: false,
           tagsFilter: false,
           presence: false,

@@ -231,6 +231,28 @@ export const answerDefects: readonly PlantedDefect[] = [
     })),
   },
   {
+    does: "takes commands as fast as they come",
+    breaks: "commands over a client's rate are answered 111, later ones are taken again, and a flood ends with 3013",
+    options: (options) => ({ ...options, limits: { ...options.limits, commandsPerSecond: undefined } }),
+  },
+  {
+    does: "answers a flood for ever",
+    breaks: "commands over a client's rate are answered 111, later ones are taken again, and a flood ends with 3013",
+    host: between(({ outlet }) => ({
+      outlet: {
+        disconnect: (disconnect, discard) => {
+          if (disconnect.code !== 3013) outlet.disconnect(disconnect, discard);
+        },
+      },
+    })),
+  },
+  {
+    does: "takes publishes as fast as they come",
+    breaks:
+      "publishes over a client's rate are answered 111 and told to nobody, and other commands are taken all the same",
+    options: (options) => ({ ...options, limits: { ...options.limits, publishesPerSecond: undefined } }),
+  },
+  {
     does: "counts no bad commands",
     breaks: "ten bad commands within ten seconds end the session with 3509, nine do not",
     host: tolerant,

@@ -23,6 +23,8 @@ const RULE = {
   joinLeave: false,
   compaction: false,
   tagsFilter: false,
+  positioning: false,
+  overflow: "disconnect",
   read: "subscribers",
 } as const;
 

@@ -1,4 +1,4 @@
-import { type Draft, EVENT_FORM } from "@polywire/realtime";
+import { type Draft, EVENT_FORM, type HubOptions, type OverflowPolicy } from "@polywire/realtime";
 import { between, over, type PlantedDefect, publicationsChanged, resultsChanged, streamsChanged } from "./planting.ts";
 
 /** What can be wrong with what clients are told unasked. */
@@ -12,6 +12,34 @@ export const deliveryDefects: readonly PlantedDefect[] = [
     does: "bounds no queue",
     breaks: "a client that stops reading is cut with 3008 at the queue's limit, while the others miss nothing",
     options: (options) => ({ ...options, limits: { ...options.limits, outboundBytesPerSession: 2 ** 40 } }),
+  },
+  {
+    does: "cuts whoever is behind, whatever the rule says",
+    breaks: "where the oldest are dropped, a client that stops reading stays, and is told the newest when it reads on",
+    options: overflowing("disconnect"),
+  },
+  {
+    does: "drops the newest where it should drop the oldest",
+    breaks: "where the oldest are dropped, a client that stops reading stays, and is told the newest when it reads on",
+    options: overflowing("drop-newest"),
+  },
+  {
+    does: "drops the oldest where it should drop the newest",
+    breaks:
+      "where the newest are dropped, a client that stops reading stays, and is told the oldest and what comes later",
+    options: overflowing("drop-oldest"),
+  },
+  {
+    does: "keeps the latest of the channel alone",
+    breaks:
+      "where the latest are kept, a client that stops reading stays, and is told the latest of each key when it reads on",
+    options: overflowing("keep-latest"),
+  },
+  {
+    does: "does not say when a client has caught up",
+    breaks:
+      "where the latest are kept, a client that stops reading stays, and is told the latest of each key when it reads on",
+    host: between(() => ({ session: { drained() {} } })),
   },
   {
     does: "delivers past a gap",
@@ -216,6 +244,16 @@ export const deliveryDefects: readonly PlantedDefect[] = [
     ),
   },
 ];
+
+/** The options of a server all of whose channels that drop something follow one policy, and know no keys. */
+function overflowing(overflow: OverflowPolicy): (options: HubOptions) => HubOptions {
+  return (options) => ({
+    ...options,
+    channels: (options.channels ?? []).map(({ overflowKey: _, ...rule }) =>
+      rule.overflow === undefined ? rule : { ...rule, overflow },
+    ),
+  });
+}
 
 /** The draft of a server that believes what a client's data say of who sent them. */
 function claiming(draft: Draft): Draft {

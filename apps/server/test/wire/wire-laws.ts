@@ -4,8 +4,10 @@ import { errorLaws } from "./laws/errors.ts";
 import { filterLaws } from "./laws/filters.ts";
 import { framingLaws } from "./laws/framing.ts";
 import { historyLaws } from "./laws/history.ts";
+import { overflowLaws } from "./laws/overflow.ts";
 import { pingLaws } from "./laws/pings.ts";
 import { publishingLaws } from "./laws/publishing.ts";
+import { rateLaws } from "./laws/rates.ts";
 import { recoveryLaws } from "./laws/recovery.ts";
 import { sessionLaws } from "./laws/session.ts";
 import { slowReaderLaws } from "./laws/slow-reader.ts";
@@ -28,4 +30,6 @@ export const wireLaws: readonly WireLaw[] = [
   ...slowReaderLaws,
   ...connectionTokenLaws,
   ...subscriptionTokenLaws,
+  ...overflowLaws,
+  ...rateLaws,
 ];

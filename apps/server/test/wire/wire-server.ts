@@ -53,6 +53,9 @@ const CHANNELS: readonly ChannelRule[] = [
   { match: "tagged*", history: { size: 10, ttlMs: MINUTE_MS }, recovery: true, tagsFilter: true },
   { match: "price*", history: { size: 10, ttlMs: MINUTE_MS }, recovery: "cache" },
   { match: "quiet*" },
+  { match: "ticker*", overflow: "drop-oldest" },
+  { match: "sample*", overflow: "drop-newest" },
+  { match: "quote*", overflow: "keep-latest", overflowKey: "symbol" },
 ];
 
 /** A server with everything in it, on a wire of its own and a clock that stands still. */
