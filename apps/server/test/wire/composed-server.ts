@@ -11,11 +11,11 @@ import { transports, type Wire } from "./transports.ts";
 import { WireClient } from "./wire-client.ts";
 
 export const MESSAGE_BYTES: number = 65_536;
+/** What a link takes for messages of that size: base64 and what surrounds them. */
+export const LINK_BYTES: number = Math.ceil((MESSAGE_BYTES * 4) / 3) + 65_536;
 
 /** Twice as many are the most that a client of these tests may say. */
 const COMMANDS_PER_SECOND = 500;
-/** What a link takes for messages of that size: base64 and what surrounds them. */
-export const LINK_BYTES: number = Math.ceil((MESSAGE_BYTES * 4) / 3) + 65_536;
 
 const RULE = {
   kind: "public",
