@@ -14,6 +14,9 @@ export const MESSAGE_BYTES: number = 65_536;
 /** What a link takes for messages of that size: base64 and what surrounds them. */
 export const LINK_BYTES: number = Math.ceil((MESSAGE_BYTES * 4) / 3) + 65_536;
 
+/** Twice as many are the most that a client of these tests may say. */
+const COMMANDS_PER_SECOND = 500;
+
 const RULE = {
   kind: "public",
   publish: "server",
@@ -52,7 +55,13 @@ export class ComposedServer implements AsyncDisposable {
         { ...RULE, match: "room*", publish: "subscribers", presence: true, joinLeave: true },
         { ...RULE, match: "plain*", publish: "clients" },
       ],
-      limits: { ...config.limits, messageBytes: MESSAGE_BYTES },
+      // Its clock stands still, so a client would never be allowed more than it is at first.
+      limits: {
+        ...config.limits,
+        messageBytes: MESSAGE_BYTES,
+        commandsPerSecond: COMMANDS_PER_SECOND,
+        publishesPerSecond: COMMANDS_PER_SECOND,
+      },
     };
     composed.#server = await startServer(changed, { logger: silentLogger, clock: composed.clock });
     return composed;
