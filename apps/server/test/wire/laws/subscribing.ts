@@ -82,9 +82,14 @@ export const subscribingLaws: readonly WireLaw[] = [
         for (let count = 0; count < 3; count++) publisher.say({ id: 100, publish: { channel, data: count } });
         // Whenever the subscribe comes to the server, a publication comes in the next turn.
         const publishing = inEveryTurn(() => server.publish(channel, "meanwhile"));
-        await publisher.everything();
-        const [first, ...rest] = await client.everything();
-        await publishing.stop();
+        let told: Awaited<ReturnType<typeof client.everything>>;
+        try {
+          await publisher.everything();
+          told = await client.everything();
+        } finally {
+          await publishing.stop();
+        }
+        const [first, ...rest] = told;
         assert.equal(first?.id, 9, `came first: ${JSON.stringify(first)}`);
         assert.ok(rest.every(({ push }) => push?.pub !== undefined));
       }
