@@ -14,7 +14,7 @@ const MAX_TIMEOUT_MS = 5_000;
 
 const EVENTS = ["connect", "refresh", "subscribe", "subRefresh", "publish", "rpc"] as const;
 
-export interface HookConfig {
+interface HookConfig {
   readonly url: string;
   readonly timeoutMs: number;
   readonly channels?: readonly string[] | undefined;
