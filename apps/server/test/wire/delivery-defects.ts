@@ -14,6 +14,24 @@ export const deliveryDefects: readonly PlantedDefect[] = [
     options: (options) => ({ ...options, limits: { ...options.limits, outboundBytesPerSession: 2 ** 40 } }),
   },
   {
+    does: "keeps no positions where there is no history",
+    breaks: "a channel with positioning keeps no history, and ends with 2500 the subscription of who missed something",
+    options: (options) => ({
+      ...options,
+      channels: (options.channels ?? []).map(({ positioning: _, ...rule }) => rule),
+    }),
+  },
+  {
+    does: "keeps a history where there should be positions alone",
+    breaks: "a channel with positioning keeps no history, and ends with 2500 the subscription of who missed something",
+    options: (options) => ({
+      ...options,
+      channels: (options.channels ?? []).map((rule) =>
+        rule.positioning === true ? { ...rule, history: { size: 10, ttlMs: 60_000 }, read: "clients" as const } : rule,
+      ),
+    }),
+  },
+  {
     does: "cuts whoever is behind, whatever the rule says",
     breaks: "where the oldest are dropped, a client that stops reading stays, and is told the newest when it reads on",
     options: overflowing("disconnect"),

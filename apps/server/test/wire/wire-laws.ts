@@ -6,6 +6,7 @@ import { framingLaws } from "./laws/framing.ts";
 import { historyLaws } from "./laws/history.ts";
 import { overflowLaws } from "./laws/overflow.ts";
 import { pingLaws } from "./laws/pings.ts";
+import { positioningLaws } from "./laws/positioning.ts";
 import { publishingLaws } from "./laws/publishing.ts";
 import { rateLaws } from "./laws/rates.ts";
 import { recoveryLaws } from "./laws/recovery.ts";
@@ -21,6 +22,7 @@ export const wireLaws: readonly WireLaw[] = [
   ...pingLaws,
   ...subscribingLaws,
   ...recoveryLaws,
+  ...positioningLaws,
   ...historyLaws,
   ...publishingLaws,
   ...deltaLaws,

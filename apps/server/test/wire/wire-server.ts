@@ -53,6 +53,7 @@ const CHANNELS: readonly ChannelRule[] = [
   { match: "tagged*", history: { size: 10, ttlMs: MINUTE_MS }, recovery: true, tagsFilter: true },
   { match: "price*", history: { size: 10, ttlMs: MINUTE_MS }, recovery: "cache" },
   { match: "quiet*" },
+  { match: "watched*", positioning: true },
   { match: "ticker*", overflow: "drop-oldest" },
   { match: "sample*", overflow: "drop-newest" },
   { match: "quote*", overflow: "keep-latest", overflowKey: "symbol" },
