@@ -421,6 +421,7 @@ function hubOptions({ channels, client, limits, shutdown }: ServerConfig): HubOp
     draining: { sessionsPerSecond: shutdown.clientsPerSecond, spreadMs: shutdown.spreadMs },
     version: VERSION,
     nodeName: hostname(),
+    ...(client.personalChannels !== undefined && { personalChannels: client.personalChannels }),
   };
 }
 

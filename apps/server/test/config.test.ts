@@ -436,6 +436,11 @@ test.each([
     "client.allowedOrigins[0]: must be scheme, host and port alone",
   ],
   ["client: { allowedOrigins: https://example.com }", "client.allowedOrigins: must be a list"],
+  ["client: { personalChannels: 'me#' }", "client.personalChannels: must be the name before the #"],
+  [
+    "client: { personalChannels: me }\nchannels: [{ match: 'chat:*' }]",
+    'client.personalChannels: needs a rule for "me#*" among the channels',
+  ],
   // The server API
   ["api: c4n4ry", "api: must be a mapping of keys"],
   ["api: { keys: [c4n4ry] }", "api.keys: unknown key; did you mean key?"],

@@ -97,9 +97,11 @@ function wantedChannels(
 ): ReadonlySet<string> {
   const { rules, settings } = session.parts;
   const isGiven = verdict.channels !== undefined || verdict.subscriptions !== undefined;
-  const hasNone = rules.broadcastNames.length === 0 && !isGiven && subscriptions === undefined;
+  const hasPersonal = settings.personalChannels !== undefined && verdict.user !== "";
+  const hasNone = rules.broadcastNames.length === 0 && !isGiven && !hasPersonal && subscriptions === undefined;
   if (hasNone || isDeaf === true) return NO_CHANNELS;
   const wanted = new Set([...rules.broadcastNames, ...serverChannels(verdict)]);
+  if (hasPersonal) wanted.add(`${settings.personalChannels}#${verdict.user}`);
   for (const name of subscriptions?.keys() ?? []) {
     if (wanted.size >= settings.limits.channelsPerSession) break;
     if (isOpenTo(session, name)) wanted.add(name);

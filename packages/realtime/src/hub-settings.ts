@@ -23,6 +23,8 @@ export interface HubSettings {
   readonly draining: DrainOptions;
   readonly version: string;
   readonly nodeName: string;
+  /** Absent: none. */
+  readonly personalChannels: string | undefined;
   readonly authenticate: HubOptions["authenticate"] | undefined;
   readonly authorize: HubOptions["authorize"] | undefined;
   readonly publishing: HubOptions["publishing"] | undefined;
@@ -72,6 +74,7 @@ const OPTION_KEYS: readonly (keyof HubOptions)[] = [
   "draining",
   "version",
   "nodeName",
+  "personalChannels",
   "authenticate",
   "authorize",
   "publishing",
@@ -100,6 +103,7 @@ export function completeHubOptions(options: HubOptions = {}): HubSettings {
     channels = [{ match: "*" }],
     version = "",
     nodeName = "",
+    personalChannels,
     authenticate,
     authorize,
     publishing,
@@ -115,6 +119,9 @@ export function completeHubOptions(options: HubOptions = {}): HubSettings {
   for (const [name, value] of Object.entries({ version, nodeName })) {
     if (typeof value !== "string") throw wrongOption(name, value, "give a string");
   }
+  if (personalChannels !== undefined && (typeof personalChannels !== "string" || /[#*]|^$/.test(personalChannels))) {
+    throw wrongOption("personalChannels", personalChannels, "give the name before the #, such as personal");
+  }
   return {
     channels,
     limits: completeHubLimits(options.limits),
@@ -122,6 +129,7 @@ export function completeHubOptions(options: HubOptions = {}): HubSettings {
     draining: completeDraining(options.draining),
     version,
     nodeName,
+    personalChannels,
     authenticate,
     authorize,
     publishing,

@@ -30,6 +30,11 @@ export interface HubOptions {
    * client gave. One client's publications stay in order, however long each takes. Absent: the rule alone decides.
    */
   readonly publishing?: (request: PublishRequest) => PublishVerdict | Denied | Promise<PublishVerdict | Denied>;
+  /**
+   * Subscribes every user to a channel of its own when it connects: `personal` means `personal#42` for the user 42. A rule
+   * has to cover it; one of the kind `private` lets nobody else in. Absent: no such channels.
+   */
+  readonly personalChannels?: string;
   /** Procedures that clients may call, by method name. */
   readonly procedures?: Readonly<Record<string, Procedure>>;
   /** Takes calls of any other method. Absent: they are answered with error 104. */

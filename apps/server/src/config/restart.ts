@@ -9,7 +9,11 @@ export interface Change {
 }
 
 /** Links have these from when they were accepted, or were told. */
-const CLIENT_KEYS = { pingIntervalMs: "client.pingInterval", pongTimeoutMs: "client.pongTimeout" } as const;
+const CLIENT_KEYS = {
+  pingIntervalMs: "client.pingInterval",
+  pongTimeoutMs: "client.pongTimeout",
+  personalChannels: "client.personalChannels",
+} as const;
 const LIMIT_KEYS = {
   messageBytes: "limits.messageBytes",
   queueBytes: "limits.queueBytes",

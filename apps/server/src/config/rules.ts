@@ -14,6 +14,7 @@ export function findContradiction(config: ServerConfig): Problem | undefined {
     findTokenProblem(config) ??
     findHookProblem(config.hooks) ??
     findUnusedPrivacy(config) ??
+    findPersonalContradiction(config) ??
     findUnreachableChannel(config.channels) ??
     findChannelContradiction(config) ??
     findLimitContradiction(config)
@@ -113,6 +114,15 @@ function findUnusedPrivacy(config: ServerConfig): Problem | undefined {
   if (index === -1 || hasJudge(config)) return undefined;
   const message = '"private" needs client.token or hooks.subscribe: without them nobody could subscribe';
   return { key: `channels[${index}].kind`, message };
+}
+
+function findPersonalContradiction({ client, channels }: ServerConfig): Problem | undefined {
+  const { personalChannels } = client;
+  if (personalChannels === undefined || channels.some(({ match }) => covers(match, `${personalChannels}#*`))) {
+    return undefined;
+  }
+  const message = `needs a rule for "${personalChannels}#*" among the channels, best of kind: private`;
+  return { key: "client.personalChannels", message };
 }
 
 function findOverflowContradiction(channel: ChannelConfig): Problem | undefined {

@@ -58,6 +58,8 @@ export interface ClientConfig {
   readonly subscriptionToken?: KeysConfig | undefined;
   /** Empty: only the host that serves the page. */
   readonly allowedOrigins: readonly string[];
+  /** Absent: users have no channels of their own. */
+  readonly personalChannels?: string | undefined;
   readonly pingIntervalMs: number;
   readonly pongTimeoutMs: number;
   readonly connectTimeoutMs: number;
@@ -335,6 +337,12 @@ const channelSchema = z.strictObject({
   read: choice("who may ask for history and presence: `subscribers` or `clients`", READERS, "subscribers"),
 });
 
+function readPersonal(raw: unknown): string {
+  const name = readText(raw, 64);
+  if (/[#*]|^$/.test(name)) throw new Error("must be the name before the #, such as personal");
+  return name;
+}
+
 function readKind(raw: unknown): ChannelKind {
   return readChoice(raw, KINDS);
 }
@@ -387,6 +395,14 @@ const configSchema = z.strictObject({
           },
         })
         .default([]),
+      personalChannels: setting(
+        {
+          form: "text",
+          description: "subscribes each user to a channel of its own: `personal` means `personal#42` for the user 42",
+          default: "",
+        },
+        readPersonal,
+      ).optional(),
       pingInterval: duration("time between pings to a client, in whole seconds", 25_000, {
         min: 1_000,
         max: 3_600_000,
