@@ -4,6 +4,7 @@ import { connect as connectHttp2, type Settings } from "node:http2";
 import { connect, type Socket } from "node:net";
 import os from "node:os";
 import path from "node:path";
+import { issueToken } from "@polywire/auth-jwt";
 import { makeCertificate } from "@polywire/conformance/testing";
 import { type Clock, Network, silentLogger, systemClock } from "@polywire/core";
 import { ManualClock } from "@polywire/core/testing";
@@ -124,7 +125,11 @@ class LimitedServer implements AsyncDisposable {
   }
 
   /** The server with one key set and no other: `limits.clients: 1`. */
-  static async with(key: string, value: string | number, more = ""): Promise<LimitedServer> {
+  static async with(
+    key: string,
+    value: string | number,
+    { more = "", environment = {} }: { more?: string; environment?: Readonly<Record<string, string>> } = {},
+  ): Promise<LimitedServer> {
     const [section, name] = key.split(".");
     const file = path.join(directory, `${name}.yaml`);
     fs.writeFileSync(file, `${section}: { ${name}: ${value}${more} }\n${CHANNELS}`);
@@ -132,7 +137,7 @@ class LimitedServer implements AsyncDisposable {
       ...listenAddress("127.0.0.1", 0, scheme),
       pong: true,
     }));
-    const config = { ...loadConfig(file, {}).config, listen, internal: [listenAddress("127.0.0.1", 0)] };
+    const config = { ...loadConfig(file, environment).config, listen, internal: [listenAddress("127.0.0.1", 0)] };
     return new LimitedServer(await startServer(config, { logger: silentLogger }));
   }
 
@@ -231,6 +236,22 @@ const TRIALS: ReadonlyMap<string, () => Promise<void>> = new Map([
       await using other = await LimitedServer.with("limits.clients", 1);
       await other.connected();
       expect(await streamEnd(other)).toContain('"code":3013');
+    },
+  ],
+  [
+    "limits.clientsPerUser",
+    async () => {
+      const hmacSecret = "thirty-two bytes of a secret, at least";
+      const environment = { POLYWIRE_CLIENT_TOKEN_HMAC_SECRET: hmacSecret };
+      await using server = await LimitedServer.with("limits.clientsPerUser", 1, { environment });
+      const tokenOf = (user: string): Promise<string> => issueToken({ user, ttlMs: 60_000 }, { hmacSecret });
+      const connect = { connect: { token: await tokenOf("ada") } };
+      expect(await server.client().ask(connect)).toHaveProperty("connect");
+      const second = server.client();
+      second.say({ id: 1, ...connect });
+      expect(await second.end()).toBe(3504);
+      const other = { connect: { token: await tokenOf("eve") } };
+      expect(await server.client().ask(other)).toHaveProperty("connect");
     },
   ],
   [
@@ -560,7 +581,7 @@ const TRIALS: ReadonlyMap<string, () => Promise<void>> = new Map([
   [
     "client.pingInterval",
     async () => {
-      await using server = await LimitedServer.with("client.pingInterval", "1s", ", pongTimeout: 100ms");
+      await using server = await LimitedServer.with("client.pingInterval", "1s", { more: ", pongTimeout: 100ms" });
       expect(await (await server.connected()).end()).toBe(3012);
     },
   ],
