@@ -6,7 +6,6 @@ import os from "node:os";
 import path from "node:path";
 import { makeCertificate } from "@polywire/conformance/testing";
 import { type Clock, Network, silentLogger, systemClock } from "@polywire/core";
-import { ManualClock } from "@polywire/core/testing";
 import { grpc } from "@polywire/grpc";
 import { udp } from "@polywire/udp";
 import { afterAll, describe, expect, test } from "vitest";
@@ -115,6 +114,17 @@ class Client {
   }
 }
 
+/** The system's clock, but that the time it tells stands still: nobody is allowed more for having waited. */
+function standingClock(): Clock {
+  const nowMs = systemClock.now();
+  return {
+    now: () => nowMs,
+    wallTime: () => systemClock.wallTime(),
+    setTimer: (callback, delayMs, options) => systemClock.setTimer(callback, delayMs, options),
+    endOfTurn: (callback) => systemClock.endOfTurn(callback),
+  };
+}
+
 class LimitedServer implements AsyncDisposable {
   readonly #running: RunningServer;
   readonly #clients: Client[] = [];
@@ -124,7 +134,11 @@ class LimitedServer implements AsyncDisposable {
   }
 
   /** The server with one key set and no other: `limits.clients: 1`. */
-  static async with(key: string, value: string | number, more = ""): Promise<LimitedServer> {
+  static async with(
+    key: string,
+    value: string | number,
+    { more = "", clock = systemClock }: { readonly more?: string; readonly clock?: Clock } = {},
+  ): Promise<LimitedServer> {
     const [section, name] = key.split(".");
     const file = path.join(directory, `${name}.yaml`);
     fs.writeFileSync(file, `${section}: { ${name}: ${value}${more} }\n${CHANNELS}`);
@@ -133,7 +147,7 @@ class LimitedServer implements AsyncDisposable {
       pong: true,
     }));
     const config = { ...loadConfig(file, {}).config, listen, internal: [listenAddress("127.0.0.1", 0)] };
-    return new LimitedServer(await startServer(config, { logger: silentLogger }));
+    return new LimitedServer(await startServer(config, { logger: silentLogger, clock }));
   }
 
   get webPort(): number {
@@ -247,7 +261,7 @@ const TRIALS: ReadonlyMap<string, () => Promise<void>> = new Map([
   [
     "limits.connectsPerSecond",
     async () => {
-      await using server = await LimitedServer.with("limits.connectsPerSecond", 1);
+      await using server = await LimitedServer.with("limits.connectsPerSecond", 1, { clock: standingClock() });
       expect((await server.stream()).status).toBe(200);
       const refused = await server.stream();
       expect([refused.status, refused.headers.get("retry-after")]).toEqual([503, "1"]);
@@ -258,7 +272,9 @@ const TRIALS: ReadonlyMap<string, () => Promise<void>> = new Map([
   [
     "limits.connectsPerSecondPerAddress",
     async () => {
-      await using server = await LimitedServer.with("limits.connectsPerSecondPerAddress", 1);
+      await using server = await LimitedServer.with("limits.connectsPerSecondPerAddress", 1, {
+        clock: standingClock(),
+      });
       expect((await server.stream()).status).toBe(200);
       expect((await server.stream()).status).toBe(503);
     },
@@ -404,7 +420,7 @@ const TRIALS: ReadonlyMap<string, () => Promise<void>> = new Map([
   [
     "limits.commandsPerSecond",
     async () => {
-      await using server = await LimitedServer.with("limits.commandsPerSecond", 5);
+      await using server = await LimitedServer.with("limits.commandsPerSecond", 5, { clock: standingClock() });
       const client = await server.connected();
       const errors = [];
       for (let count = 0; count < 11; count++) errors.push(client.errorOf({ presence: { channel: "a" } }));
@@ -414,7 +430,7 @@ const TRIALS: ReadonlyMap<string, () => Promise<void>> = new Map([
   [
     "limits.publishesPerSecond",
     async () => {
-      await using server = await LimitedServer.with("limits.publishesPerSecond", 1);
+      await using server = await LimitedServer.with("limits.publishesPerSecond", 1, { clock: standingClock() });
       const client = await server.connected();
       const errors = [];
       for (let count = 0; count < 3; count++) errors.push(client.errorOf({ publish: { channel: "a", data: 1 } }));
@@ -560,7 +576,7 @@ const TRIALS: ReadonlyMap<string, () => Promise<void>> = new Map([
   [
     "client.pingInterval",
     async () => {
-      await using server = await LimitedServer.with("client.pingInterval", "1s", ", pongTimeout: 100ms");
+      await using server = await LimitedServer.with("client.pingInterval", "1s", { more: ", pongTimeout: 100ms" });
       expect(await (await server.connected()).end()).toBe(3012);
     },
   ],
@@ -590,11 +606,9 @@ describe("a client that comes too fast is refused politely", () => {
     const { config } = loadConfig(undefined, { POLYWIRE_LIMITS_CONNECTS_PER_SECOND: "1" });
     const schemes: readonly ListenScheme[] = ["http", "tcp", "udp", "grpc"];
     const listen = schemes.map((scheme) => ({ ...listenAddress("127.0.0.1", 0, scheme), pong: true }));
-    // The clock stands still, so that nobody else may come.
-    const clock = new ManualClock();
     const server = await startServer(
       { ...config, listen, internal: [] },
-      { logger: silentLogger, clock: standing(clock) },
+      { logger: silentLogger, clock: standingClock() },
     );
     const ports = (scheme: ListenScheme): number => server.listen.find((one) => one.scheme === scheme)?.port ?? 0;
     const first = new WebSocket(`ws://127.0.0.1:${ports("http")}/connection/websocket`);
@@ -605,16 +619,6 @@ describe("a client that comes too fast is refused politely", () => {
         first.close();
         await server.stop();
       },
-    };
-  }
-
-  /** The system's clock, but for the time that it tells. */
-  function standing(clock: ManualClock): Clock {
-    return {
-      now: () => clock.now(),
-      wallTime: () => systemClock.wallTime(),
-      setTimer: (callback, delayMs, options) => systemClock.setTimer(callback, delayMs, options),
-      endOfTurn: (callback) => systemClock.endOfTurn(callback),
     };
   }
 
