@@ -14,21 +14,20 @@ function personal(options: HubOptions = {}): TestHub {
 
 it("are where each user is from the beginning, and nobody else", async () => {
   await using test = personal();
-  const [ada, again, eve] = [1, 2, 3].map(() => test.newClient());
-  ada?.connect({ token: "ada" });
-  again?.connect({ token: "ada" });
-  eve?.connect({ token: "eve" });
+  const ada = test.newClient().connect({ token: "ada" });
+  const again = test.newClient().connect({ token: "ada" });
+  const eve = test.newClient().connect({ token: "eve" });
   await test.settle();
-  const { subscriptions } = ada?.answerTo("connect").result as { subscriptions: ReadonlyMap<string, unknown> };
+  const { subscriptions } = ada.answerTo("connect").result as { subscriptions: ReadonlyMap<string, unknown> };
   expect([...subscriptions.keys()]).toEqual(["personal#ada"]);
-  for (const client of [ada, again, eve]) client?.take();
+  for (const client of [ada, again, eve]) client.take();
   await test.hub.publish("personal#ada", "for your eyes only");
   await test.settle();
-  const heard = [ada, again, eve].map((client) => client?.take().map((told) => told.kind));
+  const heard = [ada, again, eve].map((client) => client.take().map((told) => told.kind));
   expect(heard).toEqual([["publication"], ["publication"], []]);
-  eve?.subscribe("personal#ada");
+  eve.subscribe("personal#ada");
   await test.settle();
-  expect(eve?.answerTo("subscribe personal#ada").error).toBe(103);
+  expect(eve.answerTo("subscribe personal#ada").error).toBe(103);
 });
 
 it("are not for anonymous users", async () => {
