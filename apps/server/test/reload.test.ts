@@ -6,6 +6,7 @@ import net from "node:net";
 import os from "node:os";
 import path from "node:path";
 import tls from "node:tls";
+import { issueToken } from "@polywire/auth-jwt";
 import { type Certificate, hasProgram, makeCertificate } from "@polywire/conformance/testing";
 import { Centrifuge, type Subscription } from "centrifuge";
 import { afterAll, describe, expect, test } from "vitest";
@@ -67,8 +68,8 @@ class Server implements AsyncDisposable {
     return text.split("\n").filter((line) => line.startsWith(name));
   }
 
-  client(): Centrifuge {
-    return new Centrifuge(`ws://127.0.0.1:${this.port}/connection/websocket`);
+  client(token?: string): Centrifuge {
+    return new Centrifuge(`ws://127.0.0.1:${this.port}/connection/websocket`, token === undefined ? {} : { token });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -226,6 +227,39 @@ describe("SIGHUP", TIMEOUT, () => {
     await server.reload();
     expect(await server.figures("polywire_config_current")).toEqual(["polywire_config_current 1"]);
     expect(server.command.output.match(/not reloaded/g)).toHaveLength(1);
+  });
+
+  test("the keys of tokens change; who was let in by the old one stays, and nobody else comes by it", async () => {
+    const secrets = ["the first secret, of 32 bytes at least", "the second secret, of 32 bytes at least"] as const;
+    const file = path.join(directory, "token.secret");
+    fs.writeFileSync(file, secrets[0], { mode: 0o600 });
+    const config = { client: { token: { hmacSecretFile: file } } };
+    await using server = await Server.start(config);
+    const token = (secret: string): Promise<string> =>
+      issueToken({ user: "ada", ttlMs: 60_000 }, { hmacSecret: secret });
+    const [before, after] = await Promise.all(secrets.map(token));
+    const early = server.client(before);
+    early.connect();
+    await early.ready();
+    fs.writeFileSync(file, secrets[1], { mode: 0o600 });
+    server.write(config);
+    expect(await server.reload()).toContain("message=reloaded");
+    const late = server.client(before);
+    const refused = new Promise((resolve) => void late.on("disconnected", ({ code }) => resolve(code)));
+    late.connect();
+    expect(await refused).toBe(3500);
+    const next = server.client(after);
+    next.connect();
+    await next.ready();
+    expect(early.state).toBe("connected");
+    for (const client of [early, next]) client.disconnect();
+    // What a token has to be is for the server's whole life, and so is a backend.
+    server.write({
+      client: { token: { hmacSecretFile: file, audience: ["chat"] } },
+      hooks: { rpc: { url: "http://127.0.0.1:9/" } },
+    });
+    const line = await server.reload();
+    for (const key of ["client.token", "hooks"]) expect(line).toContain(key);
   });
 
   test("what needs a restart is named and stays; the rest changes", async () => {
