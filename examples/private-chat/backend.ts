@@ -23,8 +23,8 @@ const members = new Map([
 const users = new Map<string, string>();
 
 interface Answer {
-  readonly status?: number;
-  readonly type?: string;
+  readonly status: number;
+  readonly type: string;
   readonly cookie?: string;
   readonly body: string | Buffer;
 }
@@ -33,11 +33,15 @@ function json(value: object, status = 200): Answer {
   return { status, type: "application/json", body: JSON.stringify(value) };
 }
 
+function file(type: string, path: string): Answer {
+  return { status: 200, type, body: readFileSync(path) };
+}
+
 /** The page and the SDK. In production a bundler and a web server do this. */
-const files = new Map<string, Answer>([
-  ["/", { type: "text/html; charset=utf-8", body: readFileSync("public/index.html") }],
-  ["/chat.js", { type: "text/javascript", body: readFileSync("public/chat.js") }],
-  ["/centrifuge.js", { type: "text/javascript", body: readFileSync("node_modules/centrifuge/dist/centrifuge.js") }],
+const files = new Map([
+  ["/", file("text/html; charset=utf-8", "public/index.html")],
+  ["/chat.js", file("text/javascript", "public/chat.js")],
+  ["/centrifuge.js", file("text/javascript", "node_modules/centrifuge/dist/centrifuge.js")],
 ]);
 
 function logIn(name: string): Answer {
@@ -63,6 +67,7 @@ async function subscriptionToken(user: string, channel: string): Promise<Answer>
   return json({ token: await issueToken({ user, channel, ttlMs: TOKEN_TTL_MS }, signingKey) });
 }
 
+/** Lets a guest in from now on, and tells the room. */
 async function invite(user: string, channel: string, guest: string): Promise<Answer> {
   const room = members.get(channel);
   if (!room?.has(user)) return json({ error: "you do not belong to this room" }, 403);
@@ -88,8 +93,8 @@ async function callApi(method: string, request: object): Promise<unknown> {
 }
 
 async function answer(request: IncomingMessage): Promise<Answer> {
-  const file = request.method === "GET" ? files.get(request.url ?? "") : undefined;
-  if (file !== undefined) return file;
+  const asked = request.method === "GET" ? files.get(request.url ?? "") : undefined;
+  if (asked !== undefined) return asked;
   if (request.method !== "POST") return json({ error: "not found" }, 404);
 
   const fields = await fieldsOf(request);
@@ -116,13 +121,11 @@ async function fieldsOf(request: IncomingMessage): Promise<URLSearchParams | und
 }
 
 const server = createServer(async (request, response) => {
-  try {
-    const { status = 200, type = "text/plain", cookie, body } = await answer(request);
-    response.writeHead(status, { "Content-Type": type, ...(cookie === undefined ? {} : { "Set-Cookie": cookie }) });
-    response.end(body);
-  } catch (error) {
+  const { status, type, cookie, body } = await answer(request).catch((error: unknown): Answer => {
     console.error(error);
-    response.writeHead(500).end();
-  }
+    return json({ error: "something went wrong here: try again" }, 500);
+  });
+  response.writeHead(status, { "Content-Type": type, ...(cookie === undefined ? {} : { "Set-Cookie": cookie }) });
+  response.end(body);
 });
 server.listen(3000, "127.0.0.1", () => console.log("open http://127.0.0.1:3000/"));

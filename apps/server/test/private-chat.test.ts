@@ -152,7 +152,7 @@ test.skipIf(!hasBrowser)(
     await using example = await start();
     await using ada = await visit(example, "Ada");
     await using carol = await visit(example, "Carol");
-    await carol.sees("#status", 'You do not belong to the room "garden".');
+    await carol.sees("#notice", 'You do not belong to the room "garden".');
     expect(await carol.page.locator("#room").isVisible()).toBe(false);
     await ada.say("just us");
     expect(await carol.messages()).toEqual([]);
@@ -176,7 +176,7 @@ test.skipIf(!hasBrowser)(
     await using ada = await visit(example, "Ada");
     await ada.say("before");
     example.cable.cut();
-    await ada.sees("#status", "Connecting…");
+    await ada.sees("#connection", "Connecting…");
 
     const { connection, garden = "" } = await tokens(example, "bob");
     const bob = new Centrifuge(example.server, { token: connection });

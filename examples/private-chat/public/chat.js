@@ -10,9 +10,9 @@ const room = location.hash.slice(1) || "garden";
 /** Asks the backend. The browser sends the cookie along. */
 async function ask(path, fields = {}) {
   const response = await fetch(path, { method: "POST", body: new URLSearchParams(fields) });
-  // With this error the SDK gives up; after any other it tries again, later and later.
-  if (response.status === 401 || response.status === 403) throw new Centrifuge.UnauthorizedError(path);
   const answer = await response.json();
+  // With this error the SDK gives up; after any other it tries again, later and later.
+  if (response.status === 401 || response.status === 403) throw new Centrifuge.UnauthorizedError(answer.error);
   if (!response.ok) throw new Error(answer.error);
   return answer;
 }
@@ -22,13 +22,17 @@ async function ask(path, fields = {}) {
 const client = new Centrifuge("ws://127.0.0.1:8000/connection/websocket", {
   getToken: async () => (await ask("/connection-token")).token,
 });
-client.on("connecting", () => tell("Connecting…"));
-client.on("connected", () => tell(""));
+client.on("connecting", () => showConnection("Connecting…"));
+client.on("connected", () => showConnection("Connected"));
 client.on("disconnected", ({ code, reason }) => {
   byId("room").hidden = true;
   byId("login").hidden = code !== UNAUTHORIZED;
-  tell(code === UNAUTHORIZED ? "" : `Disconnected: ${reason}`);
+  showConnection(code === UNAUTHORIZED ? "" : `Disconnected: ${reason}`);
 });
+
+function showConnection(text) {
+  byId("connection").textContent = text;
+}
 
 // ————— the room —————
 
@@ -113,13 +117,14 @@ function nameOf({ user, connInfo }) {
 // ————— what people do —————
 
 function tell(text) {
-  byId("status").textContent = text;
+  byId("notice").textContent = text;
 }
 
 /** Does something with the first field of a form; it keeps what was typed if that fails. */
 function onSubmit(id, act) {
   byId(id).addEventListener("submit", async (event) => {
     event.preventDefault();
+    tell("");
     const [field] = event.target.elements;
     try {
       await act(field.value);
