@@ -6,6 +6,7 @@ import { type Cable, cableTo, hasProgram } from "@polywire/conformance/testing";
 import { Centrifuge } from "centrifuge";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { loadConfig } from "../src/config/load.ts";
 import { freePorts, runPolywire, runScript } from "./command.ts";
 
 // examples/private-chat, which docs/private-chat.md shows, as a reader has it: the command, the backend and the page.
@@ -192,6 +193,20 @@ test.skipIf(!hasBrowser)(
     expect(await ada.messages()).toEqual(["Ada: before", "Bob: missed", "Ada: after"]);
   },
 );
+
+test("the hooks that the guide shows instead of tokens are a configuration", () => {
+  const guide = fs.readFileSync(path.join(import.meta.dirname, "../../../docs/private-chat.md"), "utf8");
+  const hooks = /^```yaml\n(hooks:\n[^`]*)```/m.exec(guide)?.[1] ?? "";
+  const file = fs.readFileSync(path.join(EXAMPLE, "polywire.yaml"), "utf8").replace(/^ {2}token: .*\n/m, "");
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), "polywire-private-chat-"));
+  fs.writeFileSync(path.join(folder, "polywire.yaml"), `${file.replace(/^api: .*\n/m, "")}${hooks}`);
+  const { config } = loadConfig(path.join(folder, "polywire.yaml"), {});
+  fs.rmSync(folder, { recursive: true });
+  expect(config.hooks).toMatchObject({
+    subscribe: { url: "http://127.0.0.1:3000/polywire" },
+    clientHeaders: ["cookie"],
+  });
+});
 
 test("the server itself refuses a room to who has no token for it, or another's", async () => {
   await using example = await start();
