@@ -63,6 +63,25 @@ test("the kit says what the guide says it says", () => {
   expect(said.filter((words) => !kit.includes(words))).toEqual([]);
 });
 
+// The other guide shows an example whole, for readers who copy it into an empty folder.
+const chatGuide = read("docs/private-chat.md");
+const chatFiles = ["polywire.yaml", "backend.ts", "public/index.html", "public/chat.js"];
+
+test.each(chatFiles)("the guide to a private chat shows %s whole, as it is in the example", (file) => {
+  const code = chatGuide.split(`\n\`${file}\`:\n\n`)[1]?.split("```")[1];
+  expect(code?.replace(/^\w+\n/, "")).toBe(read(`examples/private-chat/${file}`));
+});
+
+test("the guide to a private chat shows every file that its example has, besides the workspace's own", () => {
+  const own = ["README.md", "package.json", "tsconfig.json", "turbo.json"];
+  const files = globSync("examples/private-chat/{*.*,public/*}", {
+    cwd: root,
+    exclude: ["**/node_modules", "**/*.key"],
+  });
+  const shown = files.map((file) => file.replace("examples/private-chat/", "")).filter((file) => !own.includes(file));
+  expect(shown.toSorted()).toEqual(chatFiles.toSorted());
+});
+
 const documents = globSync(["*.md", "docs/*.md", "examples/**/*.md", "packages/*/README.md", "apps/*/README.md"], {
   cwd: root,
   exclude: ["**/node_modules/**"],

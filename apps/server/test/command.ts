@@ -17,6 +17,8 @@ export interface RunningCommand extends AsyncDisposable {
 }
 
 interface CommandOptions {
+  /** Where it runs. */
+  readonly folder?: string;
   readonly environment?: Readonly<Record<string, string>>;
   /** A shell line to run before, such as `ulimit -n 300`. */
   readonly before?: string;
@@ -27,13 +29,19 @@ const COMMAND = path.join(import.meta.dirname, "../src/polywire.ts");
 
 /** Starts the real command in a process of its own. It is killed when the test ends before it. */
 export function runPolywire(commandArguments: readonly string[], options: CommandOptions = {}): RunningCommand {
+  return runScript([COMMAND, ...commandArguments], options);
+}
+
+/** The same for another script, the first of the arguments. */
+export function runScript(scriptAndArguments: readonly string[], options: CommandOptions = {}): RunningCommand {
   const { nodeFlags = [] } = options;
-  const node = [process.execPath, "--conditions=@polywire/source", ...nodeFlags, COMMAND, ...commandArguments];
+  const node = [process.execPath, "--conditions=@polywire/source", ...nodeFlags, ...scriptAndArguments];
   const shell = options.before === undefined ? node : ["bash", "-c", `${options.before} && exec "$@"`, "bash", ...node];
   const environment = Object.fromEntries(
     Object.entries(process.env).filter(([name]) => !/^(POLYWIRE|NODE|VITEST)/.test(name)),
   );
-  const child = spawn(shell[0] ?? "", shell.slice(1), { env: { ...environment, ...options.environment } });
+  const where = options.folder === undefined ? {} : { cwd: options.folder };
+  const child = spawn(shell[0] ?? "", shell.slice(1), { ...where, env: { ...environment, ...options.environment } });
   const printed = { output: "", errors: "" };
   const waiting = new Set<() => void>();
   let end: number | NodeJS.Signals | undefined;
