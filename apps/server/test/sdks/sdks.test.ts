@@ -1,7 +1,7 @@
 import { cableTo } from "@polywire/conformance/testing";
 import { beforeAll, describe, expect, test } from "vitest";
 import { canInstall, installGo, installPython, type Launch } from "./installation.ts";
-import { type ClientSettings, SdkClient } from "./sdk-client.ts";
+import { type ClientSettings, SdkClient, type SdkEvent } from "./sdk-client.ts";
 import { SdkServer } from "./sdk-server.ts";
 
 /** The first time, everything is downloaded and compiled. */
@@ -36,8 +36,7 @@ describe.skipIf(!canInstall).each(SDKS)("the official $sdk SDK in $encoding", ({
     await client.next("subscribed");
   }
 
-  const texts = (publications: readonly { readonly data?: unknown }[]): unknown[] =>
-    publications.map(({ data }) => data);
+  const texts = (events: readonly SdkEvent[]): unknown[] => events.map(({ data }) => data);
 
   test("connects with the token that getToken gives, subscribes, publishes and hears itself as its token says", async () => {
     await using server = await SdkServer.start();
@@ -268,6 +267,7 @@ describe.skipIf(!canInstall).each(SDKS)("the official $sdk SDK in $encoding", ({
       { channel: "numbered:2", data: "two" },
       { channel: "numbered:1", data: "one" },
     ]);
+    await client.take(2, "numbered");
     await client.do("unsubscribe", { channel: "numbered:2" });
     expect(await client.next("unsubscribed")).toMatchObject({ channel: "numbered:2", code: 0 });
   });

@@ -151,11 +151,14 @@ func connectable(set settings) *centrifuge.Client {
 		MaxServerPingDelay: patience,
 		MinReconnectDelay:  10 * time.Millisecond,
 		MaxReconnectDelay:  100 * time.Millisecond,
-		// The SDK applies a patch without saying so; its trace shows what came.
+		// The SDK does not say that it has applied a patch, or went by a number; its trace shows what came.
 		LogLevel: centrifuge.LogLevelTrace,
 		LogHandler: func(entry centrifuge.LogEntry) {
 			if strings.Contains(entry.Fields["push"], `"delta":true`) {
 				say(line{"event": "patch"})
+			}
+			if strings.HasPrefix(entry.Fields["push"], `{"id":`) {
+				say(line{"event": "numbered"})
 			}
 		},
 	}

@@ -110,6 +110,9 @@ class SubscriptionEvents(SubscriptionEventHandler):
     async def on_publication(self, context):
         if context.pub.delta:
             say(event="patch")
+        # The SDK does not say how a publication was addressed.
+        if client._subs_by_id:
+            say(event="numbered")
         say(event="publication", channel=self.channel, **publication(context.pub))
 
     async def on_join(self, context):
