@@ -176,6 +176,28 @@ describe.each(WAYS)("what the official SDK can do over $name", (way) => {
     expect((await heard).map(({ data }) => read(data))).toEqual([3, 5]);
   });
 
+  it("begins where the state ends that it has from elsewhere, and fetches that anew when its position is lost", async () => {
+    await using server = await serving(way, { channels });
+    for (const number of [1, 2, 3]) await server.hub.publish("chat:room", number);
+    const { position } = await server.hub.history("chat:room", { limit: 0 });
+    const states = [
+      { offset: 1, epoch: "another" },
+      { offset: 2, epoch: position.epoch },
+    ];
+    const client = server.client();
+    const room = client.newSubscription("chat:room", {
+      getState: async () => states.shift() ?? { offset: 0, epoch: "" },
+      minResubscribeDelay: 10,
+      maxResubscribeDelay: 50,
+    });
+    const heard = publications(room, 1);
+    room.subscribe();
+    client.connect();
+    expect(await subscribed(room)).toMatchObject({ wasRecovering: true, recovered: true });
+    expect((await heard).map(({ data, offset }) => [read(data), offset])).toEqual([[3, 3]]);
+    expect(states).toEqual([]);
+  });
+
   it("hears what its filter of tags lets through, and what another one does from the next subscribe on", async () => {
     await using server = await serving(way, { channels });
     const client = server.client();

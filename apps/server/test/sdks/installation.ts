@@ -38,7 +38,7 @@ export async function installPython(): Promise<Launch> {
 
 /** The official Go SDK, compiled. */
 export async function installGo(): Promise<Launch> {
-  const sources = ["main.go", "go.mod", "go.sum"].map((name) => path.join(GO, name));
+  const sources = ["main.go", "lines.go", "go.mod", "go.sum"].map((name) => path.join(GO, name));
   const program = await once(`go-${fingerprint(sources)}`, async (made) => {
     const environment = {
       ...process.env,
@@ -85,9 +85,13 @@ async function once(name: string, make: (folder: string) => Promise<void>): Prom
   if (fs.existsSync(folder)) return folder;
   fs.mkdirSync(CACHE, { recursive: true });
   const unfinished = fs.mkdtempSync(path.join(CACHE, "unfinished-"));
-  await make(unfinished);
-  fs.rmSync(folder, { recursive: true, force: true });
-  fs.renameSync(unfinished, folder);
+  try {
+    await make(unfinished);
+    // Another run may have made it meanwhile.
+    if (!fs.existsSync(folder)) fs.renameSync(unfinished, folder);
+  } finally {
+    fs.rmSync(unfinished, { recursive: true, force: true });
+  }
   return folder;
 }
 

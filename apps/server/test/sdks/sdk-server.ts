@@ -17,6 +17,7 @@ const CHANNELS = [
   { match: "team:*", kind: "private", publish: "subscribers", presence: true },
   { match: "patched:*", publish: "clients", history: HISTORY, recovery: true, delta: "fossil" },
   { match: "numbered:*", publish: "clients", compaction: true },
+  { match: "state:*", publish: "clients", history: HISTORY, recovery: "cache" },
   { match: "tagged:*", tagsFilter: true },
   { match: "*" },
 ];

@@ -139,6 +139,39 @@ describe.skipIf(!canInstall).each(SDKS)("the official $sdk SDK in $encoding", ({
     expect(await ada.next("subscribed")).toMatchObject({ wasRecovering: true, recovered: false });
   });
 
+  test("begins where the state ends that it has from elsewhere, and fetches that anew when its position is lost", async () => {
+    await using server = await SdkServer.start();
+    await using client = await connect(server, "ada");
+    for (const data of [1, 2, 3]) await server.call("publish", { channel: "room:1", data });
+    const { epoch } = (await server.call("history", { channel: "room:1" })) as { readonly epoch: string };
+    const states = [
+      { offset: 1, epoch: "another" },
+      { offset: 2, epoch },
+    ];
+    await client.do("subscribe", { channel: "room:1", states });
+    expect(await client.next("subscribed")).toMatchObject({ wasRecovering: true, recovered: true });
+    expect(client.left("state")).toHaveLength(2);
+    expect(await client.next("publication")).toMatchObject({ data: 3, offset: 3 });
+    expect(client.left("subscription error")).toEqual([]);
+  });
+
+  test("gets the latest of what it missed, and no more, where a channel is a cache", async () => {
+    await using server = await SdkServer.start();
+    await using cable = await cableTo(() => server.port);
+    await using client = await connect(server, "ada", cable.port);
+    await client.next("connecting");
+    await subscribe(client, "state:1");
+    await server.call("publish", { channel: "state:1", data: 1 });
+    expect(await client.next("publication")).toMatchObject({ data: 1 });
+    cable.cut();
+    await client.next("connecting");
+    for (const data of [2, 3, 4]) await server.call("publish", { channel: "state:1", data });
+    cable.mend();
+    expect(await client.next("subscribed")).toMatchObject({ wasRecovering: true, recovered: true });
+    await client.do("publish", { channel: "state:1", data: "next" });
+    expect(texts(await client.take(2, "publication"))).toEqual([4, "next"]);
+  });
+
   test("pages through the history, both ways", async () => {
     await using server = await SdkServer.start();
     await using client = await connect(server, "ada");

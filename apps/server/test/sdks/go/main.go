@@ -8,7 +8,6 @@ import (
 	"errors"
 	"os"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/centrifugal/centrifuge-go"
@@ -16,108 +15,26 @@ import (
 
 const patience = 30 * time.Second
 
-type line map[string]any
-
-type settings struct {
-	URL      string   `json:"url"`
-	Encoding string   `json:"encoding"`
-	Token    string   `json:"token"`
-	Tokens   []string `json:"tokens"`
-}
-
-type command struct {
-	ID          int               `json:"id"`
-	Do          string            `json:"do"`
-	Channel     string            `json:"channel"`
-	Method      string            `json:"method"`
-	Data        json.RawMessage   `json:"data"`
-	Token       string            `json:"token"`
-	Tokens      []string          `json:"tokens"`
-	Recoverable bool              `json:"recoverable"`
-	Positioned  bool              `json:"positioned"`
-	JoinLeave   bool              `json:"joinLeave"`
-	Delta       bool              `json:"delta"`
-	Tags        map[string]string `json:"tags"`
-	Limit       int32             `json:"limit"`
-	Reverse     bool              `json:"reverse"`
-	Since       *struct {
-		Offset uint64 `json:"offset"`
-		Epoch  string `json:"epoch"`
-	} `json:"since"`
-}
-
-var saying sync.Mutex
-
-func say(said line) {
-	text, err := json.Marshal(said)
-	if err != nil {
-		panic(err)
-	}
-	saying.Lock()
-	defer saying.Unlock()
-	os.Stdout.Write(append(text, '\n'))
-}
-
-// raw is data as it is, or null.
-func raw(data []byte) json.RawMessage {
-	if len(data) == 0 {
-		return json.RawMessage("null")
-	}
-	return data
-}
-
 // supply gives out one token after the other, the last of them again and again.
 func supply(tokens []string, channel string) func() (string, error) {
 	given := 0
 	return func() (string, error) {
-		told := line{"event": "token"}
-		if channel != "" {
-			told["channel"] = channel
-		}
-		say(told)
+		event("token", channel, nil)
 		token := tokens[min(given, len(tokens)-1)]
 		given++
 		return token, nil
 	}
 }
 
-func person(info centrifuge.ClientInfo) line {
-	return line{"user": info.User, "info": raw(info.ConnInfo)}
-}
-
-func publication(pub centrifuge.Publication) line {
-	tags := pub.Tags
-	if tags == nil {
-		tags = map[string]string{}
+// recall gives one state after the other, the last of them again and again.
+func recall(states []position, channel string) func(centrifuge.SubscriptionGetStateEvent) (centrifuge.StreamPosition, error) {
+	given := 0
+	return func(centrifuge.SubscriptionGetStateEvent) (centrifuge.StreamPosition, error) {
+		event("state", channel, nil)
+		state := states[min(given, len(states)-1)]
+		given++
+		return centrifuge.StreamPosition(state), nil
 	}
-	told := line{"data": raw(pub.Data), "offset": pub.Offset, "tags": tags, "from": nil}
-	if pub.Info != nil {
-		told["from"] = person(*pub.Info)
-	}
-	return told
-}
-
-func failure(err error) line {
-	var refusal *centrifuge.Error
-	if errors.As(err, &refusal) {
-		return line{"code": refusal.Code, "message": refusal.Message}
-	}
-	return line{"code": 0, "message": err.Error()}
-}
-
-func event(name string, channel string, more line) {
-	said := line{"event": name}
-	if channel != "" {
-		said["channel"] = channel
-	}
-	for key, value := range more {
-		said[key] = value
-	}
-	say(said)
-}
-
-func change(code uint32, reason string) line {
-	return line{"code": code, "reason": reason}
 }
 
 func main() {
@@ -216,6 +133,9 @@ func subscribe(client *centrifuge.Client, asked command) error {
 		get := supply(asked.Tokens, asked.Channel)
 		config.GetToken = func(centrifuge.SubscriptionTokenEvent) (string, error) { return get() }
 	}
+	if len(asked.States) > 0 {
+		config.GetState = recall(asked.States, asked.Channel)
+	}
 	sub, err := client.NewSubscription(asked.Channel, config)
 	if err != nil {
 		return err
@@ -280,7 +200,7 @@ func history(ctx context.Context, client *centrifuge.Client, asked command) (any
 		centrifuge.WithHistoryReverse(asked.Reverse),
 	}
 	if asked.Since != nil {
-		since := centrifuge.StreamPosition{Offset: asked.Since.Offset, Epoch: asked.Since.Epoch}
+		since := centrifuge.StreamPosition(*asked.Since)
 		options = append(options, centrifuge.WithHistorySince(&since))
 	}
 	page, err := client.History(ctx, asked.Channel, options...)

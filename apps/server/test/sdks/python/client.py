@@ -42,6 +42,18 @@ def supply(tokens, **about):
     return get if left else None
 
 
+def recall(positions, channel):
+    """Gives one state after the other, the last of them again and again."""
+    left = list(positions)
+
+    async def get(*_):
+        say(event="state", channel=channel)
+        position = left.pop(0) if len(left) > 1 else left[0]
+        return StreamPosition(position["offset"], position["epoch"])
+
+    return get if left else None
+
+
 def person(info):
     return info and {"user": info.user, "info": decode(info.conn_info)}
 
@@ -143,6 +155,7 @@ async def subscribe(asked):
         events=SubscriptionEvents(asked["channel"]),
         token=asked.get("token", ""),
         get_token=supply(asked.get("tokens", []), channel=asked["channel"]),
+        get_state=recall(asked.get("states", []), asked["channel"]),
         min_resubscribe_delay=0.01,
         max_resubscribe_delay=0.1,
         recoverable=asked.get("recoverable", False),
