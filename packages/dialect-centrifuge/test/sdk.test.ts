@@ -1,19 +1,6 @@
-import { type AnyProtocol, type ConnectionPlace, type Exchange, type Link, Network } from "@polywire/core";
-import { http } from "@polywire/http";
-import { Hub, type HubOptions } from "@polywire/realtime";
-import { ws } from "@polywire/ws";
-import {
-  Centrifuge,
-  type Options,
-  type PublicationContext,
-  type SubscribedContext,
-  type Subscription,
-} from "centrifuge";
-import { Centrifuge as ProtobufCentrifuge } from "centrifuge/build/protobuf";
+import type { HubOptions } from "@polywire/realtime";
 import { describe, expect, it } from "vitest";
-import { centrifuge } from "../src/index.ts";
-import { FetchEventSource } from "./event-source.ts";
-import type { Encoding } from "./wire-client.ts";
+import { decode, encode, publications, serving, subscribed, WAYS } from "./sdk-ways.ts";
 
 const hubOptions: HubOptions = {
   channels: [
@@ -41,125 +28,10 @@ const hubOptions: HubOptions = {
 
 const numbers = (data: Uint8Array): number[] => JSON.parse(new TextDecoder().decode(data)) as number[];
 
-/** Protobuf clients speak bytes, JSON clients values. */
-const encode = (encoding: Encoding, value: unknown): unknown =>
-  encoding === "json" ? value : new TextEncoder().encode(JSON.stringify(value));
-const decode = (encoding: Encoding, data: unknown): unknown =>
-  encoding === "json" ? data : (JSON.parse(new TextDecoder().decode(data as Uint8Array)) as unknown);
-
-/** A way that the SDK knows to a server. */
-interface Way {
-  readonly name: string;
-  readonly encoding: Encoding;
-  readonly protocol: AnyProtocol;
-  readonly address: string;
-  endpoint(url: string): ConstructorParameters<typeof Centrifuge>[0];
-}
-
-const overWebSocket = (encoding: Encoding): Way => ({
-  name: `a WebSocket in ${encoding}`,
-  encoding,
-  protocol: ws(),
-  address: "ws://127.0.0.1:0/connection/websocket",
-  endpoint: (url) => url,
-});
-
-const overHttp = (transport: "http_stream" | "sse", encoding: Encoding): Way => ({
-  name: `${transport} in ${encoding}`,
-  encoding,
-  protocol: http(),
-  address: "http://127.0.0.1:0/connection/",
-  endpoint: (url) => [{ transport, endpoint: `${url}${transport}` }],
-});
-
-const WAYS: readonly Way[] = [
-  overWebSocket("json"),
-  overWebSocket("protobuf"),
-  overHttp("http_stream", "json"),
-  overHttp("http_stream", "protobuf"),
-  overHttp("sse", "json"),
-];
-
-/** A server on a port of its own, with the unmodified SDK for clients. */
-async function serving({ encoding, protocol, address, endpoint }: Way) {
-  const hub = new Hub(hubOptions);
-  const network = new Network({ protocols: [protocol], services: [hub] });
-  const links: Link[] = [];
-  const handler = centrifuge(hub);
-  const listener = await network.listen(address, {
-    ...handler,
-    link(link: Link, place: ConnectionPlace) {
-      links.push(link);
-      handler.link(link, place);
-    },
-    exchange: (exchange: Exchange) => handler.exchange(kept(exchange, links)),
-  });
-  const clients: Centrifuge[] = [];
-  return {
-    hub,
-    /** Cuts everybody off, without a word. */
-    cut(): void {
-      for (const link of links.splice(0)) link.close({ discard: true });
-    },
-    client(options: Partial<Options> = {}): Centrifuge {
-      // Two builds of one class: their types differ in private fields only.
-      const Sdk = (encoding === "json" ? Centrifuge : ProtobufCentrifuge) as typeof Centrifuge;
-      const client = new Sdk(endpoint(String(listener.endpoint)), {
-        minReconnectDelay: 50,
-        maxReconnectDelay: 100,
-        emulationEndpoint: `${String(listener.endpoint)}emulation`,
-        eventsource: FetchEventSource,
-        ...options,
-      });
-      clients.push(client);
-      return client;
-    },
-    async [Symbol.asyncDispose](): Promise<void> {
-      for (const client of clients) client.disconnect();
-      await network.close();
-    },
-  };
-}
-
-/** The exchange, whose stream is noted. */
-function kept(exchange: Exchange, links: Link[]): Exchange {
-  const { method, path, query, headers, peer, body, signal } = exchange;
-  return {
-    method,
-    path,
-    query,
-    headers,
-    peer,
-    body,
-    signal,
-    respond: (head, answer) => exchange.respond(head, answer),
-    stream(head) {
-      const link = exchange.stream(head);
-      links.push(link);
-      return link;
-    },
-  };
-}
-
-function subscribed(subscription: Subscription): Promise<SubscribedContext> {
-  return new Promise((resolve) => void subscription.once("subscribed", resolve));
-}
-
-/** The next publications, once there are as many. */
-function publications(subscription: Subscription, count: number): Promise<PublicationContext[]> {
-  return new Promise((resolve) => {
-    const heard: PublicationContext[] = [];
-    subscription.on("publication", function hear(publication) {
-      heard.push(publication);
-      if (heard.length === count) resolve(heard);
-    });
-  });
-}
-
 describe.each(WAYS)("the official SDK over $name", (way) => {
   const { encoding } = way;
   it("connects, subscribes, publishes and reads history and presence", async () => {
-    await using server = await serving(way);
+    await using server = await serving(way, hubOptions);
     const client = server.client();
     const room = client.newSubscription("chat:room", { joinLeave: true });
     const heard = publications(room, 2);
@@ -185,7 +57,7 @@ describe.each(WAYS)("the official SDK over $name", (way) => {
   });
 
   it("loses its way, misses five messages and gets exactly those five", async () => {
-    await using server = await serving(way);
+    await using server = await serving(way, hubOptions);
     const client = server.client();
     const room = client.newSubscription("chat:room");
     const heard = publications(room, 6);
@@ -205,7 +77,7 @@ describe.each(WAYS)("the official SDK over $name", (way) => {
   });
 
   it("has documents as patches, from the first publication on and after it was away", async () => {
-    await using server = await serving(way);
+    await using server = await serving(way, hubOptions);
     const client = server.client();
     const room = client.newSubscription("document:1", { delta: "fossil" });
     const heard: string[] = [];
@@ -240,7 +112,7 @@ describe.each(WAYS)("the official SDK over $name", (way) => {
 
   // In Protobuf by its name: there the SDK passes over what is told by number.
   it("hears of a channel that has a number", async () => {
-    await using server = await serving(way);
+    await using server = await serving(way, hubOptions);
     const client = server.client();
     const room = client.newSubscription("a-long-name:1", { delta: "fossil", joinLeave: true });
     const joined = new Promise<string>((resolve) => void room.once("join", ({ channel }) => resolve(channel)));
@@ -259,7 +131,7 @@ describe.each(WAYS)("the official SDK over $name", (way) => {
   });
 
   it("is told who joins and leaves", async () => {
-    await using server = await serving(way);
+    await using server = await serving(way, hubOptions);
     const first = server.client();
     const room = first.newSubscription("chat:room", { joinLeave: true });
     room.subscribe();
@@ -284,7 +156,7 @@ describe.each(WAYS)("the official SDK over $name", (way) => {
   });
 
   it("is told why it was unsubscribed and disconnected", async () => {
-    await using server = await serving(way);
+    await using server = await serving(way, hubOptions);
     const client = server.client();
     const room = client.newSubscription("chat:room");
     const message = new Promise<unknown>((resolve) => void client.once("message", ({ data }) => resolve(data)));
@@ -307,7 +179,7 @@ describe.each(WAYS)("the official SDK over $name", (way) => {
   });
 
   it("is told that a message was sent to nobody", async () => {
-    await using server = await serving(way);
+    await using server = await serving(way, hubOptions);
     const client = server.client();
     const disconnected = new Promise((resolve) => void client.once("disconnected", resolve));
     client.connect();
