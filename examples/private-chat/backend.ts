@@ -2,7 +2,7 @@
 
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { createServer, type IncomingMessage } from "node:http";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { issueToken } from "@polywire/auth-jwt";
 
 const TOKEN_TTL_MS = 10 * 60_000; // Clients come for another token by themselves.
@@ -120,12 +120,14 @@ async function fieldsOf(request: IncomingMessage): Promise<URLSearchParams | und
   return body.length <= MAX_BODY_CHARACTERS ? new URLSearchParams(body) : undefined;
 }
 
-const server = createServer(async (request, response) => {
+async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { status, type, cookie, body } = await answer(request).catch((error: unknown): Answer => {
     console.error(error);
     return json({ error: "something went wrong here: try again" }, 500);
   });
   response.writeHead(status, { "Content-Type": type, ...(cookie === undefined ? {} : { "Set-Cookie": cookie }) });
   response.end(body);
-});
+}
+
+const server = createServer((request, response) => void serve(request, response));
 server.listen(3000, "127.0.0.1", () => console.log("open http://127.0.0.1:3000/"));

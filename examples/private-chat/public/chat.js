@@ -107,7 +107,9 @@ subscription.on("leave", ({ info }) => {
 });
 
 function listPeople() {
-  byId("people").textContent = [...new Set([...people.values()].map(nameOf))].sort().join(", ");
+  byId("people").textContent = [...new Set([...people.values()].map(nameOf))]
+    .toSorted((a, b) => a.localeCompare(b))
+    .join(", ");
 }
 
 function nameOf({ user, connInfo }) {
@@ -120,19 +122,23 @@ function tell(text) {
   byId("notice").textContent = text;
 }
 
-/** Does something with the first field of a form; it keeps what was typed if that fails. */
+/** Does something with the field of a form; what was typed stays there if that fails. */
 function onSubmit(id, act) {
-  byId(id).addEventListener("submit", async (event) => {
+  byId(id).addEventListener("submit", (event) => {
     event.preventDefault();
-    tell("");
-    const [field] = event.target.elements;
-    try {
-      await act(field.value);
-      event.target.reset();
-    } catch (error) {
-      tell(error.message);
-    }
+    void submit(event.target, act);
   });
+}
+
+async function submit(form, act) {
+  tell("");
+  try {
+    const [field] = form.elements;
+    await act(field.value);
+    form.reset();
+  } catch (error) {
+    tell(error.message);
+  }
 }
 
 onSubmit("login", async (name) => {
