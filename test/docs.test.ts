@@ -96,6 +96,19 @@ test.each(documents)("every link in %s leads somewhere", (document) => {
   expect(missing.map(([link]) => link)).toEqual([]);
 });
 
+test("the dialect's README names the versions of the SDKs that tests run", () => {
+  const readme = read("packages/dialect-centrifuge/README.md");
+  const named = [...readme.matchAll(/^\| \w+, \[`(?<sdk>[\w-]+)`\]\(\S+\) \| (?<version>[\d.]+) \|/gm)];
+  const [, python] = /^centrifuge-python==(\S+)/m.exec(read("apps/server/test/sdks/python/requirements.txt")) ?? [];
+  const [, go] = /centrifuge-go v(\S+)/.exec(read("apps/server/test/sdks/go/go.mod")) ?? [];
+  const javaScript = JSON.parse(read("packages/dialect-centrifuge/package.json")).devDependencies.centrifuge;
+  expect(named.map(({ groups }) => [groups?.["sdk"], groups?.["version"]])).toEqual([
+    ["centrifuge", javaScript],
+    ["centrifuge-python", python],
+    ["centrifuge-go", go],
+  ]);
+});
+
 /** Whether a document has a heading with this anchor, as GitHub makes them. */
 function hasHeading(document: string, anchor: string): boolean {
   const headings = [...read(document).matchAll(/^#+ (.*)$/gm)].map(([, text = ""]) => text);

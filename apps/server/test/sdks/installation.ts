@@ -72,10 +72,8 @@ async function goCompiler(): Promise<string> {
 /** Installs what the file of requirements pins by hash; the folder. */
 function wheels(requirements: string, options: readonly string[] = []): Promise<string> {
   return once(`python-${fingerprint([requirements])}`, async (made) => {
-    await run("python3", [
-      ...["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--require-hashes"],
-      ...["--only-binary=:all:", ...options, "--target", made, "--requirement", requirements],
-    ]);
+    const pinned = ["--no-deps", "--require-hashes", "--only-binary=:all:", "--requirement", requirements];
+    await run("python3", ["-m", "pip", "install", "--quiet", ...pinned, ...options, "--target", made]);
   });
 }
 

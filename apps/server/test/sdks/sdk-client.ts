@@ -25,7 +25,7 @@ interface Line extends Partial<SdkEvent> {
 }
 
 /** An error that the server answered with, as the SDK showed it. */
-export class SdkError extends Error {
+class SdkError extends Error {
   readonly code: number;
 
   constructor({ code, message }: { readonly code: number; readonly message: string }) {
