@@ -179,8 +179,8 @@ test(`${CONNECTIONS} connections of every wire are back after each of ${RESTARTS
   );
   const dialsMs = redials.map(({ atMs }) => atMs).toSorted((one, other) => one - other);
   const mostDials = busiestSecond(dialsMs);
-  // What is saved in quiet times is a twentieth of a second's.
-  expect(mostDials).toBeLessThanOrEqual(DIALS_PER_SECOND * 1.05 + 1);
+  // What is saved in quiet times is a twentieth of a second's; what is granted is noted up to a hundredth of a second later.
+  expect(mostDials).toBeLessThanOrEqual(DIALS_PER_SECOND * 1.06 + 1);
   expect(errors).toEqual([]);
   await kill();
   await network.close();
